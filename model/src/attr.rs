@@ -1,0 +1,228 @@
+//! What a component can be (`Kind`) and what can be known of it (`Attr`): the closed vocabulary that probes fill, BOM lines expect and reports print.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit::Unit;
+
+/// Whether two readings of the same healthy node may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatility {
+    /// Differs only when the node was changed.
+    Stable,
+    /// Changes by itself: a temperature, a counter, free memory.
+    Volatile,
+}
+
+/// A name that is not in the vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {vocabulary} `{name}`; expected one of: {expected}")]
+pub struct UnknownName {
+    /// `attribute` or `component kind`.
+    pub vocabulary: &'static str,
+    /// The word that was given.
+    pub name: String,
+    /// All known words, comma separated.
+    pub expected: String,
+}
+
+// One row per word keeps name, unit, volatility and meaning in one place; an enum plus four matches would be four places to forget.
+macro_rules! vocabulary {
+    ($(#[$meta:meta])* $what:literal $enum:ident { $($variant:ident $name:literal $unit:ident $volatility:ident $doc:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum $enum { $(#[doc = $doc] #[serde(rename = $name)] $variant,)* }
+
+        impl $enum {
+            /// Every word of the vocabulary, in declaration order.
+            pub const ALL: &'static [$enum] = &[$($enum::$variant,)*];
+            /// The word used in files and reports.
+            pub fn name(self) -> &'static str { match self { $($enum::$variant => $name,)* } }
+            /// One sentence that says what it is.
+            pub fn describe(self) -> &'static str { match self { $($enum::$variant => $doc,)* } }
+            /// The base unit of its values.
+            pub fn unit(self) -> Unit { match self { $($enum::$variant => Unit::$unit,)* } }
+            /// Whether it changes by itself.
+            pub fn volatility(self) -> Volatility { match self { $($enum::$variant => Volatility::$volatility,)* } }
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.name()) }
+        }
+
+        impl FromStr for $enum {
+            type Err = UnknownName;
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                $enum::ALL.iter().copied().find(|word| word.name() == name).ok_or_else(|| UnknownName {
+                    vocabulary: $what,
+                    name: name.to_owned(),
+                    expected: $enum::ALL.iter().map(|word| word.name()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// What a component is.
+    "component kind" Kind {
+        Board "board" None Stable "Mainboard and system firmware of the node.";
+        Cpu "cpu" None Stable "One processor package (socket).";
+        NumaNode "numa_node" None Stable "One NUMA node.";
+        MemoryArray "memory_array" None Stable "One physical memory array (SMBIOS type 16).";
+        Dimm "dimm" None Stable "One memory slot, fitted or not (SMBIOS type 17).";
+        Memory "memory" None Stable "The node's memory as the kernel sees it.";
+        Edac "edac" None Stable "One EDAC memory controller.";
+        Pci "pci" None Stable "One PCI function.";
+        Nvme "nvme" None Stable "One NVMe controller.";
+        Block "block" None Stable "One whole block device.";
+        Nic "nic" None Stable "One network interface with a device behind it.";
+        Gpu "gpu" None Stable "One GPU.";
+        Os "os" None Stable "Kernel and distribution.";
+        Clock "clock" None Stable "The system clock and its discipline.";
+        Thermal "thermal" None Stable "One temperature sensor.";
+        Throttle "throttle" None Stable "Thermal throttle counters of one processor package.";
+        MachineCheck "machine_check" None Stable "Machine check events of the node.";
+    }
+}
+
+vocabulary! {
+    /// What can be known of a component.
+    "attribute" Attr {
+        Vendor "vendor" None Stable "Manufacturer.";
+        Model "model" None Stable "Model name as the device or firmware gives it.";
+        Serial "serial" None Stable "Serial number.";
+        PartNumber "part_number" None Stable "Part number.";
+        Firmware "firmware" None Stable "Firmware revision.";
+        FirmwareDate "firmware_date" None Stable "Firmware release date.";
+        Uuid "uuid" None Stable "Unique identifier.";
+        Name "name" None Stable "Kernel name (nvme0, eth0, sda).";
+        Driver "driver" None Stable "Kernel driver bound.";
+        NumaNode "numa_node" Count Stable "NUMA node that the device is attached to; absent when the kernel knows none.";
+
+        Family "family" Count Stable "CPU family (CPUID).";
+        ModelNumber "model_number" Count Stable "CPU model number (CPUID).";
+        Stepping "stepping" Count Stable "CPU stepping (CPUID).";
+        Microcode "microcode" None Stable "Microcode revision.";
+        Cores "cores" Count Stable "Physical cores online in the package.";
+        Threads "threads" Count Stable "Hardware threads online in the package.";
+        ThreadsPerCore "threads_per_core" Count Stable "Hardware threads per core.";
+        ThreadsOffline "threads_offline" Count Stable "Threads that are present but offline, node-wide.";
+        L2Bytes "l2_bytes" Bytes Stable "L2 cache of one core.";
+        L3Bytes "l3_bytes" Bytes Stable "L3 cache of the whole package.";
+        L3Domains "l3_domains" Count Stable "Number of separate L3 caches in the package.";
+        L3DomainBytes "l3_domain_bytes" Bytes Stable "Size of one L3 cache.";
+        NumaNodes "numa_nodes" Count Stable "NUMA nodes in the package.";
+        ScalingDriver "scaling_driver" None Stable "cpufreq driver.";
+        Governor "governor" None Stable "cpufreq governor; `mixed` when CPUs differ.";
+        FrequencyMax "frequency_max" Hertz Stable "cpuinfo_max_freq: depends on the driver, no identity.";
+        FrequencyMin "frequency_min" Hertz Stable "cpuinfo_min_freq.";
+        Boost "boost" None Stable "Whether frequency boost is enabled.";
+        CpuList "cpu_list" None Stable "CPUs, in the kernel's list form (0-63,128-191).";
+        Distances "distances" None Stable "NUMA distances to nodes 0, 1, ...";
+
+        Slot "slot" None Stable "Slot label on the board (device locator).";
+        Bank "bank" None Stable "Bank locator.";
+        Populated "populated" None Stable "Whether a module is fitted in the slot.";
+        MemoryType "memory_type" None Stable "Memory technology (DDR4, DDR5, ...).";
+        FormFactor "form_factor" None Stable "Form factor.";
+        Capacity "capacity" Bytes Stable "Capacity.";
+        RatedSpeed "rated_speed" MegatransfersPerSecond Stable "Speed that the module is rated for.";
+        ConfiguredSpeed "configured_speed" MegatransfersPerSecond Stable "Speed that it runs at.";
+        TotalWidth "total_width" Bits Stable "Width with ECC bits.";
+        DataWidth "data_width" Bits Stable "Width without ECC bits.";
+        Ranks "ranks" Count Stable "Ranks.";
+        Slots "slots" Count Stable "Number of slots of the array.";
+        CapacityMax "capacity_max" Bytes Stable "Largest capacity that the array takes.";
+        ErrorCorrection "error_correction" None Stable "Error correction of the memory array.";
+        Total "total" Bytes Stable "Total memory that the kernel manages.";
+        Available "available" Bytes Volatile "Memory available for new work.";
+        SwapTotal "swap_total" Bytes Stable "Swap space.";
+        CorrectedErrors "corrected_errors" Count Volatile "Corrected memory errors since boot.";
+        UncorrectedErrors "uncorrected_errors" Count Volatile "Uncorrected memory errors since boot.";
+
+        PciClass "pci_class" None Stable "PCI class code, 24 bit hex.";
+        PciId "pci_id" None Stable "PCI vendor:device, as 15b3:101b.";
+        PciSubsystem "pci_subsystem" None Stable "PCI subsystem vendor:device.";
+        LinkSpeed "link_speed" GigatransfersPerSecond Volatile "Negotiated PCIe speed; GPUs lower it when idle.";
+        LinkWidth "link_width" Count Stable "Negotiated PCIe lanes.";
+        LinkSpeedMax "link_speed_max" GigatransfersPerSecond Stable "PCIe speed that the function is capable of.";
+        LinkWidthMax "link_width_max" Count Stable "PCIe lanes that the function is capable of.";
+        UpstreamPort "upstream_port" None Stable "PCI address of the port above.";
+        UpstreamLinkSpeedMax "upstream_link_speed_max" GigatransfersPerSecond Stable "PCIe speed that the port above is capable of.";
+        UpstreamLinkWidthMax "upstream_link_width_max" Count Stable "PCIe lanes that the port above is capable of.";
+        AerCorrectable "aer_correctable" Count Volatile "Correctable PCIe errors since boot.";
+        AerNonfatal "aer_nonfatal" Count Volatile "Non-fatal PCIe errors since boot.";
+        AerFatal "aer_fatal" Count Volatile "Fatal PCIe errors since boot.";
+
+        Transport "transport" None Stable "NVMe transport (pcie, tcp, ...).";
+        State "state" None Stable "State that the driver reports (live, ...).";
+        Namespaces "namespaces" Count Stable "Namespaces visible under the controller.";
+        Rotational "rotational" None Stable "Whether the device is rotational.";
+        LogicalBlockSize "logical_block_size" Bytes Stable "Smallest unit of I/O.";
+        PhysicalBlockSize "physical_block_size" Bytes Stable "Smallest unit written without read-modify-write.";
+        Scheduler "scheduler" None Stable "Active I/O scheduler.";
+        ReadOnly "read_only" None Stable "Whether the kernel treats it as read-only.";
+        Removable "removable" None Stable "Whether the medium is removable.";
+        Partitions "partitions" Count Stable "Partitions that the kernel knows.";
+        Holders "holders" None Stable "Devices stacked on it (dm, md, ...).";
+
+        Mac "mac" None Stable "Hardware address.";
+        OperState "oper_state" None Stable "Operational state.";
+        Carrier "carrier" None Stable "Whether there is a link.";
+        CarrierChanges "carrier_changes" Count Volatile "Link transitions since the interface exists.";
+        Speed "speed" BitsPerSecond Stable "Negotiated speed.";
+        Duplex "duplex" None Stable "Duplex.";
+        Mtu "mtu" Bytes Stable "Maximum transmission unit.";
+        ReceiveErrors "receive_errors" Count Volatile "Frames received with errors.";
+        TransmitErrors "transmit_errors" Count Volatile "Frames that could not be sent.";
+        ReceiveDropped "receive_dropped" Count Volatile "Frames received and dropped.";
+        TransmitDropped "transmit_dropped" Count Volatile "Frames dropped before sending.";
+
+        Hostname "hostname" None Stable "Host name.";
+        Kernel "kernel" None Stable "Kernel release.";
+        KernelBuild "kernel_build" None Stable "Kernel version string.";
+        CommandLine "command_line" None Stable "Kernel command line.";
+        Distribution "distribution" None Stable "Distribution id.";
+        DistributionVersion "distribution_version" None Stable "Distribution version.";
+        Architecture "architecture" None Stable "Machine architecture.";
+        BootId "boot_id" None Stable "Identity of this boot.";
+        Hypervisor "hypervisor" None Stable "Whether the CPU says that a hypervisor is present.";
+        Tainted "tainted" Count Stable "Kernel taint bits.";
+        Uptime "uptime" Seconds Volatile "Seconds since boot.";
+        Clocksource "clocksource" None Stable "Clock source in use.";
+        Synchronised "synchronised" None Volatile "Whether the kernel says that the clock is synchronised.";
+        ClockError "clock_error" Nanoseconds Volatile "Maximum error of the clock by the kernel's own estimate.";
+        ClockOffset "clock_offset" Nanoseconds Volatile "Offset that the kernel is still correcting, magnitude.";
+
+        Temperature "temperature" Celsius Volatile "Temperature.";
+        TemperatureMax "temperature_max" Celsius Stable "High limit.";
+        TemperatureCritical "temperature_critical" Celsius Stable "Critical limit.";
+        CoreThrottles "core_throttles" Count Volatile "Thermal throttle events of the cores since boot, summed.";
+        PackageThrottles "package_throttles" Count Volatile "Thermal throttle events of the package since boot.";
+        MachineChecks "machine_checks" Count Volatile "Machine check exceptions since boot (MCE line of /proc/interrupts).";
+
+        PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_is_found_by_its_name() {
+        for attr in Attr::ALL {
+            assert_eq!(attr.name().parse::<Attr>().as_ref(), Ok(attr));
+        }
+    }
+
+    #[test]
+    fn an_unknown_attribute_names_what_was_expected() {
+        let error = "link_widht".parse::<Attr>().expect_err("a typo");
+        assert!(error.to_string().contains("link_width"), "{error}");
+    }
+}

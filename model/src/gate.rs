@@ -1,0 +1,106 @@
+//! The gate of a phase: which checks it requires, how severe each is, and whether it admits or holds.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, CheckId};
+use crate::limit::Limit;
+use crate::phase::Phase;
+
+/// What a check's verdict does to the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Never decides.
+    Info,
+    /// Admits with a warning in the first three lines.
+    Warn,
+    /// Holds unless it passes.
+    Gate,
+}
+
+impl Severity {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Gate => "gate",
+        }
+    }
+}
+
+/// One check that a gate requires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// The check.
+    pub id: CheckId,
+    /// Cross-reference to the catalogue of checks (`P1.PCI.01`).
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What it does to the gate.
+    pub severity: Severity,
+    /// What is measured and expected, for people.
+    pub title: String,
+    /// Bound on a metric, when the check is a performance check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// Names of contradictions that block it while they are unresolved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
+}
+
+/// The gate of one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Version of the file format and of its rules.
+    pub schema: u32,
+    /// The phase.
+    pub phase: Phase,
+    /// For people.
+    pub title: String,
+    /// Evidence older than this is Stale, hours.
+    pub max_age_hours: u32,
+    /// Scenarios that `accept` runs for it, in order.
+    #[serde(default)]
+    pub scenarios: Vec<String>,
+    /// What it requires.
+    #[serde(rename = "check")]
+    pub requires: Vec<Requirement>,
+}
+
+/// A check as the gate sees it: the verdict with severity and phase, and what a waiver or site statement did to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judged {
+    /// The check.
+    #[serde(flatten)]
+    pub check: Check,
+    /// The phase of the gate.
+    pub phase: Phase,
+    /// Its severity there.
+    pub severity: Severity,
+    /// For people: the requirement's title.
+    pub title: String,
+    /// The waiver in use, or the site's statement why it does not apply.
+    pub excused_by: Option<String>,
+    /// Whether it holds the gate.
+    pub holds: bool,
+}
+
+/// What a gate decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// The phase may be entered upon; warnings stand in the first lines of the report.
+    Admit {
+        /// Failed or inconclusive `warn` checks, one line each.
+        warnings: Vec<String>,
+    },
+    /// It may not.
+    Hold {
+        /// What holds it, worst first, one line each.
+        blocking: Vec<String>,
+    },
+}

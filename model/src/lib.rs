@@ -1,0 +1,24 @@
+//! Shared vocabulary and judgement of assay. Pure: no I/O, no clock, no `unsafe`. Whatever is read, measured or broken elsewhere is put into
+//! these types, and every verdict is a function of them.
+
+#![forbid(unsafe_code)]
+
+pub mod attr;
+pub mod bom;
+pub mod ceiling;
+pub mod check;
+pub mod component;
+pub mod contradiction;
+pub mod gate;
+pub mod inventory;
+pub mod limit;
+pub mod matcher;
+pub mod metric;
+pub mod outcome;
+pub mod parts;
+pub mod phase;
+pub mod run;
+pub mod site;
+pub mod unit;
+pub mod verdict;
+pub mod waiver;

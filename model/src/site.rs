@@ -1,0 +1,59 @@
+//! A site: its BOM, contradictions, waivers and policy, as one value with one digest. Loading files is the CLI's work; this is the parsed form.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bom::Bom;
+use crate::check::{Absence, CheckId};
+use crate::contradiction::Contradiction;
+use crate::gate::Gate;
+use crate::parts::Parts;
+use crate::waiver::Waiver;
+
+/// Why a check does not apply at this site, written by its operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotHere {
+    /// The check.
+    pub check: CheckId,
+    /// Why it does not apply.
+    pub why: String,
+}
+
+/// A node of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Host name.
+    pub name: String,
+    /// Serial number of the board; destructive faults run only on a node that is listed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+}
+
+/// Everything that a verdict depends on besides the runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// For people: where its files were read from.
+    pub origin: String,
+    /// SHA-256 over its files, hex.
+    pub digest: String,
+    /// What an expectation means whose source this host does not have.
+    pub absence: Absence,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// What was ordered; the `generic` site orders nothing.
+    pub bom: Option<Bom>,
+    /// Contradictions, derived and declared, resolved or not.
+    pub contradictions: Vec<Contradiction>,
+    /// Waivers, expired ones included.
+    pub waivers: Vec<Waiver>,
+    /// Checks that the site says do not apply.
+    pub not_here: Vec<NotHere>,
+    /// The parts catalogue.
+    pub parts: Parts,
+    /// Gates by phase, ascending.
+    pub gates: Vec<Gate>,
+}
