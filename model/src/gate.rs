@@ -3,9 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ceiling::Ceiling;
 use crate::check::{Check, CheckId};
+use crate::contradiction::Contradiction;
 use crate::limit::Limit;
+use crate::outcome::MetricRow;
 use crate::phase::Phase;
+use crate::verdict::Rank;
+use crate::waiver::Waiver;
 
 /// What a check's verdict does to the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -103,4 +108,36 @@ pub enum Decision {
         /// What holds it, worst first, one line each.
         blocking: Vec<String>,
     },
+}
+
+/// Everything that a gate has to say: the judged checks, the decision and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// The phase whose gate it is.
+    pub phase: Phase,
+    /// Every required check with its verdict, worst first; at least one entry per requirement.
+    pub judged: Vec<Judged>,
+    /// Admit or hold.
+    pub decision: Decision,
+    /// The worst rank among what decides (severity `gate`, not excused); `Pass` exactly when the gate admits.
+    pub verdict: Rank,
+    /// Figures against their ceilings.
+    pub metrics: Vec<MetricRow>,
+    /// Every ceiling that could be computed, or says which input is missing.
+    pub ceilings: Vec<Ceiling>,
+    /// Waivers in use.
+    pub waivers: Vec<Waiver>,
+    /// Contradictions of the site.
+    pub contradictions: Vec<Contradiction>,
+}
+
+impl Judgement {
+    /// The process's exit status: 0 admitted, 1 a check failed, 3 inconclusive or blocked.
+    pub fn exit_code(&self) -> u8 {
+        match (&self.decision, self.verdict) {
+            (Decision::Admit { .. }, _) => 0,
+            (Decision::Hold { .. }, Rank::Fail) => 1,
+            (Decision::Hold { .. }, Rank::Pass | Rank::Inconclusive | Rank::NotApplicable) => 3,
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod parts;
 pub mod phase;
 pub mod run;
 pub mod site;
+pub mod source;
 pub mod unit;
 pub mod verdict;
 pub mod waiver;
