@@ -1,0 +1,155 @@
+//! The command line: what can be said, and nothing of how it is done. Man page, completions and help are generated from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Proves that a node is what was ordered, performs as its own hardware allows and fails safely.
+#[derive(Debug, Parser)]
+#[command(name = "assay", version, propagate_version = true, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit status: 0 admitted, 1 a check failed, 2 usage, 3 inconclusive or blocked, 4 the harness itself failed.\n\
+    Results go to standard output, progress and log to standard error.";
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it
+    #[arg(long, global = true, value_name = "DIR", env = "ASSAY_SITE")]
+    pub(crate) site: Option<PathBuf>,
+    /// Probe the tree below DIR instead of /
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "snapshot")]
+    pub(crate) root: Option<PathBuf>,
+    /// Probe a recorded snapshot instead of this machine
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// Where runs are kept
+    #[arg(long, global = true, value_name = "DIR", env = "ASSAY_RUNS", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Seconds after which a probe that hangs is given up and reported with the path that it hung on
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) probe_deadline: u64,
+    /// Say more on standard error
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object; schemas are in docs/schema
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Probe, check, run the phase's scenarios, judge the gate and write the report
+    Accept(Accept),
+    /// Show what the probes see of the node
+    Inventory,
+    /// Check the node against the site's bill of materials, without any load
+    Verify,
+    /// Work on the bill of materials
+    #[command(subcommand)]
+    Bom(Bom),
+    /// List probes, checks, engines, scenarios and gates
+    List,
+    /// Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing
+    Plan(Load),
+    /// Run one scenario
+    Run(Run),
+    /// Judge the gate of a phase from the runs that are stored
+    Gate {
+        /// Phase, 1 to 11
+        phase: u8,
+    },
+    /// Write the HTML report of stored runs or of an acceptance
+    Report {
+        /// Ids of runs or of one acceptance; the newest acceptance without any
+        ids: Vec<String>,
+        /// File to write
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Record everything that the probes read, as one plain-text file
+    Snapshot(Snapshot),
+    /// Show the stored runs and how their figures moved
+    History {
+        /// Only this metric
+        metric: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page in roff
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Accept {
+    /// Phase whose gate is judged, 1 to 11
+    #[arg(long, default_value_t = 1)]
+    pub(crate) phase: u8,
+    /// Folder in which the scratch file is made and removed; the folder of the runs without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Finish an acceptance that was interrupted: its id, or the newest one
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) resume: Option<String>,
+}
+
+/// A scenario and its target.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Name of the scenario, or the path of a scenario file
+    pub(crate) scenario: String,
+    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing
+    #[arg(long, value_name = "PATH")]
+    pub(crate) target: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Name of the scenario, or the path of a scenario file; with --resume it may be left out
+    #[arg(required_unless_present = "resume")]
+    pub(crate) scenario: Option<String>,
+    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing
+    #[arg(long, value_name = "PATH")]
+    pub(crate) target: Option<PathBuf>,
+    /// Finish a run that was interrupted: its id, or the newest one
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
+    pub(crate) resume: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bom {
+    /// Show contradictions and why; exit 3 while one that blocks is unresolved
+    Lint,
+    /// Write the bill of materials of this node
+    Draft,
+    /// Show each physical ceiling with its formula and inputs
+    Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    /// File to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Replace serials, addresses and names by stable pseudonyms before anything is written
+    #[arg(long)]
+    pub(crate) redact: bool,
+}
