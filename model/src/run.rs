@@ -115,6 +115,19 @@ pub struct Verification {
     pub corrupt: BTreeMap<String, u64>,
 }
 
+/// One error counter of one component at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterSample {
+    /// Locator of the component.
+    pub component: String,
+    /// The counter.
+    pub counter: Attr,
+    /// Where it is read.
+    pub source: String,
+    /// What it said.
+    pub reading: Reading,
+}
+
 /// One counter of one component before and after a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterDelta {
