@@ -1,1 +1,10 @@
-//! placeholder
+//! What assay concludes: the store of runs, and the report as HTML, text and JSON.
+
+#![forbid(unsafe_code)]
+
+pub mod dossier;
+mod grouped;
+pub mod printable;
+pub mod scale;
+pub mod store;
+pub mod text;
