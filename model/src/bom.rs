@@ -1,4 +1,5 @@
-//! The bill of materials of a node and of its cluster: what was ordered, line by line.
+//! The bill of materials of a node and of its cluster: what was ordered, line by line. The file form is read in `bom/file.rs`, what may be
+//! expected of an attribute in `bom/expectation.rs`, and `bom/draft.rs` writes the BOM of an observed node.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +7,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::attr::{Attr, Kind};
+use crate::component::Value;
 use crate::matcher::Matcher;
+
+mod cluster;
+mod draft;
+pub(crate) mod expectation;
+pub(crate) mod file;
+
+pub use draft::draft;
+pub use file::parse;
 
 /// The version of the file format and of the rules by which it is judged.
 pub const BOM_SCHEMA: u32 = 1;
+
+/// The facts that a line can state, with what each means. A closed set: what no rule reads would be believed and never used.
+pub const FACTS: &[(&str, &str)] =
+    &[("cards", "network cards that carry the ports of the line"), ("boards", "boards that carry the GPUs of the line")];
 
 /// What one node was ordered to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,12 +67,26 @@ pub struct Cluster {
     pub nodes: u32,
     /// Network bonds.
     pub bond: Vec<Bond>,
+    /// Networks that run on no bond, each with the BOM line of the ports that carry it.
+    pub networks: BTreeMap<String, String>,
     /// Requested GPU partition.
     pub gpu_partition: Option<GpuPartition>,
     /// Corosync links, by the network that each runs on.
     pub corosync_links: Vec<String>,
     /// Ceph, when it is ordered.
     pub ceph: Option<Ceph>,
+    /// How a node that is lost is kept from writing, when high availability is ordered.
+    pub fencing: Option<Fencing>,
+}
+
+/// How a lost node is fenced.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fencing {
+    /// `watchdog` or `redfish`.
+    pub method: String,
+    /// Seconds without quorum after which the node resets itself.
+    pub timeout_s: u32,
 }
 
 /// One bond.
@@ -118,4 +146,34 @@ pub struct Ceph {
     pub device_class: String,
     /// Target ratio by pool.
     pub pools: BTreeMap<String, f64>,
+    /// Device class by pool, where it differs from `device_class`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pool_classes: BTreeMap<String, String>,
+    /// Quota by pool, bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<String, u64>,
+}
+
+impl Bom {
+    /// The line of that name.
+    pub fn line(&self, name: &str) -> Option<&BomLine> {
+        self.lines.iter().find(|line| line.name == name)
+    }
+
+    /// The lines of one kind, in the order of the file.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &BomLine> {
+        self.lines.iter().filter(move |line| line.kind == kind)
+    }
+}
+
+impl BomLine {
+    /// A stated fact.
+    pub fn fact(&self, name: &str) -> Option<u64> {
+        self.facts.get(name).copied()
+    }
+
+    /// The one value that the line expects of `attr`, when it leaves no choice.
+    pub fn expected(&self, attr: Attr) -> Option<&Value> {
+        self.expect.get(&attr).and_then(Matcher::only)
+    }
 }

@@ -9,6 +9,8 @@ use crate::contradiction::Contradiction;
 use crate::limit::Limit;
 use crate::outcome::MetricRow;
 use crate::phase::Phase;
+use crate::place::Document;
+use crate::source::FileError;
 use crate::verdict::Rank;
 use crate::waiver::Waiver;
 
@@ -140,4 +142,12 @@ impl Judgement {
             (Decision::Hold { .. }, Rank::Pass | Rank::Inconclusive | Rank::NotApplicable) => 3,
         }
     }
+}
+
+/// The version of the file format.
+pub const GATE_SCHEMA: u32 = 1;
+
+/// Reads a gate file.
+pub fn parse(file: &str, text: &str) -> Result<Gate, FileError> {
+    Document::new(file, text).parse(GATE_SCHEMA)
 }

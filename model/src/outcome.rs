@@ -1,14 +1,16 @@
-//! The object that `accept`, `verify` and `gate` print with `--format json`. Stable: others build on it; its schema is in `docs/schema/`.
+//! The objects that the commands print with `--format json`. Stable: others build on them; their schemas are in `docs/schema/`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ceiling::Ceiling;
+use crate::contradiction::Contradiction;
 use crate::gate::Severity;
 use crate::phase::Phase;
 use crate::unit::Unit;
 use crate::verdict::Rank;
 
-/// The answer of one command.
+/// What `accept`, `verify` and `gate` print.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// `pass`, `fail`, `inconclusive` or `not_applicable`.
@@ -80,4 +82,66 @@ pub struct ContradictionRow {
     pub statement: String,
     /// Whether the operator has resolved it.
     pub resolved: bool,
+}
+
+/// What `bom limits` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CeilingList {
+    /// Every ceiling, with its formula and inputs.
+    pub ceilings: Vec<Ceiling>,
+}
+
+/// What `bom lint` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BomLint {
+    /// Every contradiction of the site, derived and declared.
+    pub contradictions: Vec<BomLintRow>,
+}
+
+/// One contradiction in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BomLintRow {
+    /// All of it.
+    #[serde(flatten)]
+    pub contradiction: Contradiction,
+    /// Whether the operator has resolved it.
+    pub resolved: bool,
+}
+
+impl BomLint {
+    /// The contradictions of a site as `bom lint` prints them.
+    pub fn of(contradictions: &[Contradiction]) -> Self {
+        let row = |contradiction: &Contradiction| BomLintRow { contradiction: contradiction.clone(), resolved: contradiction.is_resolved() };
+        Self { contradictions: contradictions.iter().map(row).collect() }
+    }
+
+    /// The process's exit status: 3 while one that blocks is unresolved.
+    pub fn exit_code(&self) -> u8 {
+        let blocks = |row: &BomLintRow| !row.resolved && !(row.contradiction.blocks.is_empty() && row.contradiction.checks.is_empty());
+        if self.contradictions.iter().any(blocks) { 3 } else { 0 }
+    }
+}
+
+/// What `list` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Listing {
+    /// Every probe.
+    pub probes: Vec<ListRow>,
+    /// Every check.
+    pub checks: Vec<ListRow>,
+    /// Every engine.
+    pub engines: Vec<ListRow>,
+    /// Every scenario.
+    pub scenarios: Vec<ListRow>,
+    /// Every gate.
+    pub gates: Vec<ListRow>,
+}
+
+/// One entry of a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ListRow {
+    /// Its permanent name.
+    pub name: String,
+    /// One sentence that says what it is.
+    pub describe: String,
 }

@@ -1,4 +1,5 @@
-//! A site: its BOM, contradictions, waivers and policy, as one value with one digest. Loading files is the CLI's work; this is the parsed form.
+//! A site: its BOM, contradictions, waivers and policy, as one value with one digest. Loading files is the CLI's work; this is the parsed form,
+//! and `site/file.rs` makes it of the files' text.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,11 @@ use crate::contradiction::Contradiction;
 use crate::gate::Gate;
 use crate::parts::Parts;
 use crate::waiver::Waiver;
+
+mod file;
+
+pub(crate) use file::SiteFile;
+pub use file::{SITE_SCHEMA, SiteFiles, assemble, digest};
 
 /// Why a check does not apply at this site, written by its operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,13 +44,13 @@ pub struct Site {
     pub name: String,
     /// For people: where its files were read from.
     pub origin: String,
-    /// SHA-256 over its files, hex.
+    /// SHA-256 over its files and the parts catalogue, hex.
     pub digest: String,
     /// What an expectation means whose source this host does not have.
     pub absence: Absence,
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// What was ordered; the `generic` site orders nothing.
+    /// What was ordered, with the changes of the chosen resolutions; the `generic` site orders nothing.
     pub bom: Option<Bom>,
     /// Contradictions, derived and declared, resolved or not.
     pub contradictions: Vec<Contradiction>,
