@@ -1,0 +1,121 @@
+//! The right to write: a [`Claim`] is the only way to an engine that writes, and only the two functions here make one. Today that is a scratch file
+//! that assay makes itself, or a loop device that nobody uses and that holds nothing. Everything is looked at read-only first; a refusal has written nothing.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+mod device;
+mod mounts;
+mod refusal;
+mod scratch;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::{Cause, Refusal};
+pub use scratch::{KEEP_FREE, SCRATCH_PREFIX, SCRATCH_SHARE};
+pub use signature::GUARD;
+
+use device::Kernel;
+use refusal::refused;
+
+/// What a path is to a claim, by one `lstat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A folder: a scratch file can be made in it.
+    Folder,
+    /// A block device: it can be claimed when it is an unused, unlabelled loop device.
+    BlockDevice,
+}
+
+/// Permission to write to one target, and the open target itself. Dropping it gives the target back and removes a scratch file.
+#[derive(Debug)]
+pub struct Claim {
+    file: File,
+    path: PathBuf,
+    start: u64,
+    bytes: u64,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Scratch(scratch::Scratch),
+    // Keeps the device from being mounted or claimed by anyone else while the claim lives.
+    Device { _exclusive: File, backing: PathBuf },
+}
+
+/// What `path` is to a claim. Reads one inode; opens nothing.
+pub fn target_kind(path: &Path) -> Result<TargetKind, Refusal> {
+    refusal::kind_of(path).map_err(refused(path))
+}
+
+/// Claims `bytes` bytes of a scratch file in `folder`, named after the run, and removes what earlier runs left there when they crashed.
+pub fn scratch(folder: &Path, run: &str, bytes: u64) -> Result<Claim, Refusal> {
+    let (scratch, file) = scratch::make(folder, run, bytes).map_err(refused(folder))?;
+    Ok(Claim { file, path: scratch.path().to_owned(), start: 0, bytes, held: Held::Scratch(scratch) })
+}
+
+/// Claims `bytes` bytes of a loop device that is not mounted, held, partitioned, labelled, read-only or open elsewhere. The first and last
+/// [`GUARD`] bytes, where labels live, are not part of the claim: the device is as unlabelled after the run as before.
+pub fn loop_device(path: &Path, bytes: u64) -> Result<Claim, Refusal> {
+    let examined = Kernel::running().examine(path, bytes).map_err(refused(path))?;
+    let file = examined.open_for_writing(path).map_err(refused(path))?;
+    Ok(Claim { file, path: path.to_owned(), start: GUARD, bytes, held: Held::Device { backing: examined.backing, _exclusive: examined.exclusive } })
+}
+
+/// Makes every check of [`loop_device`] and opens nothing for writing: what `assay plan` asks.
+pub fn examine_loop_device(path: &Path, bytes: u64) -> Result<(), Refusal> {
+    Kernel::running().examine(path, bytes).map_err(refused(path)).map(drop)
+}
+
+/// Makes every check of [`scratch`] that can be made without making the file: what `assay plan` asks.
+pub fn examine_scratch(folder: &Path, bytes: u64) -> Result<(), Refusal> {
+    scratch::examine(folder, bytes).map_err(refused(folder)).map(drop)
+}
+
+impl Claim {
+    /// The open target, with `O_DIRECT`.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Path of the device or scratch file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// First byte that may be written.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Number of bytes, from `start`, that may be written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What it is, for people: kind of target and what lies below it.
+    pub fn describe(&self) -> String {
+        match &self.held {
+            Held::Scratch(scratch) => format!("scratch file on {}", mounts::describe_folder(scratch.folder())),
+            Held::Device { backing, .. } => format!("loop device over {}", crate::printable::Printable::new(backing)),
+        }
+    }
+
+    /// `scratch` or `loop`: the dimension of metrics, so that figures of different targets are never compared.
+    pub fn kind(&self) -> &'static str {
+        match &self.held {
+            Held::Scratch(_) => "scratch_file",
+            Held::Device { .. } => "loop_device",
+        }
+    }
+
+    /// Gives the target back and says when a scratch file could not be removed; dropping does the same silently.
+    pub fn release(self) -> Result<(), Refusal> {
+        match self.held {
+            Held::Scratch(mut scratch) => scratch.remove().map_err(refused(&self.path)),
+            Held::Device { .. } => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Run directories `runs/<utc>-<scenario>-<short id>/`: made whole or not at all, and worked in by one process at a time. Holds `plan.json`,
+//! `journal.jsonl`, `histograms.hlog`, `artifacts/` and the derived `run.json`. What the journal says is the work of `journal.rs`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use assay_model::run::Run;
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+use crate::error::ScenarioError;
+use crate::printable::Printable;
+
+/// A run directory is made under a name with this prefix, so that one without a first event never has the name of a run.
+const UNFINISHED: &str = ".new-";
+/// A half-made directory that is older than this was left by a crash.
+const HALF_MADE_AGE: Duration = Duration::from_secs(60);
+
+/// A run directory, locked for this process.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    // Also the lock: it is released when this is closed, by whatever death.
+    handle: File,
+}
+
+/// A new run id: `20261123T020304Z-storage-quick-0a1b2c3d`.
+pub fn run_id(scenario: &str, now: jiff::Timestamp) -> String {
+    let unique = uuid::Uuid::now_v7().simple().to_string();
+    format!("{}-{scenario}-{}", now.strftime("%Y%m%dT%H%M%SZ"), &unique[unique.len() - 8..])
+}
+
+impl RunDirectory {
+    /// Makes the directory of run `id` below `runs`. `first` puts into it whatever a run cannot be without; only then it gets its name.
+    pub(crate) fn create<T>(runs: &Path, id: &str, first: impl FnOnce(&Path) -> Result<T, ScenarioError>) -> Result<(Self, T), ScenarioError> {
+        fs::create_dir_all(runs).map_err(ScenarioError::io("make the folder of runs", runs))?;
+        sweep(runs);
+        let unfinished = runs.join(format!("{UNFINISHED}{id}"));
+        let path = runs.join(id);
+        if path.exists() {
+            return Err(ScenarioError::Io { act: "make run directory", path: Printable::new(&path), source: io::ErrorKind::AlreadyExists.into() });
+        }
+        fs::create_dir(&unfinished).map_err(ScenarioError::io("make run directory", &unfinished))?;
+        let made = Self::lock(&unfinished).and_then(|mut directory| {
+            fs::create_dir(unfinished.join("artifacts")).map_err(ScenarioError::io("make folder in", &unfinished))?;
+            let value = first(&unfinished)?;
+            sync_directory(&unfinished)?;
+            fs::rename(&unfinished, &path).map_err(ScenarioError::io("name run directory", &path))?;
+            sync_directory(runs)?;
+            directory.path.clone_from(&path);
+            Ok((directory, value))
+        });
+        if made.is_err() {
+            // Best effort: what stays is swept by a later start.
+            let _ = fs::remove_dir_all(&unfinished);
+        }
+        made
+    }
+
+    /// Opens the directory of a run that exists, for this process alone.
+    pub fn open(path: &Path) -> Result<Self, ScenarioError> {
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, ScenarioError> {
+        let handle = open_directory(path).map_err(ScenarioError::io("open run directory", path))?;
+        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path: path.to_owned(), handle }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(ScenarioError::Held { path: Printable::new(path) }),
+            Err(error) => Err(ScenarioError::io("lock run directory", path)(error.into())),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Id of the run: the name of the directory.
+    pub fn id(&self) -> String {
+        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The file of the plan.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
+    /// The file of the journal.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// The file of the histograms.
+    pub fn histograms(&self) -> PathBuf {
+        self.path.join("histograms.hlog")
+    }
+
+    /// Writes the derived `run.json`: the old one or the new one is there, never half of one.
+    pub(crate) fn write_run(&self, run: &Run) -> Result<(), ScenarioError> {
+        let json = serde_json::to_vec_pretty(run).map_err(|error| ScenarioError::io("write", &self.path.join("run.json"))(error.into()))?;
+        write_whole(&self.path.join("run.json"), &json)?;
+        self.handle.sync_all().map_err(ScenarioError::io("sync run directory", &self.path))
+    }
+}
+
+/// Writes a file whole: under another name, synced, then renamed.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ScenarioError> {
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&partial);
+        ScenarioError::io("write", path)(error)
+    })
+}
+
+fn open_directory(path: &Path) -> io::Result<File> {
+    // rustix flags are the kernel's own bits; they fit the i32 that std takes.
+    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn sync_directory(path: &Path) -> Result<(), ScenarioError> {
+    open_directory(path).and_then(|directory| directory.sync_all()).map_err(ScenarioError::io("sync folder", path))
+}
+
+/// Removes half-made directories that a crash left behind: old, and held by nobody.
+fn sweep(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
+        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > HALF_MADE_AGE));
+        if old && RunDirectory::lock(&entry.path()).is_ok() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
