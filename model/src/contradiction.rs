@@ -136,4 +136,4 @@ pub fn all(bom: &Bom, parts: &Parts, declared: &[Entry]) -> Vec<Contradiction> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -103,6 +103,8 @@ pub struct Entry {
     template: Contradiction,
     /// Its number in the file, for errors that are found later.
     pub(crate) index: String,
+    /// The checks that the file itself names; the rule's own ones are no statement of the site.
+    pub(crate) named_checks: Vec<CheckId>,
 }
 
 impl Entry {
@@ -114,11 +116,6 @@ impl Entry {
     /// The rule that it waits for; none when the site declares it.
     pub fn rule(&self) -> Option<&str> {
         self.template.derived_by.as_deref()
-    }
-
-    /// The checks that it blocks.
-    pub fn checks(&self) -> &[CheckId] {
-        &self.template.checks
     }
 
     /// The candidates, in the order of the file.
@@ -166,6 +163,7 @@ fn one_entry(doc: Document<'_>, index: String, entry: EntryFile) -> Result<Entry
     }
     let candidates = candidates(doc, &index, entry.candidates)?;
     let resolution = resolution(doc, &index, &entry.resolution, &candidates)?;
+    let named_checks = entry.checks.clone().unwrap_or_default();
     let template = match entry.derived_by {
         Some(name) => {
             let rule = rule(&name).map_err(|message| at("derived_by", message))?;
@@ -200,7 +198,7 @@ fn one_entry(doc: Document<'_>, index: String, entry: EntryFile) -> Result<Entry
             }
         }
     };
-    Ok(Entry { template, index })
+    Ok(Entry { template, index, named_checks })
 }
 
 fn rule(name: &str) -> Result<&'static Rule, String> {

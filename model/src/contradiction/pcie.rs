@@ -32,7 +32,7 @@ fn lane_budget(bom: &Bom, parts: &Parts) -> Option<Finding> {
     // The lanes of two sockets are not twice those of one: some join the sockets.
     let budget = u64::from(*part.pcie_lanes.get(sockets.checked_sub(1)?)?);
     let needs: Vec<(String, u64)> = bom.lines.iter().filter_map(|line| lanes(line, parts)).collect();
-    let sum: u64 = needs.iter().map(|(_, lanes)| lanes).sum();
+    let sum = needs.iter().fold(0_u64, |sum, (_, lanes)| sum.saturating_add(*lanes));
     (sum > budget).then(|| Finding {
         statement: format!("{sum} PCIe lanes of cards and drives on {}", counted(cpus.quantity.into(), "socket")),
         why: format!(

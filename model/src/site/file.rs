@@ -98,7 +98,7 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
         }
     }
     for entry in &entries {
-        for (i, check) in entry.checks().iter().enumerate() {
+        for (i, check) in entry.named_checks.iter().enumerate() {
             known.check(declared_doc, &["contradiction", &entry.index, "checks", &i.to_string()], check)?;
         }
     }
