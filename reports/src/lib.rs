@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 pub mod dossier;
+mod chart;
 mod grouped;
+pub mod html;
 pub mod printable;
 pub mod scale;
 pub mod store;

@@ -120,11 +120,9 @@ fn contradictions(out: &mut String, all: &[Contradiction]) -> std::fmt::Result {
     }
     writeln!(out, "\nCONTRADICTIONS IN THE ORDER ({} unresolved, {} resolved)", open.len(), all.len() - open.len())?;
     for c in open {
-        let blocks = if c.blocks.is_empty() {
-            "blocks nothing".to_owned()
-        } else {
-            format!("blocks {}", c.blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        };
+        let phases = c.blocks.iter().map(ToString::to_string);
+        let blocked: Vec<Shown> = phases.chain(c.checks.iter().map(ToString::to_string)).map(Shown::from).collect();
+        let blocks = if blocked.is_empty() { "blocks nothing".to_owned() } else { format!("blocks {}", listed(&blocked, 12)) };
         writeln!(out, "  {}  {} ({blocks})", Shown::from(&c.id), Shown::from(&c.statement))?;
         writeln!(out, "        {}", Shown::from(&c.why))?;
     }
