@@ -112,6 +112,12 @@ impl Contradiction {
         self.resolution.as_ref().is_some_and(|resolution| !resolution.trim().is_empty())
     }
 
+    /// Whether it holds a gate or a check: it is unresolved and does not only inform.
+    pub fn is_blocking(&self) -> bool {
+        let informs_only = self.blocks.is_empty() && self.checks.is_empty();
+        !self.is_resolved() && !informs_only
+    }
+
     /// The candidate that the resolution names; none when it is unresolved or resolved in the operator's own words.
     pub fn chosen(&self) -> Option<&Candidate> {
         let resolution = self.resolution.as_ref()?;

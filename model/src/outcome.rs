@@ -117,8 +117,7 @@ impl BomLint {
 
     /// The process's exit status: 3 while one that blocks is unresolved.
     pub fn exit_code(&self) -> u8 {
-        let blocks = |row: &BomLintRow| !row.resolved && !(row.contradiction.blocks.is_empty() && row.contradiction.checks.is_empty());
-        if self.contradictions.iter().any(blocks) { 3 } else { 0 }
+        if self.contradictions.iter().any(|row| row.contradiction.is_blocking()) { 3 } else { 0 }
     }
 }
 

@@ -18,7 +18,9 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong: enough for `link_widht`, too few for a guess.
     let tolerated = word.chars().count().div_ceil(3);
-    known.into_iter().map(|candidate| (distance(word, candidate), candidate)).filter(|(far, _)| *far <= tolerated).min().map(|(_, near)| near)
+    // Of two equally near words the one that only goes on is meant.
+    let rank = |candidate: &'a str| (distance(word, candidate), !candidate.starts_with(word), candidate);
+    known.into_iter().map(rank).filter(|(far, _, _)| *far <= tolerated).min().map(|(_, _, near)| near)
 }
 
 // Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours count one each.
@@ -54,6 +56,8 @@ mod tests {
         assert_eq!(hint("link_widht", known), " Did you mean `link_width`?");
         assert_eq!(hint("serial_number", known), "");
         assert_eq!(hint("", known), "");
+        assert_eq!(hint("cm7", ["cd8", "cm7-r"]), "");
+        assert_eq!(hint("kioxia-cm7", ["kioxia-cd8", "kioxia-cm7-r"]), " Did you mean `kioxia-cm7-r`?");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a file may state about one attribute: which TOML values fit it, by the unit and form that the vocabulary gives it. An expectation that no
 //! reading could ever meet, or that every reading meets, is refused here and not discovered on a node.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Value as Toml;
 
 use crate::attr::Attr;
@@ -25,6 +26,12 @@ pub(crate) const FLAGS: &[Attr] =
 pub(crate) const LISTS: &[Attr] = &[Attr::Distances, Attr::Holders];
 
 const KEYS: [&str; 4] = ["equals", "any_of", "at_least", "within"];
+
+/// The schema of a table of attributes with their matchers.
+pub(crate) fn table_schema(generator: &mut SchemaGenerator) -> Schema {
+    let (names, values) = (generator.subschema_for::<Attr>(), generator.subschema_for::<Matcher>());
+    json_schema!({ "type": "object", "propertyNames": names, "additionalProperties": values })
+}
 
 /// What readings of an attribute look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::attr::{Attr, Kind};
+use crate::bom::expectation::table_schema;
 use crate::bom::{BOM_SCHEMA, Bom, BomLine, Cluster, FACTS, cluster, expectation};
 use crate::matcher::Matcher;
 use crate::parts::Parts;
@@ -51,10 +52,10 @@ struct LineFile {
     part: Option<String>,
     /// Which components of the kind the line speaks of; all that no other line selects without it.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<Attr, Matcher>")]
+    #[schemars(schema_with = "table_schema")]
     select: BTreeMap<String, toml::Value>,
     /// What each of them must be; at least one expectation.
-    #[schemars(with = "BTreeMap<Attr, Matcher>")]
+    #[schemars(schema_with = "table_schema")]
     expect: BTreeMap<String, toml::Value>,
     /// Facts that no probe of the component reads, as inputs of ceilings and contradictions.
     #[serde(default)]

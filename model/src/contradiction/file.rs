@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::attr::Attr;
+use crate::bom::expectation::table_schema;
 use crate::bom::file as bom_file;
 use crate::check::CheckId;
 use crate::contradiction::{CONTRADICTIONS_SCHEMA, Candidate, Contradiction, ContradictionKind, Finding, Override, RULES, Rule};
-use crate::matcher::Matcher;
 use crate::phase::Phase;
 use crate::place::Document;
 use crate::source::FileError;
@@ -89,7 +88,7 @@ struct OverrideFile {
     part: Option<String>,
     /// Expectations added or replaced.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<Attr, Matcher>")]
+    #[schemars(schema_with = "table_schema")]
     expect: BTreeMap<String, toml::Value>,
     /// Facts added or replaced.
     #[serde(default)]

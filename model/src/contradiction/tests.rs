@@ -43,6 +43,9 @@ fn fires(bom: &Bom, rule: &str) -> bool {
     (rule.find)(bom, &shipped()).is_some()
 }
 
+/// Changes an order so that one contradiction should end.
+type Cure = fn(&mut Bom);
+
 /// An order in which every derivable contradiction is settled.
 fn sound() -> Bom {
     let mut bom = ordered();
@@ -303,7 +306,7 @@ fn a_bond_is_bounded_by_its_wires_as_well() {
 #[test]
 fn lacp_is_too_slow_only_where_corosync_would_lose_quorum_first() {
     assert!(one(&ordered(), "C-11").why.contains("90 s"));
-    let cures: [fn(&mut Bom); 4] = [
+    let cures: [Cure; 4] = [
         |bom| bom_cluster(bom).bond[0].lacp_rate = "fast".into(),
         |bom| bom_cluster(bom).bond[0].mode = "active-backup".into(),
         |bom| bom_cluster(bom).corosync_links = vec!["elsewhere".into()],
@@ -331,7 +334,7 @@ fn corosync_needs_a_link_of_its_own_and_two_paths() {
 
 #[test]
 fn ceph_on_two_networks_with_quotas_and_its_own_class_has_nothing_to_say() {
-    let cures: [(&str, fn(&mut Bom)); 4] = [
+    let cures: [(&str, Cure); 4] = [
         ("C-12", |bom| ceph(bom).cluster_network = "vlan7".into()),
         ("C-23", |bom| ceph(bom).quotas = ceph(bom).pools.keys().map(|pool| (pool.clone(), 1)).collect()),
         ("C-24", |bom| ceph(bom).pool_classes.clear()),
@@ -400,4 +403,19 @@ fn hostile_figures_overflow_nothing() {
     bom_cluster(&mut bom).nodes = u32::MAX;
     ceph(&mut bom).size = u32::MAX;
     assert!(!all(&bom, &shipped(), &entries()).is_empty());
+}
+
+#[test]
+fn a_contradiction_blocks_until_it_is_resolved_unless_it_only_informs() {
+    let mut found = one(&ordered(), "C-01");
+    assert!(found.is_blocking());
+    found.blocks.clear();
+    assert!(found.is_blocking(), "it still blocks a check");
+    found.checks.clear();
+    assert!(!found.is_blocking());
+    let mut found = one(&ordered(), "C-01");
+    found.resolution = Some("  ".into());
+    assert!(found.is_blocking(), "blank is no resolution");
+    found.resolution = Some("one-per-channel".into());
+    assert!(!found.is_blocking());
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::FileError;
 
 /// The catalogue that ships.
 pub(crate) fn shipped() -> Parts {
