@@ -1,0 +1,360 @@
+//! A scenario as its file says it (`catalog/*.toml`, or one of the operator's). Whatever cannot be meant is an error with line and caret: a typo,
+//! a read of what was never written, a write without a bound.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use assay_model::source::{self, FileError};
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::quantity::{Millis, Size};
+
+/// The version of the file format.
+pub const SCENARIO_SCHEMA: u32 = 1;
+
+/// A valid scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scenario {
+    /// Its permanent name: lower-case words with hyphens.
+    pub name: String,
+    /// One sentence for people.
+    pub describe: String,
+    /// Bytes of the target that it works on; none when it touches no storage.
+    pub target_bytes: Option<u64>,
+    /// What it does, in order.
+    pub steps: Vec<StepSpec>,
+}
+
+/// One step: everything in it is done `repeats` times, round by round, and judged together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSpec {
+    /// Its name within the scenario.
+    pub name: String,
+    /// One sentence for people.
+    pub describe: String,
+    /// Number of rounds.
+    pub repeats: u32,
+    /// What one round does, in order.
+    pub work: Vec<Work>,
+}
+
+/// A piece of work that can be done on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Single operations.
+    Io(IoSpec),
+    /// Work without single operations.
+    Kernel(KernelSpec),
+}
+
+/// Operations on the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IoSpec {
+    /// Name of the engine.
+    pub engine: String,
+    /// What the operations do.
+    pub rw: Rw,
+    /// Bytes of one operation.
+    pub bs: u64,
+    /// Operations in flight.
+    pub iodepth: u32,
+    /// How much of it.
+    pub extent: Extent,
+}
+
+/// How much an [`IoSpec`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// Every block of the target once: layout or verification, not measured.
+    Whole,
+    /// For a time, and measured.
+    Timed {
+        /// Milliseconds that are not measured.
+        ramp_ms: u64,
+        /// Milliseconds that are.
+        runtime_ms: u64,
+        /// Most bytes that are written; every write has this bound.
+        io_size: Option<u64>,
+    },
+}
+
+/// A kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelSpec {
+    /// Which.
+    pub kernel: KernelName,
+    /// Milliseconds that are not measured.
+    pub ramp_ms: u64,
+    /// Milliseconds that are.
+    pub runtime_ms: u64,
+}
+
+/// The kernels that a scenario can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelName {
+    /// STREAM triad.
+    Triad,
+}
+
+/// What an operation does, in fio's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rw {
+    /// Sequential reads.
+    Read,
+    /// Sequential writes.
+    Write,
+    /// Random reads.
+    Randread,
+    /// Random writes.
+    Randwrite,
+}
+
+impl Rw {
+    /// fio's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rw::Read => "read",
+            Rw::Write => "write",
+            Rw::Randread => "randread",
+            Rw::Randwrite => "randwrite",
+        }
+    }
+
+    /// Whether it changes the target.
+    pub fn is_write(self) -> bool {
+        match self {
+            Rw::Write | Rw::Randwrite => true,
+            Rw::Read | Rw::Randread => false,
+        }
+    }
+
+    fn is_sequential(self) -> bool {
+        match self {
+            Rw::Read | Rw::Write => true,
+            Rw::Randread | Rw::Randwrite => false,
+        }
+    }
+}
+
+impl IoSpec {
+    /// The metric family: `storage.randread_4k_qd32`.
+    pub fn family(&self) -> String {
+        let area = if self.engine == "null" { "harness.null".to_owned() } else { format!("storage.{}", self.rw.name()) };
+        format!("{area}_{}_qd{}", crate::quantity::short(self.bs), self.iodepth)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioFile {
+    schema: Spanned<u32>,
+    name: Spanned<String>,
+    describe: String,
+    target: Option<Spanned<TargetFile>>,
+    #[serde(default)]
+    step: Vec<Spanned<StepFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetFile {
+    size: Size,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepFile {
+    name: Spanned<String>,
+    describe: String,
+    repeats: Option<u32>,
+    #[serde(default)]
+    io: Vec<Spanned<IoFile>>,
+    #[serde(default)]
+    kernel: Vec<Spanned<KernelFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IoFile {
+    engine: String,
+    rw: Rw,
+    bs: Size,
+    iodepth: u32,
+    #[serde(default)]
+    whole: bool,
+    ramp_time: Option<Millis>,
+    runtime: Option<Millis>,
+    io_size: Option<Size>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KernelFile {
+    kernel: KernelName,
+    #[serde(default)]
+    ramp_time: Millis,
+    runtime: Millis,
+}
+
+const NAME: &str = "lower-case letters, digits and hyphens, at most 48, beginning with a letter";
+const STEP_NAME: &str = "lower-case letters, digits and underscores, at most 48, beginning with a letter";
+/// The step that measures the harness itself; the plan puts it first.
+pub(crate) const FLOOR_STEP: &str = "harness_floor";
+const REPEATS_MAX: u32 = 100;
+const IODEPTH_MAX: u32 = 1024;
+const RUNTIME_MAX_MS: u64 = 24 * 3_600_000;
+const BS_MAX: u64 = 16 << 20;
+
+impl Scenario {
+    /// Reads a scenario file. `engines` are the names that it may use.
+    pub fn parse(file: &str, text: &str, engines: &[&str]) -> Result<Self, FileError> {
+        let parsed: ScenarioFile = source::parse(file, text)?;
+        let check = Check { file, text, engines };
+        check.scenario(parsed)
+    }
+}
+
+struct Check<'a> {
+    file: &'a str,
+    text: &'a str,
+    engines: &'a [&'a str],
+}
+
+impl Check<'_> {
+    fn error(&self, span: Range<usize>, message: impl Into<String>) -> FileError {
+        FileError::at(self.file, self.text, span, message)
+    }
+
+    fn scenario(&self, file: ScenarioFile) -> Result<Scenario, FileError> {
+        if *file.schema.get_ref() != SCENARIO_SCHEMA {
+            return Err(self.error(file.schema.span(), format!("expected `schema = {SCENARIO_SCHEMA}`: this version knows no other")));
+        }
+        if !is_name(file.name.get_ref(), b'-') {
+            return Err(self.error(file.name.span(), format!("expected a name of {NAME}")));
+        }
+        let target = match file.target {
+            Some(target) => {
+                let bytes = target.get_ref().size.0;
+                if bytes == 0 || bytes % (1 << 20) != 0 {
+                    return Err(self.error(target.span(), "expected a size of whole MiB"));
+                }
+                Some((bytes, target.span()))
+            }
+            None => None,
+        };
+        if file.step.is_empty() {
+            return Err(self.error(file.name.span(), "expected at least one [[step]]: a scenario that does nothing proves nothing"));
+        }
+        let mut seen = Seen::default();
+        let mut steps = Vec::new();
+        for step in file.step {
+            steps.push(self.step(step, target.as_ref().map(|(bytes, _)| *bytes), &mut seen)?);
+        }
+        if let (Some((_, span)), false) = (&target, seen.io) {
+            return Err(self.error(span.clone(), "expected a [[step.io]] that uses the target"));
+        }
+        Ok(Scenario { name: file.name.into_inner(), describe: file.describe, target_bytes: target.map(|(bytes, _)| bytes), steps })
+    }
+
+    fn step(&self, step: Spanned<StepFile>, target: Option<u64>, seen: &mut Seen) -> Result<StepSpec, FileError> {
+        let span = step.span();
+        let step = step.into_inner();
+        if !is_name(step.name.get_ref(), b'_') || step.name.get_ref() == FLOOR_STEP {
+            return Err(self.error(step.name.span(), format!("expected a name of {STEP_NAME}, other than `{FLOOR_STEP}`")));
+        }
+        if !seen.steps.insert(step.name.get_ref().clone()) {
+            return Err(self.error(step.name.span(), "another step has this name"));
+        }
+        let repeats = step.repeats.unwrap_or(1);
+        if repeats == 0 || repeats > REPEATS_MAX {
+            return Err(self.error(span, format!("expected 1 to {REPEATS_MAX} repeats")));
+        }
+        if step.io.is_empty() == step.kernel.is_empty() {
+            return Err(self.error(span, "expected either [[step.io]] or [[step.kernel]]"));
+        }
+        let mut work = Vec::new();
+        for io in step.io {
+            work.push(Work::Io(self.io(io, target, repeats, seen)?));
+        }
+        for kernel in step.kernel {
+            let (span, kernel) = (kernel.span(), kernel.into_inner());
+            self.times(&span, kernel.ramp_time.0, kernel.runtime.0)?;
+            let spec = KernelSpec { kernel: kernel.kernel, ramp_ms: kernel.ramp_time.0, runtime_ms: kernel.runtime.0 };
+            if !seen.families.insert(format!("{:?}", spec.kernel)) {
+                return Err(self.error(span, "the same kernel is measured twice: its figures would be mixed up"));
+            }
+            work.push(Work::Kernel(spec));
+        }
+        Ok(StepSpec { name: step.name.into_inner(), describe: step.describe, repeats, work })
+    }
+
+    fn io(&self, io: Spanned<IoFile>, target: Option<u64>, repeats: u32, seen: &mut Seen) -> Result<IoSpec, FileError> {
+        let (span, io) = (io.span(), io.into_inner());
+        let error = |message: String| Err(self.error(span.clone(), message));
+        let Some(target) = target else { return error("expected a [target] for [[step.io]]".to_owned()) };
+        if !self.engines.contains(&io.engine.as_str()) {
+            return error(format!("unknown engine `{}`; expected one of: {}", io.engine, self.engines.join(", ")));
+        }
+        let bs = io.bs.0;
+        if !bs.is_power_of_two() || !(4096..=BS_MAX).contains(&bs) || target % bs != 0 {
+            return error("expected `bs` to be a power of two from 4KiB to 16MiB that divides the size of the target".to_owned());
+        }
+        if io.iodepth == 0 || io.iodepth > IODEPTH_MAX {
+            return error(format!("expected an iodepth from 1 to {IODEPTH_MAX}"));
+        }
+        let extent = match (io.whole, io.runtime) {
+            (true, None) if io.ramp_time.is_none() && io.io_size.is_none() && io.rw.is_sequential() && repeats == 1 => Extent::Whole,
+            (true, _) => return error("`whole` is one sequential pass: no ramp_time, runtime, io_size or repeats, and no random order".to_owned()),
+            (false, None) => return error("expected `runtime`, or `whole = true`".to_owned()),
+            (false, Some(runtime)) => {
+                let ramp = io.ramp_time.unwrap_or_default().0;
+                self.times(&span, ramp, runtime.0)?;
+                if io.rw.is_write() != io.io_size.is_some() {
+                    return error("expected `io_size` for writes, and only for them: the most bytes that one repeat may write".to_owned());
+                }
+                Extent::Timed { ramp_ms: ramp, runtime_ms: runtime.0, io_size: io.io_size.map(|size| size.0) }
+            }
+        };
+        // What was never written has nothing to be compared with, and file systems and drives answer it without reading.
+        if io.engine != "null" && !seen.laid_out && !(io.rw == Rw::Write && extent == Extent::Whole) {
+            return error("expected the target to be laid out before: a step with `rw = \"write\"` and `whole = true`".to_owned());
+        }
+        seen.io = true;
+        seen.laid_out |= io.engine != "null";
+        let spec = IoSpec { engine: io.engine, rw: io.rw, bs, iodepth: io.iodepth, extent };
+        if extent != Extent::Whole && !seen.families.insert(spec.family()) {
+            return error(format!("{} is measured twice: its figures would be mixed up", spec.family()));
+        }
+        Ok(spec)
+    }
+
+    fn times(&self, span: &Range<usize>, ramp_ms: u64, runtime_ms: u64) -> Result<(), FileError> {
+        if runtime_ms == 0 || ramp_ms.saturating_add(runtime_ms) > RUNTIME_MAX_MS {
+            return Err(self.error(span.clone(), "expected a runtime of more than nothing and, with ramp_time, at most 24h"));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    steps: BTreeSet<String>,
+    families: BTreeSet<String>,
+    io: bool,
+    laid_out: bool,
+}
+
+fn is_name(name: &str, joint: u8) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == joint)
+        && name.len() <= 48
+}
+
+#[cfg(test)]
+mod tests;
