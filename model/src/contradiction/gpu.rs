@@ -47,7 +47,7 @@ pub(crate) const VGPU_CONTAINERS: Rule = Rule {
 
 fn boards(bom: &Bom, parts: &Parts) -> Option<Finding> {
     let wrong: Vec<String> = bom.of(Kind::Gpu).filter_map(|line| miscounted(line, parts)).collect();
-    (!wrong.is_empty()).then(|| Finding { statement: "GPUs and boards".into(), why: wrong.join("; ") })
+    (!wrong.is_empty()).then(|| Finding { statement: "number of GPUs".into(), why: wrong.join("; ") })
 }
 
 fn miscounted(line: &BomLine, parts: &Parts) -> Option<String> {
@@ -55,7 +55,7 @@ fn miscounted(line: &BomLine, parts: &Parts) -> Option<String> {
     let boards = line.fact("boards")?;
     let carried = boards.saturating_mul(part.gpus.into());
     let ordered = u64::from(line.quantity);
-    (carried != ordered).then(|| format!("{} of {key} carry {}, ordered are {ordered}", counted(boards, "board"), counted(carried, "GPU")))
+    (carried != ordered).then(|| format!("{carried} on {} of {key}, ordered are {ordered}", counted(boards, "board")))
 }
 
 // The partition with its line and part, when the order names all three.

@@ -40,7 +40,7 @@ fn modules_fit(bom: &Bom, parts: &Parts) -> Option<Finding> {
     let mut reasons = Vec::new();
     if ordered > slots {
         reasons.push(format!(
-            "{} of {key} take at most {slots} modules ({} channels x {} modules per socket); the largest node with it, {}, takes {}",
+            "at most {slots} modules fit {} of {key} ({} channels x {} modules per socket); the largest node with it, {}, takes {}",
             counted(sockets, "socket"),
             part.memory_channels,
             part.dimms_per_channel_max,
@@ -49,7 +49,7 @@ fn modules_fit(bom: &Bom, parts: &Parts) -> Option<Finding> {
         ));
     }
     if bytes > bytes_max {
-        reasons.push(format!("{} GiB exceed the {} GiB that {} address", bytes / GIB, bytes_max / GIB, counted(sockets, "socket")));
+        reasons.push(format!("{} GiB exceed the {} GiB that fit {}", bytes / GIB, bytes_max / GIB, counted(sockets, "socket")));
     }
     if reasons.is_empty() {
         return None;

@@ -64,10 +64,10 @@ fn cards_unstated(bom: &Bom, parts: &Parts) -> Option<Finding> {
     Some(Finding {
         statement: unclear.iter().map(|(line, key, _)| format!("{} {} of {key}", line.quantity, line.name)).collect::<Vec<_>>().join("; "),
         why: format!(
-            "{key} has {}: {} carry them, and so do {}; the slots then move {:.2} or {:.2} Gb/s in one direction",
+            "{key} has {}, so the ports may be on {} or on {}; the slots then move {:.2} or {:.2} Gb/s in one direction",
             counted(part.ports.into(), "port"),
             counted(fewest, "card"),
-            in_words(first.quantity.into()),
+            first.quantity,
             slot * f64::from(u32::try_from(fewest).unwrap_or(u32::MAX)),
             slot * f64::from(first.quantity),
         ),
@@ -100,10 +100,11 @@ fn bond_beyond_slot(bom: &Bom, parts: &Parts) -> Option<Finding> {
         let cards = cards(line, part.ports);
         let (slots, wire) = (to_f64(cards) * slot_bits_per_s(part), f64::from(bond.ports) * to_f64(part.port_bits_per_s));
         let cause = if expected > wire {
-            format!("{} of {:.0} Gb/s carry {:.0} Gb/s", counted(bond.ports.into(), "port"), to_f64(part.port_bits_per_s) / 1e9, wire / 1e9)
+            format!("{:.0} Gb/s are expected; {} of {:.0} Gb/s give {:.0} Gb/s", expected / 1e9, counted(bond.ports.into(), "port"), to_f64(part.port_bits_per_s) / 1e9, wire / 1e9)
         } else if expected > slots {
             format!(
-                "its ports sit on {} ({key}), whose PCIe x{} at {} GT/s moves {:.2} Gb/s at most, headers included; one flow uses one port",
+                "{:.0} Gb/s are expected; its ports sit on {} ({key}), and PCIe x{} at {} GT/s moves {:.2} Gb/s at most, headers included; one flow uses one port",
+                expected / 1e9,
                 counted(cards, "card"),
                 part.pcie_lanes,
                 part.pcie_gtps,

@@ -36,7 +36,7 @@ fn lane_budget(bom: &Bom, parts: &Parts) -> Option<Finding> {
     (sum > budget).then(|| Finding {
         statement: format!("{sum} PCIe lanes of cards and drives on {}", counted(cpus.quantity.into(), "socket")),
         why: format!(
-            "{} of {key} have {budget} lanes; needed are {}",
+            "a node with {} of {key} has {budget} lanes; needed are {}",
             counted(cpus.quantity.into(), "socket"),
             needs.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join(" + "),
         ),
