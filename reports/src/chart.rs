@@ -98,7 +98,7 @@ impl Plot {
         let label = || TextStyle::from(("sans-serif", TEXT * 1.24)).color(&INK);
         let mut chart = ChartBuilder::on(&area)
             .margin_top(18)
-            .margin_right(34)
+            .margin_right(40)
             .x_label_area_size(46)
             .y_label_area_size(self.y.label_width(TEXT))
             .build_cartesian_2d(self.x.range(), self.y.range())
@@ -113,14 +113,15 @@ impl Plot {
                 chart.draw_series(AreaSeries::new(points.clone(), self.y.low, SERIES.mix(0.14))).map_err(plain)?;
             }
         }
+        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(5))).map_err(plain)?;
         if let Some(level) = self.reference {
             let level = self.y.place(level);
-            chart.draw_series(DashedLineSeries::new([(self.x.low, level), (self.x.high, level)], 10, 8, INK.stroke_width(2))).map_err(plain)?;
+            chart.draw_series(DashedLineSeries::new([(self.x.low, level), (self.x.high, level)], 12, 12, INK.stroke_width(2))).map_err(plain)?;
         }
-        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(5))).map_err(plain)?;
 
         // Labels by hand: plotters would drop or shorten some of them.
         let (left, bottom) = (i32::try_from(self.y.label_width(TEXT))?, i32::try_from(SIZE.1)? - 46);
+        let right = i32::try_from(SIZE.0)? - 40;
         for (at, text) in &self.y.ticks {
             let (_, y) = chart.backend_coord(&(self.x.low, *at));
             area.draw_text(text, &label().pos(Pos::new(HPos::Right, VPos::Center)), (left - 12, y)).map_err(plain)?;
@@ -128,9 +129,11 @@ impl Plot {
         for (at, text) in &self.x.ticks {
             let (x, _) = chart.backend_coord(&(*at, self.y.low));
             area.draw(&PathElement::new([(x, bottom), (x, bottom + 8)], INK.mix(0.5).stroke_width(2))).map_err(plain)?;
-            area.draw_text(text, &label().pos(Pos::new(HPos::Center, VPos::Top)), (x, bottom + 16)).map_err(plain)?;
+            // A label at the right border would stick out.
+            let (anchor, at) = if x > right - 50 { (HPos::Right, right + 38) } else { (HPos::Center, x) };
+            area.draw_text(text, &label().pos(Pos::new(anchor, VPos::Top)), (at, bottom + 16)).map_err(plain)?;
         }
-        area.draw(&PathElement::new([(left, bottom), (i32::try_from(SIZE.0)? - 34, bottom)], INK.mix(0.5).stroke_width(2))).map_err(plain)?;
+        area.draw(&PathElement::new([(left, bottom), (right, bottom)], INK.mix(0.5).stroke_width(2))).map_err(plain)?;
         area.present().map_err(plain)
     }
 }

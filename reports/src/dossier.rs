@@ -9,6 +9,7 @@ use assay_model::run::{Acceptance, Run};
 use assay_model::site::Site;
 use assay_model::verdict::{Rank, Verdict};
 
+use crate::grouped::findings;
 use crate::printable::Shown;
 
 /// What a report is made from. The caller gives every time and path, so that the same dossier gives the same report byte for byte.
@@ -107,7 +108,7 @@ impl Dossier<'_> {
                 .judged
                 .iter()
                 .filter(|judged| is_warning(judged))
-                .map(|judged| Shown::from(format!("{} of {}: {}", judged.check.id, judged.check.subject, judged.check.verdict.reason())))
+                .map(|judged| Shown::from(format!("{} of {}: {}", judged.check.id, judged.check.subject, why(&judged.check))))
                 .collect(),
         }
     }
@@ -120,6 +121,11 @@ impl Dossier<'_> {
     fn first_worst(&self, wanted: impl Fn(&Judged) -> bool) -> Option<&Judged> {
         let key = |judged: &Judged| (judged.check.verdict.rank(), judged.severity);
         self.judgement.judged.iter().filter(|judged| wanted(judged)).reduce(|best, next| if key(next) > key(best) { next } else { best })
+    }
+
+    /// How many findings hold the gate: checks that say the same of several subjects count once.
+    pub fn holding(&self) -> usize {
+        findings(self.judgement.judged.iter().filter(|judged| judged.holds)).len() + self.held_besides_checks().len()
     }
 
     /// What holds the gate and is no check of it (the gate of an earlier phase, a blocking contradiction): lines that name no held check.
@@ -192,7 +198,9 @@ pub fn answer(check: &Check) -> String {
 pub fn why(check: &Check) -> String {
     match &check.verdict {
         Verdict::Fail(why) if *why == format!("expected {}, observed {}", check.expected, check.observed) => String::new(),
-        Verdict::Fail(_) | Verdict::Pass(_) | Verdict::NotApplicable(_) | Verdict::Inconclusive(_) => check.verdict.reason(),
+        // `not_run` is the word for machines.
+        Verdict::Inconclusive(reason) => format!("{}: {}", reason.name().replace('_', " "), reason.detail()),
+        Verdict::Fail(_) | Verdict::Pass(_) | Verdict::NotApplicable(_) => check.verdict.reason(),
     }
 }
 

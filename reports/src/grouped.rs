@@ -36,14 +36,16 @@ pub(crate) struct Finding {
     pub(crate) other_reasons: usize,
     /// Where it was observed, of the first subject.
     pub(crate) source: Shown,
+    /// The waiver or the site's statement by which it does not decide.
+    pub(crate) excused_by: Option<Shown>,
     /// All subjects that say the same.
     pub(crate) subjects: Vec<Shown>,
 }
 
 impl Finding {
     /// The subjects in one line; long lists end with their number.
-    pub(crate) fn subject_line(&self) -> String {
-        listed(&self.subjects, 6)
+    pub(crate) fn subject_line(&self) -> Shown {
+        Shown::from(listed(&self.subjects, 6))
     }
 }
 
@@ -55,12 +57,12 @@ pub(crate) fn listed(names: &[Shown], most: usize) -> String {
 
 /// Folds judged checks that agree in id, verdict, expected and observed, in their order.
 pub(crate) fn findings<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<Finding> {
-    let mut keys: Vec<(&CheckId, Rank, Option<&'static str>, &str, &str)> = Vec::new();
+    let mut keys: Vec<(&CheckId, Rank, Option<&'static str>, &str, &str, &Option<String>)> = Vec::new();
     let mut out: Vec<Finding> = Vec::new();
     let mut reasons: Vec<Vec<String>> = Vec::new();
     for judged in judged {
         let check = &judged.check;
-        let key = (&check.id, check.verdict.rank(), reason_word(&check.verdict), check.expected.as_str(), check.observed.as_str());
+        let key = (&check.id, check.verdict.rank(), reason_word(&check.verdict), check.expected.as_str(), check.observed.as_str(), &judged.excused_by);
         let at = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
             keys.push(key);
             out.push(finding(judged));
@@ -92,6 +94,7 @@ fn finding(judged: &Judged) -> Finding {
         why: Shown::from(why(check)),
         other_reasons: 0,
         source: Shown::from(&check.source),
+        excused_by: judged.excused_by.as_ref().map(Shown::from),
         subjects: Vec::new(),
     }
 }
@@ -104,36 +107,74 @@ pub(crate) fn reason_word(verdict: &Verdict) -> Option<&'static str> {
     }
 }
 
-/// An expectation or observation of a check named `<kind>.<attr>`, with bare numbers scaled by the unit of the attribute. Other text stays as it is.
+/// An expectation or observation for people: bare numbers of a check named `<kind>.<attr>` are scaled by the unit of the attribute, and in any
+/// other text each number that a base unit follows (`at least 500000000 B/s`).
 pub(crate) fn humane(check: &Check, text: &str) -> Scaled {
-    let as_is = || Scaled { text: Shown::new(text).to_string(), exact: String::new() };
-    let Some((kind, attr)) = check.id.as_str().split_once('.') else { return as_is() };
-    let (Ok(kind), Ok(attr)) = (Kind::from_str(kind), Attr::from_str(attr)) else { return as_is() };
-    match attr.unit() {
-        Unit::None | Unit::Count => as_is(),
-        unit => {
-            let number = |word: &str| word.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| scale::scaled_bytes(number, unit, Bytes::of(kind)));
-            let exact = format!("{text} {}", unit.symbol());
-            let scaled = |text: String| Scaled { text, exact };
-            if let Some(one) = number(text) {
-                return one;
+    let attribute = check.id.as_str().split_once('.').and_then(|(kind, attr)| Some((Kind::from_str(kind).ok()?, Attr::from_str(attr).ok()?)));
+    let scaled = match attribute {
+        Some((kind, attr)) if has_scale(attr.unit()) => by_attribute(text, attr.unit(), Bytes::of(kind)),
+        Some(_) | None => None,
+    };
+    scaled.unwrap_or_else(|| by_symbol(text))
+}
+
+fn has_scale(unit: Unit) -> bool {
+    match unit {
+        Unit::None | Unit::Count => false,
+        Unit::Bytes
+        | Unit::BytesPerSecond
+        | Unit::BitsPerSecond
+        | Unit::OpsPerSecond
+        | Unit::Nanoseconds
+        | Unit::Seconds
+        | Unit::Hertz
+        | Unit::Celsius
+        | Unit::MegatransfersPerSecond
+        | Unit::GigatransfersPerSecond
+        | Unit::Bits
+        | Unit::Ratio => true,
+    }
+}
+
+// The forms in which a matcher is printed.
+fn by_attribute(text: &str, unit: Unit, bytes: Bytes) -> Option<Scaled> {
+    let number = |word: &str| word.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| scale::scaled_bytes(number, unit, bytes));
+    let said = if let Some(low) = text.strip_prefix("at least ") {
+        format!("at least {}", number(low)?.text)
+    } else if let Some((low, high)) = text.strip_prefix("from ").and_then(|range| range.split_once(" to ")) {
+        format!("from {} to {}", number(low)?.text, number(high)?.text)
+    } else if let Some(list) = text.strip_prefix("one of ") {
+        let numbers = list.split(", ").map(number).collect::<Option<Vec<_>>>()?;
+        format!("one of {}", numbers.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join(", "))
+    } else {
+        number(text)?.text
+    };
+    Some(Scaled { text: said, exact: format!("{text} {}", unit.symbol()) })
+}
+
+const SYMBOLS: [Unit; 6] = [Unit::BytesPerSecond, Unit::BitsPerSecond, Unit::OpsPerSecond, Unit::Nanoseconds, Unit::Hertz, Unit::Bytes];
+
+fn by_symbol(text: &str) -> Scaled {
+    let words: Vec<&str> = text.split(' ').collect();
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let following = words.get(at + 1).map_or("", |word| word.trim_end_matches([',', ';', ')', ':']));
+        let unit = SYMBOLS.into_iter().find(|unit| unit.symbol() == following);
+        match (words[at].parse::<f64>(), unit) {
+            (Ok(number), Some(unit)) if number.is_finite() => {
+                out.push(format!("{}{}", scale::scaled(number, unit).text, &words[at + 1][following.len()..]));
+                at += 2;
             }
-            if let Some(low) = text.strip_prefix("at least ").and_then(number) {
-                return scaled(format!("at least {}", low.text));
+            (_, _) => {
+                out.push(words[at].to_owned());
+                at += 1;
             }
-            if let Some((low, high)) = text.strip_prefix("from ").and_then(|range| range.split_once(" to "))
-                && let (Some(low), Some(high)) = (number(low), number(high))
-            {
-                return scaled(format!("from {} to {}", low.text, high.text));
-            }
-            if let Some(list) = text.strip_prefix("one of ")
-                && let Some(numbers) = list.split(", ").map(number).collect::<Option<Vec<_>>>()
-            {
-                return scaled(format!("one of {}", numbers.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join(", ")));
-            }
-            as_is()
         }
     }
+    let said = Shown::from(out.join(" ")).to_string();
+    let as_is = Shown::new(text).to_string();
+    if said == as_is { Scaled { text: said, exact: String::new() } } else { Scaled { text: said, exact: as_is } }
 }
 
 #[cfg(test)]
@@ -177,6 +218,9 @@ mod tests {
             ("nvme.link_width", "4", "4"),
             ("nvme.capacity", "absent", "absent"),
             ("memory.ecc_active", "128", "128"),
+            ("storage.read_bandwidth", "at least 500000000 B/s, observed 4387000000 B/s", "at least 500 MB/s, observed 4.387 GB/s"),
+            ("storage.p99", "(500000 ns)", "(500000 ns)"),
+            ("nvme.capacity", "not 12 B", "not 12 B"),
         ];
         for (id, text, expected) in table {
             let check = judged(id, "s", "w", text, "").check;

@@ -34,6 +34,11 @@ impl Shown {
         &self.0
     }
 
+    /// The text in parts after each of which a line may break: paths, addresses and names of checks have no spaces to break at.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split_inclusive(['/', '.', '_', ':', '-', ','])
+    }
+
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

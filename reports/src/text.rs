@@ -17,15 +17,16 @@ pub fn text(dossier: &Dossier<'_>) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
     let _ = write(&mut out, dossier);
-    out
+    // Typography that not every terminal has.
+    out.replace([scale::NARROW_SPACE, '\u{a0}'], " ")
 }
 
 fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
     let judgement = dossier.judgement;
     let warnings = dossier.warnings();
     writeln!(out, "verdict   {} (exit status {})", judgement.verdict, judgement.exit_code())?;
-    writeln!(out, "gate      {} ({}) is {}{}", judgement.phase, judgement.phase.title(), dossier.gate_word(), blocking_count(dossier))?;
-    writeln!(out, "warnings  {}", if warnings.is_empty() { "none".to_owned() } else { format!("{}: {}", warnings.len(), listed(&warnings, 3)) })?;
+    writeln!(out, "gate      {} ({}) is {}{}", judgement.phase, judgement.phase.title(), dossier.gate_word(), held_by(dossier))?;
+    writeln!(out, "warnings  {}", if warnings.is_empty() { "none".to_owned() } else { format!("{}: {}", warnings.len(), warning_line(&warnings)) })?;
     let tally = Tally::of(judgement.judged.iter().map(|judged| judged.check.verdict.rank()));
     let (host, site) = (dossier.host(), Shown::from(&dossier.site.name));
     writeln!(
@@ -59,12 +60,17 @@ fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
     writeln!(out, "report:  {}", dossier.report.as_deref().map_or_else(|| Shown::new("none was written"), Shown::new))
 }
 
-fn blocking_count(dossier: &Dossier<'_>) -> String {
-    match &dossier.judgement.decision {
-        Decision::Admit { .. } => String::new(),
-        Decision::Hold { blocking } if blocking.len() == 1 => " by 1 finding".into(),
-        Decision::Hold { blocking } => format!(" by {} findings", blocking.len()),
+fn held_by(dossier: &Dossier<'_>) -> String {
+    match (&dossier.judgement.decision, dossier.holding()) {
+        (Decision::Admit { .. }, _) => String::new(),
+        (Decision::Hold { .. }, 1) => " by 1 finding".into(),
+        (Decision::Hold { .. }, findings) => format!(" by {findings} findings"),
     }
+}
+
+fn warning_line(warnings: &[Shown]) -> String {
+    let shown = warnings.iter().take(3).map(Shown::as_str).collect::<Vec<_>>().join("; ");
+    if warnings.len() > 3 { format!("{shown}; and {} more", warnings.len() - 3) } else { shown }
 }
 
 fn checks<'a>(out: &mut String, heading: &str, found: impl Iterator<Item = &'a Finding>) -> std::fmt::Result {
@@ -80,6 +86,9 @@ fn checks<'a>(out: &mut String, heading: &str, found: impl Iterator<Item = &'a F
         if !finding.why.is_empty() {
             let more = if finding.other_reasons > 0 { format!(" (and {} other reasons)", finding.other_reasons) } else { String::new() };
             writeln!(out, "      because   {}{more}", finding.why)?;
+        }
+        if let Some(by) = &finding.excused_by {
+            writeln!(out, "      excused   {by}")?;
         }
         if !finding.source.is_empty() {
             writeln!(out, "      source    {}", finding.source)?;

@@ -45,10 +45,9 @@ impl Axis {
 
     /// Quantiles on the scale 1/(1-q), up to `last` = 1/(1-q) of the last point: each step to the right is a tenth of the operations.
     pub(super) fn quantiles(last: f64) -> Self {
-        let known = [(2.0, "p50"), (10.0, "p90"), (100.0, "p99"), (1e3, "p99.9"), (1e4, "p99.99"), (1e5, "p99.999"), (1e6, "p99.9999"), (1e7, "p99.99999")];
+        let known = [(2.0, "p50"), (10.0, "p90"), (100.0, "p99"), (1e3, "p99.9"), (1e4, "p99.99"), (1e5, "p99.999"), (1e6, "p99.9999")];
         let high = last.max(10.0);
-        let crowded = high > 1e5;
-        let ticks = known.iter().filter(|(at, _)| *at <= high * 1.000_001).filter(|(at, _)| !(crowded && *at == 2.0));
+        let ticks = known.iter().filter(|(at, _)| *at <= high * 1.000_001);
         Self { low: 0.0, high: high.log10(), ticks: ticks.map(|(at, label)| (at.log10(), (*label).to_owned())).collect(), logarithmic: true }
     }
 

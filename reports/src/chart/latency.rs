@@ -12,13 +12,14 @@ use super::{Axis, Chart, ChartError, Join, Plot};
 pub(crate) fn latency(curve: &LatencyCurve) -> Result<Option<Chart>, ChartError> {
     let points: Vec<(f64, f64)> = curve.points.iter().filter(|(quantile, _)| (0.0..=1.0).contains(quantile)).map(|(quantile, ns)| (*quantile, nanoseconds(*ns))).collect();
     let (Some(&first), Some(&last)) = (points.first(), points.last()) else { return Ok(None) };
-    // The maximum (quantile 1) has no place on 1/(1-q): it is drawn where the last of `count` operations is.
-    let end = points.iter().filter(|(quantile, _)| *quantile < 1.0).map(|(quantile, _)| rarity(*quantile)).fold(nanoseconds(curve.count), f64::max).clamp(10.0, 1e7);
+    // The maximum (quantile 1) has no place on 1/(1-q): it is drawn where the last of `count` operations is. Rarer quantiles than that one
+    // are the same operation again.
+    let end = nanoseconds(curve.count).clamp(10.0, 1e6);
     let (lowest, highest) = points.iter().fold((f64::INFINITY, 1.0_f64), |(low, high), (_, ns)| (low.min(*ns), high.max(*ns)));
     let plot = Plot {
         x: Axis::quantiles(end),
         y: Axis::logarithmic(lowest.max(1.0), highest, Unit::Nanoseconds),
-        points: points.iter().map(|(quantile, ns)| (rarity(*quantile).min(end), *ns)).collect(),
+        points: points.iter().filter(|(quantile, _)| *quantile >= 1.0 || rarity(*quantile) < end).map(|(quantile, ns)| (rarity(*quantile).min(end), *ns)).collect(),
         join: Join::Line,
         reference: None,
     };

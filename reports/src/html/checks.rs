@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use assay_model::check::Check;
 use assay_model::gate::{Judged, Severity};
-use assay_model::verdict::{Rank, Verdict};
+use assay_model::verdict::{Rank, Reason, Verdict};
 
 use crate::dossier::{Dossier, why};
-use crate::grouped::humane;
+use crate::grouped::{humane, reason_word};
 use crate::printable::Shown;
 use crate::scale::Scaled;
 
@@ -24,7 +24,11 @@ pub(super) struct Group {
     pub(super) mark: Mark,
     /// Checks with their subjects.
     pub(super) questions: Vec<Question>,
+    /// Checks that nothing has run: there is nothing to show but that.
+    pub(super) not_run: Vec<Question>,
     pub(super) answers: usize,
+    /// Number of checks.
+    pub(super) count: usize,
     /// Passes and what does not apply are folded.
     pub(super) folded: bool,
 }
@@ -44,6 +48,7 @@ pub(super) struct Answer {
     pub(super) source: Shown,
     pub(super) events: String,
     pub(super) excused_by: Option<Shown>,
+    pub(super) not_run: bool,
 }
 
 pub(super) fn phases(dossier: &Dossier<'_>) -> Vec<Phase> {
@@ -72,11 +77,13 @@ fn group(rank: Rank, judged: &[&Judged]) -> Option<Group> {
         }
     }
     let answers = questions.iter().map(|question| question.answers.len()).sum();
+    let count = questions.len();
+    let (not_run, questions) = questions.into_iter().partition(|question| question.answers.iter().all(|answer| answer.not_run));
     let folded = match rank {
         Rank::Fail | Rank::Inconclusive => false,
         Rank::Pass | Rank::NotApplicable => true,
     };
-    (answers > 0).then_some(Group { mark: Mark::of(rank), questions, answers, folded })
+    (answers > 0).then_some(Group { mark: Mark::of(rank), questions, not_run, answers, count, folded })
 }
 
 fn answer(judged: &Judged) -> Answer {
@@ -89,12 +96,15 @@ fn answer(judged: &Judged) -> Answer {
         source: Shown::from(&check.source),
         events: check.evidence.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         excused_by: judged.excused_by.as_ref().map(Shown::from),
+        not_run: reason_word(&check.verdict) == Some("not_run"),
     }
 }
 
 // For a pass: on how many observations it stands, when it is more than the one that is shown.
 fn grounds(check: &Check) -> String {
     match &check.verdict {
+        // That it was not run is the heading already.
+        Verdict::Inconclusive(Reason::NotRun(detail)) => detail.clone(),
         Verdict::Pass(evidence) if evidence.witnessed().len() > 1 => format!("on {} observations", evidence.witnessed().len()),
         Verdict::Pass(_) | Verdict::Fail(_) | Verdict::NotApplicable(_) | Verdict::Inconclusive(_) => why(check),
     }

@@ -43,7 +43,9 @@ impl Hardware {
             let none = Shown::from(format!("There is no inventory: {}.", dossier.inventory_note));
             return Self { kinds: Vec::new(), probes: Vec::new(), blind: 0, none };
         };
-        let probes: Vec<Probe> = inventory.probes.iter().map(probe).collect();
+        let mut probes: Vec<Probe> = inventory.probes.iter().map(probe).collect();
+        // Those that could not look come first.
+        probes.sort_by_key(|probe| probe.mark.shape == "done");
         let none = if inventory.components.is_empty() { Shown::new("The probes found no component. How each of them ended is listed below.") } else { Shown::default() };
         Self { kinds: Kind::ALL.iter().filter_map(|kind| view(*kind, inventory)).collect(), blind: probes.iter().filter(|probe| probe.mark.shape != "done").count(), probes, none }
     }

@@ -20,7 +20,6 @@ pub(super) struct Head {
     pub(super) phase_title: &'static str,
     pub(super) host: Shown,
     pub(super) warnings: Vec<Shown>,
-    pub(super) holding: String,
     pub(super) worst: Option<Worst>,
     pub(super) worst_line: Shown,
     pub(super) tally: Vec<(Mark, usize)>,
@@ -48,7 +47,6 @@ impl Head {
         let judgement = dossier.judgement;
         let tally = Tally::of(judgement.judged.iter().map(|judged| judged.check.verdict.rank()));
         let gate = if dossier.gate_word() == "admitted" { "Admitted" } else { "Held" };
-        let holding = judgement.judged.iter().filter(|judged| judged.holds).count() + dossier.held_besides_checks().len();
         Self {
             title: Shown::from(format!("{gate}: {} of {}", judgement.phase, dossier.host())),
             gate,
@@ -59,7 +57,6 @@ impl Head {
             phase_title: judgement.phase.title(),
             host: dossier.host(),
             warnings: dossier.warnings(),
-            holding: if holding == 1 { "1 finding".into() } else { format!("{holding} findings") },
             worst: dossier.worst().map(|judged| Worst {
                 id: Shown::from(judged.check.id.as_str()),
                 subject: Shown::from(&judged.check.subject),

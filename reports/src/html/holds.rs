@@ -43,7 +43,6 @@ const INCONCLUSIVE: [(&str, &str, &str); 8] = [
 impl Holds {
     pub(super) fn new(dossier: &Dossier<'_>) -> Self {
         let found = findings(dossier.judgement.judged.iter().filter(|judged| judged.holds));
-        let count = found.len();
         let mut groups = Vec::new();
         let mut push = |rank: Rank, reason: Option<&str>, heading, explained| {
             let members: Vec<Finding> = found.iter().filter(|f| f.rank == rank && f.reason == reason).cloned().collect();
@@ -62,6 +61,6 @@ impl Holds {
             Decision::Admit { .. } => (true, false),
             Decision::Hold { .. } => (false, groups.is_empty() && besides.is_empty()),
         };
-        Self { admitted, count: count + besides.len(), groups, besides, unexplained }
+        Self { admitted, count: dossier.holding(), groups, besides, unexplained }
     }
 }

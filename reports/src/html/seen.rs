@@ -13,7 +13,7 @@ pub(super) struct Seen {
     pub(super) value: Scaled,
     /// How many components have it.
     pub(super) count: usize,
-    /// Which ones; empty when all have it.
+    /// Which ones; empty when all have it, and for the value that more than half of them share.
     pub(super) holders: Shown,
     pub(super) class: &'static str,
 }
@@ -34,7 +34,6 @@ pub(super) fn seen(kind: Kind, attr: Attr, components: &[&Component]) -> Vec<See
         }
     }
     groups.sort_by_key(|(_, holders)| std::cmp::Reverse(holders.len()));
-    let alone = groups.len() == 1;
     let hidden = groups.len().saturating_sub(MOST_VALUES);
     let mut out: Vec<Seen> = groups
         .iter()
@@ -42,7 +41,7 @@ pub(super) fn seen(kind: Kind, attr: Attr, components: &[&Component]) -> Vec<See
         .map(|(reading, holders)| Seen {
             value: safe(scale::reading(reading, attr.unit(), Bytes::of(kind))),
             count: holders.len(),
-            holders: if alone { Shown::default() } else { Shown::from(listed(holders, MOST_HOLDERS)) },
+            holders: if holders.len() * 2 > components.len() { Shown::default() } else { Shown::from(listed(holders, MOST_HOLDERS)) },
             class: match reading {
                 Reading::Value(_) => "value",
                 Reading::Absent => "absent",
@@ -72,7 +71,7 @@ mod tests {
             (0..12_u64).map(|n| Component::new(Kind::Nvme, format!("nvme{n}")).with(Attr::LinkWidth, "x", if n == 7 { 2_u64 } else { 4 })).collect();
         let seen = seen(Kind::Nvme, Attr::LinkWidth, &components.iter().collect::<Vec<_>>());
         assert_eq!(seen.iter().map(|s| (s.value.text.as_str(), s.count)).collect::<Vec<_>>(), [("4", 11), ("2", 1)]);
-        assert_eq!(seen[1].holders.as_str(), "nvme7");
+        assert_eq!((seen[0].holders.as_str(), seen[1].holders.as_str()), ("", "nvme7"));
     }
 
     #[test]
