@@ -1,1 +1,20 @@
-//! placeholder
+//! What a node can do. The driver owns clock, ramp, pacing, verification, statistics and stop; engines only issue operations and reap completions.
+//! Nothing here reads sysfs or judges: targets are handed in, figures are handed out.
+
+#![deny(unsafe_code)]
+
+pub mod driver;
+pub mod engine;
+pub mod error;
+pub mod history;
+pub mod job;
+pub mod kernel;
+pub mod stamp;
+#[allow(unsafe_code, reason = "the one place where foreign things are wrapped; each file states its invariant")]
+mod sys;
+
+pub use driver::{JobResult, Progress, drive};
+pub use engine::{ENGINES, EngineEntry, Lane};
+pub use error::EngineError;
+pub use history::History;
+pub use job::{Extent, Job, Rw, Span, Verify};

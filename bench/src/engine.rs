@@ -1,0 +1,72 @@
+//! Engines: who issues operations. Each is one file below `engine/` and one line in [`ENGINES`].
+
+use std::time::Duration;
+
+use crate::error::EngineError;
+
+pub mod null;
+pub mod uring;
+
+#[cfg(test)]
+mod conformance;
+
+/// One operation. The slot names the buffer, and comes back with the completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Op {
+    /// Buffer, 0 up to the lane's iodepth.
+    pub slot: u32,
+    /// Whether the buffer is written to the target, or filled from it.
+    pub write: bool,
+    /// Byte offset on the target.
+    pub offset: u64,
+}
+
+/// One finished operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion {
+    /// The slot of the operation.
+    pub slot: u32,
+    /// Bytes moved, or the errno.
+    pub result: Result<u32, i32>,
+}
+
+/// Issues operations and reaps completions. It never looks at a clock: the driver does.
+pub trait Lane: Send {
+    /// The target, for messages.
+    fn target(&self) -> &str;
+
+    /// The buffer of a slot, one block long. Only while no operation of that slot is out.
+    fn buffer(&mut self, slot: u32) -> &mut [u8];
+
+    /// Takes operations from the front of `ops` and says how many it took.
+    fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError>;
+
+    /// Adds finished operations to `done`; waits for at least one of them, or until `patience` is over.
+    fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError>;
+}
+
+/// An engine as the user sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineEntry {
+    /// Its name in scenarios.
+    pub name: &'static str,
+    /// One sentence.
+    pub describe: &'static str,
+    /// What it needs.
+    pub needs: &'static str,
+}
+
+/// All engines and kernels.
+pub const ENGINES: &[EngineEntry] = &[
+    EngineEntry { name: "null", describe: "Completes every operation at once: what the harness itself can do", needs: "nothing" },
+    EngineEntry {
+        name: "uring",
+        describe: "io_uring reads and writes with O_DIRECT, registered buffers and files, on a file or block device",
+        needs: "Linux 5.19 or later; io_uring not disabled by sysctl",
+    },
+    EngineEntry {
+        name: "triad",
+        describe: "STREAM triad a[i] = b[i] + s * c[i], pinned per NUMA node, results compared",
+        needs: "memory for three arrays per node",
+    },
+];

@@ -1,0 +1,1 @@
+//! What every engine that has operations must do, tried on each of them.

@@ -1,0 +1,61 @@
+//! The `uring` engine: O_DIRECT reads and writes on an open file or block device through io_uring, with registered buffers and file. It writes only
+//! with a [`WriteLeave`], and touches no byte outside of it.
+
+use std::fs::File;
+use std::time::Duration;
+
+use crate::engine::{Completion, Lane, Op};
+use crate::error::EngineError;
+use crate::job::Span;
+use crate::sys::ring::Ring;
+
+/// Permission to write, given by whoever made sure that nothing is lost: a claim. Without one a lane only reads.
+pub trait WriteLeave {
+    /// The bytes that may be written.
+    fn span(&self) -> Span;
+}
+
+/// A lane on a file or block device.
+pub struct Uring {
+    ring: Ring,
+    target: String,
+    bs: u64,
+    writable: Option<Span>,
+}
+
+impl Uring {
+    /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT. `target` names it in messages.
+    pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>) -> Result<Self, EngineError> {
+        let setup = |act| move |source| EngineError::Setup { act, target: target.to_owned(), source };
+        let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
+        let ring = Ring::new(file, bs, iodepth).map_err(setup("set up io_uring with registered buffers"))?;
+        Ok(Self { ring, target: target.to_owned(), bs: u64::from(bs), writable: leave.map(WriteLeave::span) })
+    }
+
+    fn may(&self, op: &Op) -> bool {
+        let end = op.offset.saturating_add(self.bs);
+        !op.write || self.writable.is_some_and(|span| op.offset >= span.start && end <= span.start.saturating_add(span.bytes))
+    }
+}
+
+impl Lane for Uring {
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    fn buffer(&mut self, slot: u32) -> &mut [u8] {
+        self.ring.buffer(slot)
+    }
+
+    fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
+        if let Some(op) = ops.iter().find(|op| !self.may(op)) {
+            let why = format!("{} bytes at {} are outside of what may be written", self.bs, op.offset);
+            return Err(EngineError::Job { rw: "write", target: self.target.clone(), why });
+        }
+        Ok(self.ring.push(ops))
+    }
+
+    fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
+        self.ring.wait(patience, done).map_err(|source| EngineError::Ring { act: "wait for completions", target: self.target.clone(), source })
+    }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong with the instrument. What is wrong with the device under test is counted in the result instead.
+
+use std::time::Duration;
+
+/// A failure of the harness or of its access to the target.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The job cannot be done as described.
+    #[error("cannot run {rw} on {target}: {why}")]
+    Job {
+        /// What was asked for.
+        rw: &'static str,
+        /// The target.
+        target: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The kernel refused what the engine needs.
+    #[error("cannot {act} for {target}")]
+    Setup {
+        /// What was attempted.
+        act: &'static str,
+        /// The target.
+        target: String,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Submitting or reaping failed as such; errors of single operations are counted in the result.
+    #[error("cannot {act} on {target}")]
+    Ring {
+        /// What was attempted.
+        act: &'static str,
+        /// The target.
+        target: String,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Operations are out and none came back.
+    #[error("{target} has completed none of {in_flight} operations for {waited:?}")]
+    Stalled {
+        /// The target.
+        target: String,
+        /// Operations that are out.
+        in_flight: usize,
+        /// How long nothing came back.
+        waited: Duration,
+    },
+    /// A measuring thread could not be set up.
+    #[error("cannot {act} for processor list {cpus}")]
+    Thread {
+        /// What was attempted.
+        act: &'static str,
+        /// The processors.
+        cpus: String,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,3 @@
+//! Kernels: work without single operations. Each is one file.
+
+pub mod triad;

@@ -1,0 +1,133 @@
+//! An io_uring with registered buffers and one registered file. Invariant: a buffer that the kernel may touch is neither handed out nor freed before its
+//! operation has completed; when a target never completes, ring and buffers are leaked rather than freed under the kernel's hands.
+
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use io_uring::types::{Fixed, SubmitArgs, Timespec};
+use io_uring::{IoUring, opcode};
+
+use super::buffers::Buffers;
+use crate::engine::{Completion, Op};
+
+/// How long a drop waits for operations that are out before it leaks them.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A ring that reads and writes one file.
+pub(crate) struct Ring {
+    ring: ManuallyDrop<IoUring>,
+    buffers: ManuallyDrop<Buffers>,
+    // The registered file stays open with the ring.
+    _file: File,
+    bs: u32,
+    out: Vec<bool>,
+    in_flight: usize,
+}
+
+impl Ring {
+    /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`.
+    pub(crate) fn new(file: File, bs: u32, iodepth: u32) -> io::Result<Self> {
+        let slots = usize::try_from(iodepth).map_err(io::Error::other)?;
+        let buffers = Buffers::new(usize::try_from(bs).map_err(io::Error::other)?, slots)?;
+        let ring = build(iodepth.next_power_of_two())?;
+        // SAFETY: the vectors point into `buffers`, which lives until every operation has completed, or forever (see Drop).
+        unsafe { ring.submitter().register_buffers(&buffers.io_vectors()) }?;
+        ring.submitter().register_files(&[file.as_raw_fd()])?;
+        Ok(Self { ring: ManuallyDrop::new(ring), buffers: ManuallyDrop::new(buffers), _file: file, bs, out: vec![false; slots], in_flight: 0 })
+    }
+
+    /// The buffer of a slot.
+    ///
+    /// # Panics
+    /// When an operation of that slot is out: the kernel may be writing into it.
+    pub(crate) fn buffer(&mut self, slot: u32) -> &mut [u8] {
+        let slot = index(slot);
+        assert!(!self.out[slot], "the buffer of slot {slot} is the kernel's while its operation is out");
+        self.buffers.slice(slot)
+    }
+
+    /// Queues operations; they go to the kernel with the next wait.
+    pub(crate) fn push(&mut self, ops: &[Op]) -> usize {
+        let mut queue = self.ring.submission();
+        for (taken, op) in ops.iter().enumerate() {
+            let slot = index(op.slot);
+            assert!(!self.out[slot], "slot {slot} is already out");
+            let buffer = self.buffers.pointer(slot);
+            let fixed = u16::try_from(op.slot).expect("a ring has at most 32768 slots");
+            let user = u64::from(op.slot);
+            let entry = if op.write {
+                opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build().user_data(user)
+            } else {
+                opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build().user_data(user)
+            };
+            // SAFETY: the entry points to bs bytes of a registered buffer of ours that is marked as out until its completion is reaped.
+            if unsafe { queue.push(&entry) }.is_err() {
+                return taken;
+            }
+            self.out[slot] = true;
+            self.in_flight += 1;
+        }
+        ops.len()
+    }
+
+    /// Submits what is queued, waits for at least one completion or until `patience` is over, and takes all completions.
+    pub(crate) fn wait(&mut self, patience: Duration, done: &mut Vec<Completion>) -> io::Result<()> {
+        if self.in_flight == 0 {
+            return Ok(());
+        }
+        let patience = Timespec::from(patience);
+        let wanted = usize::from(self.ring.completion().is_empty());
+        match self.ring.submitter().submit_with_args(wanted, &SubmitArgs::new().timespec(&patience)) {
+            Ok(_) => {}
+            // ETIME: patience is over. EINTR: a signal. EBUSY/EAGAIN: completions must be taken first. None of them is a failure.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+            Err(error) => return Err(error),
+        }
+        let queue = self.ring.completion();
+        for entry in queue {
+            let slot = u32::try_from(entry.user_data()).expect("user data is a slot");
+            self.out[index(slot)] = false;
+            self.in_flight -= 1;
+            let result = u32::try_from(entry.result()).map_err(|_| entry.result().saturating_neg());
+            done.push(Completion { slot, result });
+        }
+        Ok(())
+    }
+}
+
+fn build(entries: u32) -> io::Result<IoUring> {
+    let tuned = IoUring::builder().setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun().build(entries);
+    match tuned {
+        // Kernels before 6.1 know fewer flags.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            IoUring::builder().setup_coop_taskrun().build(entries).or_else(|_| IoUring::new(entries))
+        }
+        other => other,
+    }
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("a slot fits")
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let mut done = Vec::new();
+        let begin = Instant::now();
+        while self.in_flight > 0 && begin.elapsed() < DRAIN {
+            if self.wait(Duration::from_millis(50), &mut done).is_err() {
+                break;
+            }
+        }
+        if self.in_flight == 0 {
+            // SAFETY: nothing is out, so the kernel touches no buffer any more; both are dropped exactly once, the ring first.
+            unsafe {
+                ManuallyDrop::drop(&mut self.ring);
+                ManuallyDrop::drop(&mut self.buffers);
+            }
+        }
+    }
+}
