@@ -21,7 +21,8 @@ fn probes(ended: impl Fn(&str) -> ProbeEnded) -> Vec<ProbeOutcome> {
         ("os", &[Kind::Os, Kind::Clock]),
         ("thermal", &[Kind::Thermal, Kind::Throttle]),
     ];
-    let outcome = |(probe, kinds): (&str, &[Kind])| ProbeOutcome { probe: probe.into(), kinds: kinds.to_vec(), ended: ended(probe), elapsed_ns: 1_840_000 };
+    let outcome =
+        |(probe, kinds): (&str, &[Kind])| ProbeOutcome { probe: probe.into(), kinds: kinds.to_vec(), ended: ended(probe), elapsed_ns: 1_840_000 };
     all.into_iter().map(outcome).collect()
 }
 
@@ -60,7 +61,7 @@ fn nvme(n: u64) -> Component {
         .with(Attr::LinkWidth, format!("{dir}/device/current_link_width"), width)
         .with(Attr::LinkSpeed, format!("{dir}/device/current_link_speed"), if boot { 16.0 } else { 32.0 })
         .with(Attr::LinkWidthMax, format!("{dir}/device/max_link_width"), 4_u64)
-        .with(Attr::NumaNode, format!("{dir}/device/numa_node"), if n % 2 == 0 { 0_u64 } else { 1 })
+        .with(Attr::NumaNode, format!("{dir}/device/numa_node"), n % 2)
         .with(Attr::AerCorrectable, format!("{dir}/device/aer_dev_correctable"), if n == 7 { 1_284_u64 } else { 0 })
 }
 
@@ -106,17 +107,19 @@ fn os(host: &str, kernel: &str, hypervisor: bool) -> [Component; 2] {
 pub(crate) fn pve1_node() -> Inventory {
     let mut components: Vec<Component> = (0..2).map(cpu).collect();
     components.extend((0..24).map(dimm));
-    components.push(
-        Component::new(Kind::Memory, "memory").with(Attr::Total, "/proc/meminfo", 2_433_217_863_680_u64).with(Attr::Available, "/proc/meminfo", 2_390_112_063_488_u64),
-    );
+    components.push(Component::new(Kind::Memory, "memory").with(Attr::Total, "/proc/meminfo", 2_433_217_863_680_u64).with(
+        Attr::Available,
+        "/proc/meminfo",
+        2_390_112_063_488_u64,
+    ));
     components.extend((0..14).map(nvme));
     components.extend((0..4).map(nic));
     components.extend(os("pve1-node1", "6.14.11-2-pve", false));
-    components.push(
-        Component::new(Kind::Thermal, "k10temp/Tctl")
-            .with(Attr::Temperature, "/sys/class/hwmon/hwmon3/temp1_input", 48.375)
-            .with(Attr::TemperatureCritical, "/sys/class/hwmon/hwmon3/temp1_crit", Reading::Absent),
-    );
+    components.push(Component::new(Kind::Thermal, "k10temp/Tctl").with(Attr::Temperature, "/sys/class/hwmon/hwmon3/temp1_input", 48.375).with(
+        Attr::TemperatureCritical,
+        "/sys/class/hwmon/hwmon3/temp1_crit",
+        Reading::Absent,
+    ));
     let ended = |probe: &str| if probe == "thermal" { ProbeEnded::Hung("/sys/class/hwmon/hwmon7/temp2_input".into()) } else { ProbeEnded::Completed };
     Inventory { host: "pve1-node1".into(), boot_id: "0f1e2d3c".into(), taken_at: "2026-11-23T02:06:00.8Z".into(), components, probes: probes(ended) }
 }
@@ -158,11 +161,44 @@ pub(crate) fn generic_checks(inventory: &Inventory) -> Vec<Asked> {
         Evidence::of_reading("/sys/devices/system/cpu/present", &Reading::from("0-1")),
     ]);
     vec![
-        asked(Severity::Gate, "the clock is synchronised", Check::compare("clock.synchronised", "system clock", sync, &yes, &synced, Absence::NotApplicable)),
-        asked(Severity::Gate, "the node has memory", Check::compare("memory.total", "memory", total, &Matcher::AtLeast(1_073_741_824.0), &memory, Absence::NotApplicable)),
-        asked(Severity::Gate, "all CPUs that are present are online", Check::new("cpu.all_online", "node", Verdict::pass_on(online), "every present CPU online", "0-1 of 0-1", "/sys/devices/system/cpu")),
-        asked(Severity::Gate, "memory modules are alike", Check::not_applicable("dimm.alike", "node", "one part number", "/sys/firmware/dmi/tables/DMI does not exist on this host", "/sys/firmware/dmi/tables/DMI")),
-        asked(Severity::Warn, "all CPUs have the same governor", Check::new("cpu.governor_alike", "package 0", Verdict::Fail("CPU 0 has performance, CPU 1 has powersave".into()), "one governor", "performance, powersave", "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")),
+        asked(
+            Severity::Gate,
+            "the clock is synchronised",
+            Check::compare("clock.synchronised", "system clock", sync, &yes, &synced, Absence::NotApplicable),
+        ),
+        asked(
+            Severity::Gate,
+            "the node has memory",
+            Check::compare("memory.total", "memory", total, &Matcher::AtLeast(1_073_741_824.0), &memory, Absence::NotApplicable),
+        ),
+        asked(
+            Severity::Gate,
+            "all CPUs that are present are online",
+            Check::new("cpu.all_online", "node", Verdict::pass_on(online), "every present CPU online", "0-1 of 0-1", "/sys/devices/system/cpu"),
+        ),
+        asked(
+            Severity::Gate,
+            "memory modules are alike",
+            Check::not_applicable(
+                "dimm.alike",
+                "node",
+                "one part number",
+                "/sys/firmware/dmi/tables/DMI does not exist on this host",
+                "/sys/firmware/dmi/tables/DMI",
+            ),
+        ),
+        asked(
+            Severity::Warn,
+            "all CPUs have the same governor",
+            Check::new(
+                "cpu.governor_alike",
+                "package 0",
+                Verdict::Fail("CPU 0 has performance, CPU 1 has powersave".into()),
+                "one governor",
+                "performance, powersave",
+                "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            ),
+        ),
     ]
     .into_iter()
     .map(|mut asked| {

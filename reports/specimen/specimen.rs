@@ -65,7 +65,14 @@ pub(crate) fn judgement(site: &Site, asked: Vec<Asked>, metrics: Vec<MetricRow>,
         .into_iter()
         .map(|asked| {
             let holds = asked.severity == Severity::Gate && asked.excused_by.is_none() && asked.check.verdict.rank() != Rank::Pass;
-            Judged { check: asked.check, phase: Phase::FIRST, severity: asked.severity, title: asked.title.into(), excused_by: asked.excused_by, holds }
+            Judged {
+                check: asked.check,
+                phase: Phase::FIRST,
+                severity: asked.severity,
+                title: asked.title.into(),
+                excused_by: asked.excused_by,
+                holds,
+            }
         })
         .collect();
     judged.sort_by(|a, b| b.check.verdict.rank().cmp(&a.check.verdict.rank()).then_with(|| a.check.id.cmp(&b.check.id)));
@@ -140,7 +147,8 @@ pub(crate) fn held_node() -> Specimen {
     let inventory = machine::pve1_node();
     let mut runs = vec![work::storage_quick(4.1), work::memory_triad(2, 371.4e9)];
     work::plant_errors(&mut runs[0]);
-    let (metrics, ceilings) = work::against_ceilings(&runs, &[("memory.triad.bandwidth", Some(460.8e9)), ("storage.read_1m_qd8.bandwidth", Some(4.2e9))]);
+    let (metrics, ceilings) =
+        work::against_ceilings(&runs, &[("memory.triad.bandwidth", Some(460.8e9)), ("storage.read_1m_qd8.bandwidth", Some(4.2e9))]);
     let mut checks = order::checks(&site, &inventory);
     checks.extend(work::checks(&runs));
     checks.extend(order::not_run());

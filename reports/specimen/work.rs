@@ -9,7 +9,9 @@ use assay_model::component::Reading;
 use assay_model::gate::Severity;
 use assay_model::metric::{Direction, Metric, Samples};
 use assay_model::outcome::MetricRow;
-use assay_model::run::{Condition, CounterDelta, Ended, Environment, LatencyCurve, RUN_SCHEMA, Recorded, Run, Series, Step, Verification, with_evidence};
+use assay_model::run::{
+    Condition, CounterDelta, Ended, Environment, LatencyCurve, RUN_SCHEMA, Recorded, Run, Series, Step, Verification, with_evidence,
+};
 use assay_model::unit::Unit;
 use assay_model::verdict::{Evidence, Reason, Verdict};
 
@@ -53,7 +55,14 @@ fn metric(name: &str, unit: Unit, direction: Direction, samples: &[f64], event: 
 }
 
 fn step(name: &str, event: u64, operations: u64) -> Step {
-    let quiet = |component: &str, counter: Attr, source: &str| CounterDelta { component: component.into(), counter, source: source.into(), before: 0_u64.into(), after: 0_u64.into(), event };
+    let quiet = |component: &str, counter: Attr, source: &str| CounterDelta {
+        component: component.into(),
+        counter,
+        source: source.into(),
+        before: 0_u64.into(),
+        after: 0_u64.into(),
+        event,
+    };
     Step {
         name: name.into(),
         hosts: vec!["pve1-node1".into()],
@@ -128,7 +137,14 @@ pub(crate) fn plant_errors(run: &mut Run) {
     let step = &mut run.steps[0];
     step.counters[0].before = 1_284_u64.into();
     step.counters[0].after = 1_311_u64.into();
-    step.counters.push(CounterDelta { component: "mc1".into(), counter: Attr::CorrectedErrors, source: "/sys/devices/system/edac/mc/mc1/ce_count".into(), before: 12_u64.into(), after: Reading::Unreadable("Input/output error (os error 5)".into()), event: 14 });
+    step.counters.push(CounterDelta {
+        component: "mc1".into(),
+        counter: Attr::CorrectedErrors,
+        source: "/sys/devices/system/edac/mc/mc1/ce_count".into(),
+        before: 12_u64.into(),
+        after: Reading::Unreadable("Input/output error (os error 5)".into()),
+        event: 14,
+    });
     step.conditions.push(Condition::DeviceErrors("0000:48:00.0 counted 27 correctable PCIe errors during the step".into()));
     run.steps[1].conditions.push(Condition::NeighbourBusy("another process used 31 % of the CPU time".into()));
     if let Some(verification) = &mut run.steps[0].verification {
@@ -161,7 +177,15 @@ pub(crate) fn against_ceilings(runs: &[Run], bounds: &[(&str, Option<f64>)]) -> 
         let value = metric.samples.median();
         let interval = metric.samples.interval(0.95);
         let ceiling = bound.and_then(|(_, ceiling)| *ceiling);
-        rows.push(MetricRow { name, unit: metric.unit, value: Some(value), ceiling, efficiency: ceiling.map(|ceiling| value / ceiling), low: Some(interval.low), high: Some(interval.high) });
+        rows.push(MetricRow {
+            name,
+            unit: metric.unit,
+            value: Some(value),
+            ceiling,
+            efficiency: ceiling.map(|ceiling| value / ceiling),
+            low: Some(interval.low),
+            high: Some(interval.high),
+        });
         if let Some((_, value)) = bound
             && !ceilings.iter().any(|known| known.metric == metric.name)
         {
@@ -171,18 +195,32 @@ pub(crate) fn against_ceilings(runs: &[Run], bounds: &[(&str, Option<f64>)]) -> 
                 metric: metric.name.clone(),
                 value: *value,
                 unit: metric.unit,
-                formula: if memory { "channels × 8 B × configured_speed".into() } else { "lanes × link_speed × 128/130 ÷ 8 × payload share".into() },
+                formula: if memory {
+                    "channels × 8 B × configured_speed".into()
+                } else {
+                    "lanes × link_speed × 128/130 ÷ 8 × payload share".into()
+                },
                 inputs: if memory {
                     vec![("channels per socket".into(), channels), ("configured_speed, MT/s".into(), 4800_u64.into())]
                 } else {
-                    vec![("lanes".into(), 2_u64.into()), ("link_speed, GT/s".into(), 32.0.into()), ("maximum payload, B".into(), Reading::Unreadable("Permission denied (os error 13)".into()))]
+                    vec![
+                        ("lanes".into(), 2_u64.into()),
+                        ("link_speed, GT/s".into(), 32.0.into()),
+                        ("maximum payload, B".into(), Reading::Unreadable("Permission denied (os error 13)".into())),
+                    ]
                 },
             });
         }
     }
     let known = ceilings.iter().any(|ceiling| ceiling.value.is_some());
     if known {
-        ceilings.push(Ceiling { metric: "network.tcp_bandwidth".into(), value: Some(24.74e9), unit: Unit::BytesPerSecond, formula: "link × 8948 / 9042".into(), inputs: vec![("link, bit/s".into(), 200_000_000_000_u64.into())] });
+        ceilings.push(Ceiling {
+            metric: "network.tcp_bandwidth".into(),
+            value: Some(24.74e9),
+            unit: Unit::BytesPerSecond,
+            formula: "link × 8948 / 9042".into(),
+            inputs: vec![("link, bit/s".into(), 200_000_000_000_u64.into())],
+        });
     }
     (rows, ceilings)
 }
@@ -193,24 +231,73 @@ pub(crate) fn checks(runs: &[Run]) -> Vec<Asked> {
     for run in runs {
         let completed = match run.ended {
             Ended::Completed => Verdict::pass_on(Evidence::of_reading(format!("runs/{}/journal.jsonl", run.id), &"run_ended".into())),
-            _ => Verdict::Inconclusive(Reason::Interrupted(format!("{} has no end; finish it with --resume", run.id))),
+            Ended::Interrupted | Ended::Cancelled | Ended::Failed(_) => {
+                Verdict::Inconclusive(Reason::Interrupted(format!("{} has no end; finish it with --resume", run.id)))
+            }
         };
-        all.push(asked(Severity::Gate, "the scenario ran to its end", Check::new("run.completed", &run.scenario, completed, "completed", format!("{:?}", run.ended).to_lowercase(), format!("runs/{}/journal.jsonl", run.id))));
+        all.push(asked(
+            Severity::Gate,
+            "the scenario ran to its end",
+            Check::new(
+                "run.completed",
+                &run.scenario,
+                completed,
+                "completed",
+                format!("{:?}", run.ended).to_lowercase(),
+                format!("runs/{}/journal.jsonl", run.id),
+            ),
+        ));
         for step in &run.steps {
             let Some(verification) = &step.verification else { continue };
             let failed: u64 = verification.fact.failed.values().sum();
-            let verdict = if failed == 0 { Verdict::pass_on(Evidence::of_reading(&run.id, &verification.fact.verified.into())) } else { Verdict::Fail(format!("{failed} operations failed: EIO")) };
-            let check = Check::new("storage.no_failed_operations", &step.name, verdict, "0 failed operations", format!("{failed} of {}", verification.fact.operations), &run.id);
+            let verdict = if failed == 0 {
+                Verdict::pass_on(Evidence::of_reading(&run.id, &verification.fact.verified.into()))
+            } else {
+                Verdict::Fail(format!("{failed} operations failed: EIO"))
+            };
+            let check = Check::new(
+                "storage.no_failed_operations",
+                &step.name,
+                verdict,
+                "0 failed operations",
+                format!("{failed} of {}", verification.fact.operations),
+                &run.id,
+            );
             all.push(asked(Severity::Gate, "every operation succeeded", with_evidence(check, [verification.event])));
             for delta in step.counters.iter().filter(|delta| delta.before != delta.after) {
-                let check = Check::new("run.no_new_errors", &delta.component, Verdict::Fail(format!("{} rose during {}", delta.counter, step.name)), "no new errors", format!("{} → {}", delta.before, delta.after), &delta.source);
+                let check = Check::new(
+                    "run.no_new_errors",
+                    &delta.component,
+                    Verdict::Fail(format!("{} rose during {}", delta.counter, step.name)),
+                    "no new errors",
+                    format!("{} → {}", delta.before, delta.after),
+                    &delta.source,
+                );
                 all.push(asked(Severity::Gate, "error counters stood still", with_evidence(check, [delta.event])));
             }
         }
         for recorded in run.steps.iter().flat_map(|step| &step.metrics).filter(|recorded| recorded.fact.name.0 == "storage.read_1m_qd8.bandwidth") {
             let median = recorded.fact.samples.median();
-            let verdict = if median > 4.2e9 { Verdict::Inconclusive(Reason::Invalid("4.387 GB/s is above the physical ceiling of 4.2 GB/s".into())) } else { Verdict::pass_on(Evidence::of_samples("storage.read_1m_qd8.bandwidth", &recorded.fact.samples)) };
-            all.push(asked(Severity::Gate, "sequential reads", with_evidence(Check::new("storage.read_bandwidth", "storage.read_1m_qd8.bandwidth", verdict, "at least 500 MB/s", format!("{median} B/s"), &run.id), [recorded.event])));
+            let verdict = if median > 4.2e9 {
+                Verdict::Inconclusive(Reason::Invalid("4.387 GB/s is above the physical ceiling of 4.2 GB/s".into()))
+            } else {
+                Verdict::pass_on(Evidence::of_samples("storage.read_1m_qd8.bandwidth", &recorded.fact.samples))
+            };
+            all.push(asked(
+                Severity::Gate,
+                "sequential reads",
+                with_evidence(
+                    Check::new(
+                        "storage.read_bandwidth",
+                        "storage.read_1m_qd8.bandwidth",
+                        verdict,
+                        "at least 500 MB/s",
+                        format!("{median} B/s"),
+                        &run.id,
+                    ),
+                    [recorded.event],
+                ),
+            ));
         }
     }
     all

@@ -1,10 +1,11 @@
 //! Checks that say the same thing of several subjects, folded into one row: twelve drives at the wrong width are one finding. What is folded here
 //! is shown subject by subject, with its evidence, in the list of all checks.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::check::{Check, CheckId};
+use assay_model::check::Check;
 use assay_model::gate::{Judged, Severity};
 use assay_model::unit::Unit;
 use assay_model::verdict::{Rank, Verdict};
@@ -57,32 +58,30 @@ pub(crate) fn listed(names: &[Shown], most: usize) -> String {
 
 /// Folds judged checks that agree in id, verdict, expected and observed, in their order.
 pub(crate) fn findings<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<Finding> {
-    let mut keys: Vec<(&CheckId, Rank, Option<&'static str>, &str, &str, &Option<String>)> = Vec::new();
-    let mut out: Vec<Finding> = Vec::new();
-    let mut reasons: Vec<Vec<String>> = Vec::new();
+    let mut groups: Vec<Vec<&Judged>> = Vec::new();
     for judged in judged {
-        let check = &judged.check;
-        let key = (&check.id, check.verdict.rank(), reason_word(&check.verdict), check.expected.as_str(), check.observed.as_str(), &judged.excused_by);
-        let at = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-            keys.push(key);
-            out.push(finding(judged));
-            reasons.push(Vec::new());
-            out.len() - 1
-        });
-        out[at].subjects.push(Shown::from(&check.subject));
-        let why = why(check);
-        if !reasons[at].contains(&why) {
-            reasons[at].push(why);
+        match groups.iter_mut().find(|group| agree(group[0], judged)) {
+            Some(group) => group.push(judged),
+            None => groups.push(vec![judged]),
         }
     }
-    for (finding, reasons) in out.iter_mut().zip(&reasons) {
-        finding.other_reasons = reasons.len().saturating_sub(1);
-    }
-    out
+    groups.iter().map(|group| finding(group)).collect()
 }
 
-fn finding(judged: &Judged) -> Finding {
-    let check = &judged.check;
+fn agree(a: &Judged, b: &Judged) -> bool {
+    a.check.id == b.check.id
+        && a.check.verdict.rank() == b.check.verdict.rank()
+        && reason_word(&a.check.verdict) == reason_word(&b.check.verdict)
+        && a.check.expected == b.check.expected
+        && a.check.observed == b.check.observed
+        && a.severity == b.severity
+        && a.excused_by == b.excused_by
+}
+
+// Of a group that is never empty.
+fn finding(group: &[&Judged]) -> Finding {
+    let (judged, check) = (group[0], &group[0].check);
+    let reasons: BTreeSet<String> = group.iter().map(|judged| why(&judged.check)).collect();
     Finding {
         id: Shown::from(check.id.as_str()),
         title: Shown::from(&judged.title),
@@ -92,10 +91,10 @@ fn finding(judged: &Judged) -> Finding {
         expected: humane(check, &check.expected),
         observed: humane(check, &check.observed),
         why: Shown::from(why(check)),
-        other_reasons: 0,
+        other_reasons: reasons.len() - 1,
         source: Shown::from(&check.source),
         excused_by: judged.excused_by.as_ref().map(Shown::from),
-        subjects: Vec::new(),
+        subjects: group.iter().map(|judged| Shown::from(&judged.check.subject)).collect(),
     }
 }
 

@@ -63,8 +63,14 @@ struct Report {
 impl Report {
     fn new(dossier: &Dossier<'_>) -> Result<Self, ReportError> {
         let steps = || dossier.runs.iter().flat_map(|run| run.steps.iter());
-        let latencies: Vec<Chart> = steps().flat_map(|step| &step.latencies).filter_map(|curve| crate::chart::latency::latency(curve).transpose()).collect::<Result<_, _>>()?;
-        let series: Vec<Chart> = steps().flat_map(|step| &step.series).filter_map(|series| crate::chart::over_time::over_time(series).transpose()).collect::<Result<_, _>>()?;
+        let latencies: Vec<Chart> = steps()
+            .flat_map(|step| &step.latencies)
+            .filter_map(|curve| crate::chart::latency::latency(curve).transpose())
+            .collect::<Result<_, _>>()?;
+        let series: Vec<Chart> = steps()
+            .flat_map(|step| &step.series)
+            .filter_map(|series| crate::chart::over_time::over_time(series).transpose())
+            .collect::<Result<_, _>>()?;
         let no_charts = match dossier.runs {
             [] => "No scenario has run, so there is no latency and no throughput to draw.",
             _ => "The runs recorded neither latencies nor figures over time.",

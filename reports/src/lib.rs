@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod dossier;
 mod chart;
+pub mod dossier;
 mod grouped;
 pub mod html;
 pub mod printable;

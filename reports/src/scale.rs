@@ -129,7 +129,8 @@ fn text(value: f64, unit: Unit, bytes: Bytes) -> String {
     }
 }
 
-const BINARY: [(f64, &str); 5] = [(1_125_899_906_842_624.0, "PiB"), (1_099_511_627_776.0, "TiB"), (1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")];
+const BINARY: [(f64, &str); 5] =
+    [(1_125_899_906_842_624.0, "PiB"), (1_099_511_627_776.0, "TiB"), (1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")];
 
 fn size(value: f64, bytes: Bytes) -> String {
     let decimal = [(1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];

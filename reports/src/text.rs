@@ -43,7 +43,8 @@ fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
     checks(out, "FAILED", found.iter().filter(|finding| finding.rank == Rank::Fail))?;
     let untold = |finding: &&Finding| finding.rank == Rank::Inconclusive;
     checks(out, "INCONCLUSIVE", found.iter().filter(untold).filter(|finding| finding.reason != Some("not_run")))?;
-    let not_run: Vec<Shown> = found.iter().filter(untold).filter(|finding| finding.reason == Some("not_run")).map(|finding| finding.id.clone()).collect();
+    let not_run: Vec<Shown> =
+        found.iter().filter(untold).filter(|finding| finding.reason == Some("not_run")).map(|finding| finding.id.clone()).collect();
     if !not_run.is_empty() {
         writeln!(out, "\nNOT RUN ({})", not_run.len())?;
         wrapped(out, &not_run)?;
@@ -51,7 +52,14 @@ fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
     besides(out, dossier)?;
     contradictions(out, &judgement.contradictions)?;
     for waiver in &judgement.waivers {
-        writeln!(out, "\nWAIVED  {} by {} until {}: {}", Shown::from(waiver.check.as_str()), Shown::from(&waiver.owner), waiver.expires, Shown::from(&waiver.reason))?;
+        writeln!(
+            out,
+            "\nWAIVED  {} by {} until {}: {}",
+            Shown::from(waiver.check.as_str()),
+            Shown::from(&waiver.owner),
+            waiver.expires,
+            Shown::from(&waiver.reason)
+        )?;
     }
     metrics(out, &judgement.metrics)?;
 
@@ -63,6 +71,7 @@ fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
 fn held_by(dossier: &Dossier<'_>) -> String {
     match (&dossier.judgement.decision, dossier.holding()) {
         (Decision::Admit { .. }, _) => String::new(),
+        (Decision::Hold { .. }, 0) => ", and its judgement names no reason".into(),
         (Decision::Hold { .. }, 1) => " by 1 finding".into(),
         (Decision::Hold { .. }, findings) => format!(" by {findings} findings"),
     }

@@ -29,7 +29,12 @@ impl Axis {
     pub(super) fn elapsed(highest: f64) -> Self {
         let step = round_step(highest.max(f64::MIN_POSITIVE) / 5.0);
         let ticks = (0..=10_u32).map(|at| f64::from(at) * step).take_while(|at| *at <= highest * 1.001);
-        Self { low: 0.0, high: highest.max(f64::MIN_POSITIVE), ticks: ticks.map(|at| (at, scale::scaled(at, Unit::Seconds).text)).collect(), logarithmic: false }
+        Self {
+            low: 0.0,
+            high: highest.max(f64::MIN_POSITIVE),
+            ticks: ticks.map(|at| (at, scale::scaled(at, Unit::Seconds).text)).collect(),
+            logarithmic: false,
+        }
     }
 
     /// Logarithmic between round figures (1, 2, 5 of each decade) around `lowest` and `highest`, both above zero.
@@ -40,7 +45,12 @@ impl Axis {
         // Beyond two decades, three labels per decade would touch each other.
         let wanted = |figure: f64| high / low <= 100.0 || is_power_of_ten(figure);
         let ticks = figures.iter().filter(|figure| (low..=high).contains(*figure) && wanted(**figure));
-        Self { low: low.log10(), high: high.log10(), ticks: ticks.map(|figure| (figure.log10(), scale::scaled(*figure, unit).text)).collect(), logarithmic: true }
+        Self {
+            low: low.log10(),
+            high: high.log10(),
+            ticks: ticks.map(|figure| (figure.log10(), scale::scaled(*figure, unit).text)).collect(),
+            logarithmic: true,
+        }
     }
 
     /// Quantiles on the scale 1/(1-q), up to `last` = 1/(1-q) of the last point: each step to the right is a tenth of the operations.

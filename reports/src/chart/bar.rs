@@ -64,7 +64,11 @@ mod tests {
     #[test]
     fn a_figure_above_its_ceiling_is_drawn_beyond_it() {
         let svg = Bar { value: 125.0, interval: None, ceiling: 100.0, required: None }.draw().expect("draws").to_string();
-        assert!(svg.contains("class=\"bar-room\" x=\"0\" y=\"8\" width=\"800.0\"") && svg.contains("class=\"bar-beyond\" x=\"800.0\" y=\"8\" width=\"200.0\""), "{svg}");
+        assert!(
+            svg.contains("class=\"bar-room\" x=\"0\" y=\"8\" width=\"800.0\"")
+                && svg.contains("class=\"bar-beyond\" x=\"800.0\" y=\"8\" width=\"200.0\""),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::{Axis, Chart, ChartError, Join, Plot};
 
 /// The curve, or none when it has no point that could be drawn.
 pub(crate) fn latency(curve: &LatencyCurve) -> Result<Option<Chart>, ChartError> {
-    let points: Vec<(f64, f64)> = curve.points.iter().filter(|(quantile, _)| (0.0..=1.0).contains(quantile)).map(|(quantile, ns)| (*quantile, nanoseconds(*ns))).collect();
+    let points: Vec<(f64, f64)> =
+        curve.points.iter().filter(|(quantile, _)| (0.0..=1.0).contains(quantile)).map(|(quantile, ns)| (*quantile, nanoseconds(*ns))).collect();
     let (Some(&first), Some(&last)) = (points.first(), points.last()) else { return Ok(None) };
     // The maximum (quantile 1) has no place on 1/(1-q): it is drawn where the last of `count` operations is. Rarer quantiles than that one
     // are the same operation again.
@@ -19,19 +20,34 @@ pub(crate) fn latency(curve: &LatencyCurve) -> Result<Option<Chart>, ChartError>
     let plot = Plot {
         x: Axis::quantiles(end),
         y: Axis::logarithmic(lowest.max(1.0), highest, Unit::Nanoseconds),
-        points: points.iter().filter(|(quantile, _)| *quantile >= 1.0 || rarity(*quantile) < end).map(|(quantile, ns)| (rarity(*quantile).min(end), *ns)).collect(),
+        points: points
+            .iter()
+            .filter(|(quantile, _)| *quantile >= 1.0 || rarity(*quantile) < end)
+            .map(|(quantile, ns)| (rarity(*quantile).min(end), *ns))
+            .collect(),
         join: Join::Line,
         reference: None,
     };
     let said: Vec<String> = [0.5, 0.99, 0.999]
         .into_iter()
-        .filter_map(|wanted| points.iter().find(|(quantile, _)| (quantile - wanted).abs() < 1e-9).map(|(quantile, ns)| format!("{} {}", name(*quantile), shown(*ns).text)))
+        .filter_map(|wanted| {
+            points
+                .iter()
+                .find(|(quantile, _)| (quantile - wanted).abs() < 1e-9)
+                .map(|(quantile, ns)| format!("{} {}", name(*quantile), shown(*ns).text))
+        })
         .collect();
     let said = if said.is_empty() { format!("{} {}", name(first.0), shown(first.1).text) } else { said.join(", ") };
     Ok(Some(Chart {
         heading: Shown::from(&curve.name),
         axes: "Latency (logarithmic) by percentile (each nine takes the same room)",
-        alt: Shown::from(format!("Latency of {} over {} operations: {said}; {} {}.", curve.name, grouped(curve.count), name(last.0), shown(last.1).text)),
+        alt: Shown::from(format!(
+            "Latency of {} over {} operations: {said}; {} {}.",
+            curve.name,
+            grouped(curve.count),
+            name(last.0),
+            shown(last.1).text
+        )),
         svg: plot.draw()?,
         columns: vec!["Percentile", "Latency"],
         rows: points.iter().map(|(quantile, ns)| vec![Scaled { text: name(*quantile), exact: format!("quantile {quantile}") }, shown(*ns)]).collect(),
@@ -76,7 +92,11 @@ mod tests {
 
     #[test]
     fn a_curve_says_in_words_what_it_shows_and_has_every_point_in_its_table() {
-        let curve = LatencyCurve { name: "storage.r".into(), count: 12_345, points: vec![(0.5, 80_000), (0.99, 210_000), (0.999, 900_000), (1.0, 12_000_000)] };
+        let curve = LatencyCurve {
+            name: "storage.r".into(),
+            count: 12_345,
+            points: vec![(0.5, 80_000), (0.99, 210_000), (0.999, 900_000), (1.0, 12_000_000)],
+        };
         let chart = latency(&curve).expect("draws").expect("has points");
         let alt = chart.alt.as_str().replace('\u{202f}', " ");
         assert_eq!(alt, "Latency of storage.r over 12 345 operations: p50 80 µs, p99 210 µs, p99.9 900 µs; maximum 12 ms.");

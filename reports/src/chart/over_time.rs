@@ -38,7 +38,15 @@ pub(crate) fn over_time(series: &Series) -> Result<Option<Chart>, ChartError> {
     let rows = points.chunks(per_row).map(|chunk| row(chunk, series.unit)).collect();
     let columns = if per_row == 1 { vec!["Time", "Value"] } else { vec!["Until", "Lowest", "Median", "Highest"] };
     let table_note = if per_row == 1 { Shown::default() } else { Shown::from(format!("{} points, {per_row} to a row.", points.len())) };
-    Ok(Some(Chart { heading: Shown::from(&series.name), axes: "Value by time since the step began; dashed: median", alt: Shown::from(alt), svg: plot.draw()?, columns, rows, table_note }))
+    Ok(Some(Chart {
+        heading: Shown::from(&series.name),
+        axes: "Value by time since the step began; dashed: median",
+        alt: Shown::from(alt),
+        svg: plot.draw()?,
+        columns,
+        rows,
+        table_note,
+    }))
 }
 
 fn row(chunk: &[(f64, f64)], unit: Unit) -> Vec<Scaled> {

@@ -65,7 +65,8 @@ pub(super) struct Formula {
 impl Figures {
     pub(super) fn new(dossier: &Dossier<'_>) -> Self {
         let figures: Vec<Figure> = dossier.judgement.metrics.iter().map(|row| figure(row, dossier)).collect();
-        let unused: Vec<Formula> = dossier.judgement.ceilings.iter().filter(|c| !dossier.judgement.metrics.iter().any(|row| bounds(c, row))).map(formula).collect();
+        let unused: Vec<Formula> =
+            dossier.judgement.ceilings.iter().filter(|c| !dossier.judgement.metrics.iter().any(|row| bounds(c, row))).map(formula).collect();
         let none = match (figures.is_empty(), dossier.runs.is_empty()) {
             (false, _) => Shown::default(),
             (true, true) => Shown::new("No scenario has run, so no figure was measured."),
@@ -87,10 +88,10 @@ fn figure(row: &MetricRow, dossier: &Dossier<'_>) -> Figure {
     let limit = limit(row, dossier);
     let interval = row.low.zip(row.high);
     let bar = row.value.zip(row.ceiling).and_then(|(value, ceiling)| {
-        let required = limit.and_then(|limit| match limit.bound {
-            Bound::Efficiency(share) => Some(share * ceiling),
-            Bound::AtLeast(low) => Some(low),
-            Bound::AtMost(high) => Some(high),
+        let required = limit.map(|limit| match limit.bound {
+            Bound::Efficiency(share) => share * ceiling,
+            Bound::AtLeast(low) => low,
+            Bound::AtMost(high) => high,
         });
         Bar { value, interval, ceiling, required }.draw()
     });
@@ -114,7 +115,14 @@ fn figure(row: &MetricRow, dossier: &Dossier<'_>) -> Figure {
         bar,
         alt: Shown::from(alt),
         required,
-        mark: dossier.judgement.judged.iter().filter(|judged| judged.check.subject == row.name).map(|judged| judged.check.verdict.rank()).max().map(Mark::of),
+        mark: dossier
+            .judgement
+            .judged
+            .iter()
+            .filter(|judged| judged.check.subject == row.name)
+            .map(|judged| judged.check.verdict.rank())
+            .max()
+            .map(Mark::of),
         formula: ceiling.map(formula),
         no_ceiling: Shown::from(no_ceiling(row, ceiling)),
         better: match metric.map(|metric| metric.direction) {
@@ -139,7 +147,7 @@ fn bounds(ceiling: &Ceiling, row: &MetricRow) -> bool {
 fn measured<'a>(row: &MetricRow, dossier: &'a Dossier<'_>) -> Option<&'a Metric> {
     let all = dossier.runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.metrics).map(|recorded| &recorded.fact);
     let is_it = |metric: &&Metric| base(&metric.name.0) == base(&row.name) && row.value.is_some_and(|value| metric.samples.median() == value);
-    all.filter(is_it).last()
+    all.rev().find(is_it)
 }
 
 fn confidence(metric: Option<&Metric>) -> String {
@@ -174,7 +182,8 @@ fn required(limit: &Limit, unit: Unit) -> Required {
 }
 
 fn formula(ceiling: &Ceiling) -> Formula {
-    let value = ceiling.value.map_or_else(|| Scaled { text: "cannot be computed".into(), exact: String::new() }, |value| scale::scaled(value, ceiling.unit));
+    let value =
+        ceiling.value.map_or_else(|| Scaled { text: "cannot be computed".into(), exact: String::new() }, |value| scale::scaled(value, ceiling.unit));
     let inputs = ceiling.inputs.iter().map(|(name, reading)| (Shown::from(name), input(reading))).collect();
     Formula { metric: Shown::from(&ceiling.metric.0), value, formula: Shown::from(&ceiling.formula), inputs }
 }
@@ -195,7 +204,11 @@ fn no_ceiling(row: &MetricRow, ceiling: Option<&Ceiling>) -> String {
         (Some(_), None) => "no physical ceiling is known for it".into(),
         (Some(_), Some(ceiling)) => {
             let missing: Vec<&str> = ceiling.inputs.iter().filter(|(_, reading)| reading.value().is_none()).map(|(name, _)| name.as_str()).collect();
-            if missing.is_empty() { "its ceiling could not be computed".into() } else { format!("its ceiling lacks an input: {}", missing.join(", ")) }
+            if missing.is_empty() {
+                "its ceiling could not be computed".into()
+            } else {
+                format!("its ceiling lacks an input: {}", missing.join(", "))
+            }
         }
     }
 }

@@ -15,7 +15,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("at the harness floor", "Inconclusive, because the instrument itself was the bottleneck."),
     ("disturbed", "Inconclusive, because throttling, other work or device errors interfered."),
     ("admitted, held", "What the gate of a phase decides: the phase may be entered upon, or it may not."),
-    ("gate, warn, info", "Severity of a check at its gate: `gate` holds unless it passes, `warn` admits with a warning, `info` never decides."),
+    (
+        "gate, warn, info",
+        "Severity of a check at its gate: “gate” holds unless the check passes, “warn” admits with a warning, “info” never decides.",
+    ),
     ("contradiction", "A statement of the order that cannot hold as written. It blocks its phases until the operator writes a resolution."),
     ("waiver", "A named person's written, expiring leave to pass a gate although a check does not pass."),
     ("ceiling", "What the hardware that was found allows at most, computed by the formula that is shown."),

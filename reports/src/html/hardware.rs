@@ -46,8 +46,17 @@ impl Hardware {
         let mut probes: Vec<Probe> = inventory.probes.iter().map(probe).collect();
         // Those that could not look come first.
         probes.sort_by_key(|probe| probe.mark.shape == "done");
-        let none = if inventory.components.is_empty() { Shown::new("The probes found no component. How each of them ended is listed below.") } else { Shown::default() };
-        Self { kinds: Kind::ALL.iter().filter_map(|kind| view(*kind, inventory)).collect(), blind: probes.iter().filter(|probe| probe.mark.shape != "done").count(), probes, none }
+        let none = if inventory.components.is_empty() {
+            Shown::new("The probes found no component. How each of them ended is listed below.")
+        } else {
+            Shown::default()
+        };
+        Self {
+            kinds: Kind::ALL.iter().filter_map(|kind| view(*kind, inventory)).collect(),
+            blind: probes.iter().filter(|probe| probe.mark.shape != "done").count(),
+            probes,
+            none,
+        }
     }
 }
 
@@ -56,7 +65,13 @@ fn view(kind: Kind, inventory: &Inventory) -> Option<KindView> {
     let names: Vec<Shown> = components.iter().map(|component| Shown::from(&component.locator)).collect();
     let known = |attr: &&Attr| components.iter().any(|component| component.attributes.contains_key(*attr));
     let attributes = Attr::ALL.iter().filter(known).map(|attr| (attr.name(), attr.describe(), seen(kind, *attr, &components))).collect();
-    (!components.is_empty()).then(|| KindView { name: kind.name(), meaning: kind.describe(), count: components.len(), names: listed(&names, 12), attributes })
+    (!components.is_empty()).then(|| KindView {
+        name: kind.name(),
+        meaning: kind.describe(),
+        count: components.len(),
+        names: listed(&names, 12),
+        attributes,
+    })
 }
 
 fn probe(outcome: &assay_model::inventory::ProbeOutcome) -> Probe {
@@ -68,5 +83,11 @@ fn probe(outcome: &assay_model::inventory::ProbeOutcome) -> Probe {
     };
     #[allow(clippy::cast_precision_loss, reason = "shown with four digits")]
     let elapsed = scale::scaled(outcome.elapsed_ns as f64, Unit::Nanoseconds);
-    Probe { name: Shown::from(&outcome.probe), kinds: outcome.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "), mark, detail, elapsed }
+    Probe {
+        name: Shown::from(&outcome.probe),
+        kinds: outcome.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
+        mark,
+        detail,
+        elapsed,
+    }
 }

@@ -65,9 +65,14 @@ impl Head {
                 why: Shown::from(why(&judged.check)),
             }),
             worst_line: dossier.worst_line(),
-            tally: [(Rank::Fail, tally.fail), (Rank::Inconclusive, tally.inconclusive), (Rank::Pass, tally.pass), (Rank::NotApplicable, tally.not_applicable)]
-                .map(|(rank, count)| (Mark::of(rank), count))
-                .into(),
+            tally: [
+                (Rank::Fail, tally.fail),
+                (Rank::Inconclusive, tally.inconclusive),
+                (Rank::Pass, tally.pass),
+                (Rank::NotApplicable, tally.not_applicable),
+            ]
+            .map(|(rank, count)| (Mark::of(rank), count))
+            .into(),
             total: tally.total(),
             facts: facts(dossier),
         }

@@ -54,7 +54,12 @@ impl Holds {
         for (reason, heading, explained) in INCONCLUSIVE {
             push(Rank::Inconclusive, Some(reason), heading, explained);
         }
-        push(Rank::NotApplicable, None, "Does not apply, unexplained", "The gate requires it; a required check that does not apply needs a statement of the site.");
+        push(
+            Rank::NotApplicable,
+            None,
+            "Does not apply, unexplained",
+            "The gate requires it; a required check that does not apply needs a statement of the site.",
+        );
         push(Rank::Pass, None, "Passed, but held", "The check passed and still holds the gate.");
         let besides = dossier.held_besides_checks();
         let (admitted, unexplained) = match &dossier.judgement.decision {

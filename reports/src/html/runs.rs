@@ -138,9 +138,15 @@ fn failure(ended: &Ended) -> Shown {
 }
 
 fn verified(verification: &Verification, event: u64) -> Verified {
-    let faults = |what: &str, counts: &BTreeMap<String, u64>| -> Vec<Shown> { counts.iter().map(|(kind, count)| Shown::from(format!("{what} {kind}: {}", scale::grouped(*count)))).collect() };
+    let faults = |what: &str, counts: &BTreeMap<String, u64>| -> Vec<Shown> {
+        counts.iter().map(|(kind, count)| Shown::from(format!("{what} {kind}: {}", scale::grouped(*count)))).collect()
+    };
     Verified {
-        text: format!("{} operations, {} of them with their data compared", scale::grouped(verification.operations), scale::grouped(verification.verified)),
+        text: format!(
+            "{} operations, {} of them with their data compared",
+            scale::grouped(verification.operations),
+            scale::grouped(verification.verified)
+        ),
         faults: [faults("failed", &verification.failed), faults("corrupt", &verification.corrupt)].concat(),
         event,
     }

@@ -118,8 +118,7 @@ fn half_written_and_foreign_folders_are_listed_with_their_error() {
     fs::create_dir_all(dir.path().join("nested").join(JOURNAL)).expect("a folder");
     fs::write(dir.path().join("report.html"), "nobody's run").expect("a file");
     let entries = Store::open(dir.path()).expect("opens").entries().expect("lists");
-    let errors: BTreeMap<String, String> =
-        entries.into_iter().map(|entry| (entry.id, entry.content.expect_err("damaged").to_string())).collect();
+    let errors: BTreeMap<String, String> = entries.into_iter().map(|entry| (entry.id, entry.content.expect_err("damaged").to_string())).collect();
     assert_eq!(errors.len(), 6, "{errors:?}");
     assert!(errors["begun"].contains("neither") && errors["partial"].contains("neither"), "{errors:?}");
     assert!(errors["renamed"].contains("original"), "{errors:?}");
