@@ -73,7 +73,7 @@ struct Plot {
 
 // Twice the size at which it is seen, because plotters places everything on whole units.
 const SIZE: (u32, u32) = (1040, 520);
-const TEXT: f64 = 25.0;
+const TEXT: f64 = 28.0;
 const INK: RGBColor = RGBColor(1, 1, 1);
 const RULE: RGBColor = RGBColor(2, 2, 2);
 const SERIES: RGBColor = RGBColor(3, 3, 3);
@@ -99,8 +99,8 @@ impl Plot {
         let mut chart = ChartBuilder::on(&area)
             .margin_top(18)
             .margin_right(40)
-            .x_label_area_size(46)
-            .y_label_area_size(self.y.label_width(TEXT))
+            .x_label_area_size(50)
+            .y_label_area_size(self.y.label_width())
             .build_cartesian_2d(self.x.range(), self.y.range())
             .map_err(plain)?;
         for (at, _) in &self.y.ticks {
@@ -120,7 +120,7 @@ impl Plot {
         }
 
         // Labels by hand: plotters would drop or shorten some of them.
-        let (left, bottom) = (i32::try_from(self.y.label_width(TEXT))?, i32::try_from(SIZE.1)? - 46);
+        let (left, bottom) = (i32::try_from(self.y.label_width())?, i32::try_from(SIZE.1)? - 50);
         let right = i32::try_from(SIZE.0)? - 40;
         for (at, text) in &self.y.ticks {
             let (_, y) = chart.backend_coord(&(self.x.low, *at));

@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(alt, "Latency of storage.r over 12 345 operations: p50 80 µs, p99 210 µs, p99.9 900 µs; maximum 12 ms.");
         assert_eq!(chart.rows.len(), 4);
         let svg = chart.svg.to_string();
-        assert!(svg.contains("p99.9</text>") && svg.contains("var(--series)") && !svg.contains("#0"), "{svg}");
+        assert!(svg.contains("99.9</text>") && svg.contains("var(--series)") && !svg.contains("#0"), "{svg}");
     }
 
     #[test]

@@ -15,9 +15,9 @@ use super::seen::{Seen, seen};
 
 pub(super) struct Hardware {
     pub(super) kinds: Vec<KindView>,
-    pub(super) probes: Vec<Probe>,
+    pub(super) looked: Vec<Probe>,
     /// Probes that could not look.
-    pub(super) blind: usize,
+    pub(super) blind: Vec<Probe>,
     pub(super) none: Shown,
 }
 
@@ -33,6 +33,7 @@ pub(super) struct Probe {
     pub(super) name: Shown,
     pub(super) kinds: String,
     pub(super) mark: Mark,
+    pub(super) looked: bool,
     pub(super) detail: Shown,
     pub(super) elapsed: scale::Scaled,
 }
@@ -41,22 +42,15 @@ impl Hardware {
     pub(super) fn new(dossier: &Dossier<'_>) -> Self {
         let Some(inventory) = dossier.inventory else {
             let none = Shown::from(format!("There is no inventory: {}.", dossier.inventory_note));
-            return Self { kinds: Vec::new(), probes: Vec::new(), blind: 0, none };
+            return Self { kinds: Vec::new(), looked: Vec::new(), blind: Vec::new(), none };
         };
-        let mut probes: Vec<Probe> = inventory.probes.iter().map(probe).collect();
-        // Those that could not look come first.
-        probes.sort_by_key(|probe| probe.mark.shape == "done");
+        let (looked, blind): (Vec<Probe>, Vec<Probe>) = inventory.probes.iter().map(probe).partition(|probe| probe.looked);
         let none = if inventory.components.is_empty() {
             Shown::new("The probes found no component. How each of them ended is listed below.")
         } else {
             Shown::default()
         };
-        Self {
-            kinds: Kind::ALL.iter().filter_map(|kind| view(*kind, inventory)).collect(),
-            blind: probes.iter().filter(|probe| probe.mark.shape != "done").count(),
-            probes,
-            none,
-        }
+        Self { kinds: Kind::ALL.iter().filter_map(|kind| view(*kind, inventory)).collect(), looked, blind, none }
     }
 }
 
@@ -87,6 +81,7 @@ fn probe(outcome: &assay_model::inventory::ProbeOutcome) -> Probe {
         name: Shown::from(&outcome.probe),
         kinds: outcome.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
         mark,
+        looked: outcome.ended == ProbeEnded::Completed,
         detail,
         elapsed,
     }

@@ -1,5 +1,6 @@
 //! The top of the report: verdict, gate, the three lines, and what the report speaks of.
 
+use assay_model::gate::Judgement;
 use assay_model::verdict::Rank;
 
 use crate::dossier::{Dossier, Tally, why};
@@ -22,7 +23,8 @@ pub(super) struct Head {
     pub(super) warnings: Vec<Shown>,
     pub(super) worst: Option<Worst>,
     pub(super) worst_line: Shown,
-    pub(super) tally: Vec<(Mark, usize)>,
+    /// Verdict, how many, and how many of these do not decide.
+    pub(super) tally: Vec<(Mark, usize, usize)>,
     pub(super) total: usize,
     pub(super) facts: Vec<Fact>,
 }
@@ -71,12 +73,17 @@ impl Head {
                 (Rank::Pass, tally.pass),
                 (Rank::NotApplicable, tally.not_applicable),
             ]
-            .map(|(rank, count)| (Mark::of(rank), count))
+            .map(|(rank, count)| (Mark::of(rank), count, if rank >= Rank::Inconclusive { idle(judgement, rank) } else { 0 }))
             .into(),
             total: tally.total(),
             facts: facts(dossier),
         }
     }
+}
+
+// Checks of that rank that warn, inform or are excused.
+fn idle(judgement: &Judgement, rank: Rank) -> usize {
+    judgement.judged.iter().filter(|judged| judged.check.verdict.rank() == rank && !judged.holds).count()
 }
 
 fn because(verdict: Rank, admitted: bool) -> &'static str {
