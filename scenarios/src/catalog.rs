@@ -19,7 +19,7 @@ pub fn scenario(name: &str) -> Result<Scenario, ScenarioError> {
 
 /// Names of all engines that a scenario may use.
 pub fn engines() -> Vec<&'static str> {
-    vec!["null", "uring"]
+    crate::runner::ENGINES.to_vec()
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use assay_bench::Span;
+use assay_bench::engine::uring::WriteLeave;
+
+use crate::printable::Printable;
+
 mod device;
 mod mounts;
 mod refusal;
@@ -74,7 +79,42 @@ pub fn examine_scratch(folder: &Path, bytes: u64) -> Result<(), Refusal> {
     scratch::examine(folder, bytes).map_err(refused(folder)).map(drop)
 }
 
+/// The part of a claim that an engine needs: the open target and the bytes of it that may be written. Only a claim gives one.
+#[derive(Debug)]
+pub struct Leave {
+    file: File,
+    name: String,
+    span: Span,
+}
+
+impl Leave {
+    /// The open target, with `O_DIRECT`.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Its printable path, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl WriteLeave for Leave {
+    fn span(&self) -> Span {
+        self.span
+    }
+}
+
 impl Claim {
+    /// What an engine needs to work on the claimed target, for as long as the claim lives.
+    pub fn leave(&self) -> Result<Leave, Refusal> {
+        let file = self
+            .file
+            .try_clone()
+            .map_err(|error| Refusal { subject: Printable::new(&self.path), cause: Cause::Io { act: "share it", source: error } })?;
+        Ok(Leave { file, name: Printable::new(&self.path).to_string(), span: Span { start: self.start, bytes: self.bytes } })
+    }
+
     /// The open target, with `O_DIRECT`.
     pub fn file(&self) -> &File {
         &self.file
@@ -99,7 +139,7 @@ impl Claim {
     pub fn describe(&self) -> String {
         match &self.held {
             Held::Scratch(scratch) => format!("scratch file on {}", mounts::describe_folder(scratch.folder())),
-            Held::Device { backing, .. } => format!("loop device over {}", crate::printable::Printable::new(backing)),
+            Held::Device { backing, .. } => format!("loop device over {}", Printable::new(backing)),
         }
     }
 

@@ -103,6 +103,11 @@ impl Writer {
         Ok(entry.seq)
     }
 
+    /// Says that the file has another path now.
+    pub(crate) fn moved(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+    }
+
     /// The file that it writes.
     pub fn path(&self) -> &Path {
         &self.path

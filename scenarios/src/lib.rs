@@ -9,4 +9,5 @@ pub mod journal;
 pub mod plan;
 pub mod printable;
 mod quantity;
+pub mod runner;
 pub mod scenario;

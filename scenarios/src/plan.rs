@@ -99,8 +99,10 @@ pub enum PlannedWork {
         array_bytes: u64,
         /// Milliseconds that are not measured.
         ramp_ms: u64,
-        /// Milliseconds that are.
+        /// Milliseconds of one sample.
         runtime_ms: u64,
+        /// Number of samples, taken without giving the memory back in between.
+        samples: u32,
     },
 }
 
@@ -200,6 +202,13 @@ fn planned_target(path: &Path, kind: TargetKind, bytes: u64) -> Result<PlannedTa
     })
 }
 
+fn is_kernel(work: &Work) -> bool {
+    match work {
+        Work::Io(_) => false,
+        Work::Kernel(_) => true,
+    }
+}
+
 fn is_measured_io(work: &Work) -> bool {
     match work {
         Work::Io(io) => io.extent != Extent::Whole,
@@ -227,29 +236,32 @@ fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>) -
     for spec in &step.work {
         match spec {
             Work::Io(io) => work.push(PlannedWork::Io(io.clone())),
-            Work::Kernel(kernel) => work.extend(planned_kernel(kernel, context)?),
+            Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.repeats, context)?),
         }
     }
-    let repeats = u64::from(step.repeats);
+    // A kernel takes all its samples in one go.
+    let rounds = if step.work.iter().all(is_kernel) { 1 } else { step.repeats };
+    let repeats = u64::from(rounds);
     let once = work.iter().map(memory_of).sum::<u64>() * 1000 / GUESSED_TOUCH;
     Ok(PlannedStep {
         name: step.name.clone(),
         describe: step.describe.clone(),
-        repeats: step.repeats,
+        repeats: rounds,
         duration_ms: AROUND_STEP_MS + once + repeats * work.iter().map(|work| duration_of(work, target_bytes)).sum::<u64>(),
         bytes_written: repeats.saturating_mul(work.iter().map(|work| written_by(work, target_bytes)).sum()),
         work,
     })
 }
 
-fn planned_kernel(kernel: &KernelSpec, context: &PlanContext<'_>) -> Result<Vec<PlannedWork>, String> {
+fn planned_kernel(kernel: &KernelSpec, samples: u32, context: &PlanContext<'_>) -> Result<Vec<PlannedWork>, String> {
     match kernel.kernel {
         KernelName::Triad => {
             let nodes = cpus::by_node(context.inventory, context.cpus)?;
             let count = u64::try_from(nodes.len()).expect("few nodes");
             let cache = context.inventory.map(last_level_cache).filter(|bytes| *bytes > 0).unwrap_or(UNKNOWN_CACHE);
             let array_bytes = (TIMES_CACHE * cache.div_ceil(count)).max(ARRAY_MIN).next_multiple_of(4096);
-            let triad = |(node, cpus)| PlannedWork::Triad { node, cpus, array_bytes, ramp_ms: kernel.ramp_ms, runtime_ms: kernel.runtime_ms };
+            let triad =
+                |(node, cpus)| PlannedWork::Triad { node, cpus, array_bytes, ramp_ms: kernel.ramp_ms, runtime_ms: kernel.runtime_ms, samples };
             Ok(nodes.into_iter().map(triad).collect())
         }
     }
@@ -267,13 +279,13 @@ fn memory_of(work: &PlannedWork) -> u64 {
     }
 }
 
-fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
+pub(crate) fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
     match work {
         PlannedWork::Io(io) => match io.extent {
             Extent::Whole => target_bytes.saturating_mul(1000) / GUESSED_PASS,
             Extent::Timed { ramp_ms, runtime_ms, .. } => ramp_ms + runtime_ms,
         },
-        PlannedWork::Triad { ramp_ms, runtime_ms, .. } => ramp_ms + runtime_ms,
+        PlannedWork::Triad { ramp_ms, runtime_ms, samples, .. } => ramp_ms + runtime_ms * u64::from(*samples),
     }
 }
 

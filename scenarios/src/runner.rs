@@ -1,0 +1,301 @@
+//! Executes a plan into a run directory: error counters before and after every step, the work on its own thread, what else the machine did meanwhile,
+//! and everything into the journal. A signal ends the run cleanly; a death at any moment leaves a journal that folds, and a run that can be resumed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use assay_model::inventory::Inventory;
+use assay_model::journal::{Event, unhealed};
+use assay_model::run::{CounterSample, Ended, Environment, RUN_SCHEMA, Run, Step};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::claim::Claim;
+use crate::directory::RunDirectory;
+use crate::error::ScenarioError;
+use crate::journal::{Stamps, Writer};
+use crate::plan::{Plan, digest};
+use crate::printable::Printable;
+
+mod bench;
+mod engines;
+mod facts;
+mod histograms;
+mod load;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use bench::{Bench, Worker};
+pub(crate) use engines::ENGINES;
+use engines::Engines;
+
+/// Where a run happens, and what is known of the place.
+pub struct Surroundings<'a> {
+    /// Name of the host, or its pseudonym.
+    pub host: String,
+    /// Where and with what it runs.
+    pub environment: Environment,
+    /// What the probes saw, when they looked.
+    pub inventory: Option<Inventory>,
+    /// Reads all error counters.
+    pub counters: &'a dyn Fn() -> Vec<CounterSample>,
+    /// The boot, and the clocks.
+    pub stamps: Stamps,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress<'a> {
+    /// The run begins, or goes on.
+    RunStarted {
+        /// Its id.
+        run: &'a str,
+        /// How long all steps that are left take, milliseconds.
+        total_ms: u64,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its name.
+        step: &'a str,
+        /// What it is for.
+        describe: &'a str,
+    },
+    /// Some time has passed.
+    Tick {
+        /// Milliseconds of the plan that are done.
+        done_ms: u64,
+        /// How long all steps take, milliseconds.
+        total_ms: u64,
+    },
+    /// A step is over.
+    StepEnded {
+        /// Its name.
+        step: &'a str,
+        /// How it ended.
+        ended: &'a Ended,
+    },
+}
+
+/// Takes progress. Called between 1 and 20 times a second, never from a measuring thread.
+pub type Observer<'a> = dyn FnMut(&Progress<'_>) + 'a;
+
+/// Runs `plan` as run `id` (from [`crate::directory::run_id`]) below `runs`. The target is claimed before anything else: a refusal leaves no trace.
+///
+/// Must not be called from inside an async runtime. Handles SIGINT and SIGTERM from now on: the run ends as Cancelled, and can be resumed.
+pub fn run(runs: &Path, id: &str, plan: &Plan, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+    run_on(Box::new(Engines::default()), runs, id, plan, surroundings, observer)
+}
+
+/// Finishes the run in `path`: completed steps stay, the unfinished one is done anew. Works after `kill -9` and after a reboot; refuses a run of
+/// another plan, host, environment or version of assay.
+pub fn resume(path: &Path, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+    resume_on(Box::new(Engines::default()), path, surroundings, observer)
+}
+
+fn run_on(
+    bench: Box<dyn Bench>,
+    runs: &Path,
+    id: &str,
+    plan: &Plan,
+    surroundings: &Surroundings<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<Run, ScenarioError> {
+    let claim = plan.target.as_ref().map(|target| target.claim(id)).transpose()?;
+    let started = Event::RunStarted {
+        run: id.to_owned(),
+        schema: RUN_SCHEMA,
+        scenario: plan.scenario.clone(),
+        plan: plan.digest(),
+        steps: plan.step_names(),
+        hosts: vec![surroundings.host.clone()],
+        environment: surroundings.environment.clone(),
+    };
+    let (directory, mut writer) = RunDirectory::create(runs, id, |folder| {
+        crate::directory::write_whole(&folder.join("plan.json"), &plan.to_json())?;
+        Writer::create(&folder.join("journal.jsonl"), surroundings.stamps.clone(), started)
+    })?;
+    writer.moved(&directory.journal());
+    if let Some(inventory) = &surroundings.inventory {
+        writer.append(Event::Inventory { inventory: Box::new(inventory.clone()) })?;
+    }
+    finish(bench, directory, writer, claim, plan, surroundings, observer, &[])
+}
+
+fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+    let directory = RunDirectory::open(path)?;
+    let (mut writer, journal) = Writer::reopen(&directory.journal(), surroundings.stamps.clone())?;
+    let so_far = journal.run().map_err(ScenarioError::journal("fold journal", &directory.journal()))?;
+    let plan = stored_plan(&directory, journal.plan_digest().unwrap_or_default())?;
+    let refused = |why: String| ScenarioError::Unresumable { run: so_far.id.clone(), why };
+    match &so_far.ended {
+        Ended::Interrupted | Ended::Cancelled => {}
+        Ended::Completed => return Err(refused("it has completed".to_owned())),
+        Ended::Failed(why) => return Err(refused(format!("it has failed, and a second try would hide that: {why}"))),
+    }
+    if let Some(fault) = unhealed(&journal.entries).first() {
+        return Err(refused(format!("fault {} ({}) of step {} is armed and not healed", fault.id, fault.fault, fault.step)));
+    }
+    if so_far.hosts != [surroundings.host.clone()] {
+        return Err(refused(format!("it was begun on {}, this is {}", so_far.hosts.join(", "), surroundings.host)));
+    }
+    if let Some(difference) = difference(&so_far.environment, &surroundings.environment) {
+        return Err(refused(format!("figures from before and after would not be of the same thing: {difference}")));
+    }
+    // Steps that are left may still need the target; the scratch file of the dead process is swept by this.
+    let claim = plan.target.as_ref().map(|target| target.claim(&directory.id())).transpose()?;
+    writer.append(Event::Resumed { plan: plan.digest() })?;
+    finish(bench, directory, writer, claim, &plan, surroundings, observer, &so_far.steps)
+}
+
+fn stored_plan(directory: &RunDirectory, expected: &str) -> Result<Plan, ScenarioError> {
+    let path = directory.plan();
+    let bytes = std::fs::read(&path).map_err(ScenarioError::io("read plan", &path))?;
+    let refused = |why: String| ScenarioError::Plan { path: Printable::new(&path), why };
+    if digest(&bytes) != expected {
+        return Err(refused("it is not the plan that the run was begun with".to_owned()));
+    }
+    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+    if plan.schema != crate::plan::PLAN_SCHEMA || plan.digest() != expected {
+        return Err(refused("it was made by another version of assay".to_owned()));
+    }
+    Ok(plan)
+}
+
+/// The first thing in which two environments differ. The command line may: `run` and `run --resume` are the same run.
+fn difference(old: &Environment, new: &Environment) -> Option<String> {
+    let pair = |what: &str, old: &str, new: &str| (old != new).then(|| format!("{what} was `{old}` and is `{new}`"));
+    pair("the version of assay", &old.tool_version, &new.tool_version)
+        .or_else(|| pair("the revision of assay", &old.tool_revision, &new.tool_revision))
+        .or_else(|| {
+            let names = old.facts.keys().chain(new.facts.keys());
+            let fact =
+                |facts: &std::collections::BTreeMap<String, String>, name: &String| facts.get(name).cloned().unwrap_or_else(|| "absent".to_owned());
+            names.into_iter().find_map(|name| pair(name, &fact(&old.facts, name), &fact(&new.facts, name)))
+        })
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of a session, put together in one place")]
+fn finish(
+    bench: Box<dyn Bench>,
+    directory: RunDirectory,
+    writer: Writer,
+    claim: Option<Claim>,
+    plan: &Plan,
+    surroundings: &Surroundings<'_>,
+    observer: &mut Observer<'_>,
+    kept: &[Step],
+) -> Result<Run, ScenarioError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ScenarioError::io("start the scheduler of", directory.path()))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let worker = Worker::start(bench, plan.cpu, Arc::clone(&stop)).map_err(ScenarioError::io("start the measuring thread of", directory.path()))?;
+    let run = runtime.block_on(async {
+        let signals = Signals::listen().map_err(ScenarioError::io("listen for signals during", directory.path()))?;
+        let mut session = Session {
+            plan,
+            directory: &directory,
+            writer,
+            surroundings,
+            observer,
+            worker,
+            stop,
+            signals,
+            claim,
+            ready: false,
+            floor: None,
+            done_ms: 0,
+            total_ms: 0,
+        };
+        session.execute(kept).await
+    })?;
+    directory.write_run(&run)?;
+    Ok(run)
+}
+
+/// The two signals that end a run cleanly.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    seen: bool,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, seen: false })
+    }
+
+    /// The next of either. Safe to be dropped in a `select!`.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        self.seen = true;
+    }
+}
+
+/// One process' part of a run.
+struct Session<'a, 'o> {
+    plan: &'a Plan,
+    directory: &'a RunDirectory,
+    writer: Writer,
+    surroundings: &'a Surroundings<'a>,
+    observer: &'a mut Observer<'o>,
+    worker: Worker,
+    stop: Arc<AtomicBool>,
+    signals: Signals,
+    claim: Option<Claim>,
+    /// Whether the worker has the target and the target has content.
+    ready: bool,
+    /// Operations per second of the null engine.
+    floor: Option<f64>,
+    done_ms: u64,
+    total_ms: u64,
+}
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Session<'_, '_> {
+    async fn execute(&mut self, kept: &[Step]) -> Result<Run, ScenarioError> {
+        let is_kept =
+            |name: &str| kept.iter().find(|step| step.name == name).filter(|step| matches!(step.ended, Ended::Completed | Ended::Failed(_)));
+        self.floor = kept.iter().find_map(step::floor_of);
+        let left: Vec<_> = self.plan.steps.iter().filter(|step| is_kept(&step.name).is_none()).collect();
+        self.total_ms = left.iter().map(|step| step.duration_ms).sum();
+        (self.observer)(&Progress::RunStarted { run: &self.directory.id(), total_ms: self.total_ms });
+
+        // A step that failed before the interruption stays failed.
+        let mut ended = kept.iter().map(|step| step.ended.clone()).find(|ended| matches!(ended, Ended::Failed(_)));
+        for planned in left {
+            if ended.is_some() {
+                break;
+            }
+            (self.observer)(&Progress::StepStarted { step: &planned.name, describe: &planned.describe });
+            let before = self.done_ms;
+            let outcome = self.step(planned).await?;
+            self.done_ms = before + planned.duration_ms;
+            (self.observer)(&Progress::StepEnded { step: &planned.name, ended: &outcome });
+            ended = match outcome {
+                Ended::Completed => None,
+                Ended::Failed(why) => Some(Ended::Failed(format!("step {}: {why}", planned.name))),
+                Ended::Cancelled | Ended::Interrupted => Some(outcome),
+            };
+        }
+        let mut ended = ended.unwrap_or(Ended::Completed);
+        if let Some(claim) = self.claim.take() {
+            if let (Err(refusal), Ended::Completed) = (claim.release(), &ended) {
+                ended = Ended::Failed(refusal.to_string());
+            }
+        }
+        self.writer.append(Event::RunEnded { ended })?;
+        self.writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", self.writer.path()))
+    }
+}
+
+/// Where the directory of run `id` is.
+pub fn directory_of(runs: &Path, id: &str) -> PathBuf {
+    runs.join(id)
+}

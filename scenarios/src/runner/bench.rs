@@ -1,0 +1,122 @@
+//! The measuring side of a run: one thread for the whole run that does one piece of work at a time and knows nothing of journals and signals. The
+//! real one is `engines.rs`; tests put one in its place that fails in every way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use tokio::sync::oneshot;
+
+use crate::claim::Leave;
+use crate::plan::PlannedWork;
+
+/// What one piece of work found.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// The measured time, ramp excluded.
+    pub(crate) elapsed: Duration,
+    /// Operations completed in it.
+    pub(crate) operations: u64,
+    /// Bytes moved in it.
+    pub(crate) bytes: u64,
+    /// Latencies, nanoseconds; kernels have none.
+    pub(crate) latencies: Option<Histogram<u64>>,
+    /// Bytes per second, one figure per sample; operations have none.
+    pub(crate) samples: Vec<f64>,
+    /// Seconds since the beginning of the measured time, and the figure per second (operations, or bytes of a kernel).
+    pub(crate) series: Vec<(f64, f64)>,
+    /// Operations, ramp included; elements of a kernel.
+    pub(crate) all_operations: u64,
+    /// Those of them whose data were compared.
+    pub(crate) verified: u64,
+    /// Operations, ramp included, that failed or came back short, by error.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// Blocks with wrong content, ramp included, by kind.
+    pub(crate) corrupt: BTreeMap<String, u64>,
+    /// Facts for people, by name.
+    pub(crate) notes: BTreeMap<String, String>,
+}
+
+/// Does work. Keeps what one piece leaves for the next: what was written where, memory that was touched.
+pub(crate) trait Bench: Send {
+    /// Takes the target on which all operations work from now on; nothing is known about its content.
+    fn take_target(&mut self, target: Leave);
+    /// Does one piece of work on this thread, or on threads of its own. Ends soon after `stop` is set.
+    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String>;
+}
+
+enum Command {
+    Target(Leave),
+    Work(PlannedWork, oneshot::Sender<Result<Outcome, String>>),
+}
+
+/// The thread that measures.
+pub(crate) struct Worker {
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<thread::JoinHandle<()>>,
+    hung: bool,
+}
+
+impl Worker {
+    pub(crate) fn start(mut bench: Box<dyn Bench>, cpu: u32, stop: Arc<AtomicBool>) -> Result<Self, std::io::Error> {
+        let (commands, inbox) = mpsc::channel();
+        let serve = move || {
+            pin(cpu);
+            for command in inbox {
+                // Nobody waits any more when the run was given up: the answer may be lost.
+                match command {
+                    Command::Target(target) => bench.take_target(target),
+                    Command::Work(work, answer) => drop(answer.send(bench.work(&work, &stop))),
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("bench".to_owned()).spawn(serve)?;
+        Ok(Self { commands: Some(commands), thread: Some(thread), hung: false })
+    }
+
+    pub(crate) fn target(&self, target: Leave) {
+        self.send(Command::Target(target));
+    }
+
+    pub(crate) fn work(&self, work: PlannedWork) -> oneshot::Receiver<Result<Outcome, String>> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Command::Work(work, answer));
+        receiver
+    }
+
+    fn send(&self, command: Command) {
+        // A thread that is gone drops the command, and with it the answer's sender: the receiver sees that.
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(command);
+        }
+    }
+
+    /// Says that the thread hangs in the kernel: nobody shall wait for it.
+    pub(crate) fn give_up(&mut self) {
+        self.hung = true;
+    }
+}
+
+/// Keeps the calling thread on one CPU; where the kernel does not allow it any more, it measures unpinned.
+fn pin(cpu: u32) {
+    let mut set = CpuSet::new();
+    if let Some(cpu) = usize::try_from(cpu).ok().filter(|cpu| *cpu < CpuSet::MAX_CPU) {
+        set.set(cpu);
+        let _ = sched_setaffinity(None, &set);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        if let (Some(thread), false) = (self.thread.take(), self.hung) {
+            // A panic in there was reported as a lost answer already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! From what a step's repeats found to the facts of the journal: figures with every repeat, merged latency curves, series, verification, and the
+//! conditions that make figures doubtful. Nothing is averaged, and nothing is dropped but the step as a whole.
+
+use std::collections::BTreeMap;
+
+use assay_model::attr::Attr;
+use assay_model::component::Value;
+use assay_model::journal::Event;
+use assay_model::metric::{Direction, Metric, Samples};
+use assay_model::run::{Condition, CounterSample, LatencyCurve, Series, Verification};
+use assay_model::unit::Unit;
+use hdrhistogram::Histogram;
+
+use crate::plan::PlannedWork;
+
+use super::bench::Outcome;
+
+/// A figure above this share of what the null engine reaches says as much of the harness as of the target.
+const FLOOR_SHARE: f64 = 0.5;
+/// Quantiles of a latency curve; the last is the longest latency seen.
+const QUANTILES: &[f64] =
+    &[0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
+
+/// All repeats of one piece of work: when each began (seconds since the step began) and what it found.
+pub(super) struct Repeats<'a> {
+    pub(super) work: &'a PlannedWork,
+    pub(super) outcomes: Vec<(f64, Outcome)>,
+}
+
+impl Repeats<'_> {
+    /// The metric family, when the work is measured.
+    pub(super) fn family(&self) -> Option<String> {
+        family(self.work)
+    }
+
+    fn samples(&self, value: impl Fn(&Outcome) -> f64) -> Samples {
+        Samples::new(self.outcomes.iter().map(|(_, outcome)| value(outcome)).collect())
+    }
+}
+
+/// The metric family of a piece of work that is measured.
+pub(super) fn family(work: &PlannedWork) -> Option<String> {
+    use crate::scenario::Extent;
+    match work {
+        PlannedWork::Io(io) => match io.extent {
+            Extent::Whole => None,
+            Extent::Timed { .. } => Some(io.family()),
+        },
+        PlannedWork::Triad { .. } => Some("memory.triad".to_owned()),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of a step are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn per_second(count: u64, outcome: &Outcome) -> f64 {
+    float(count) / outcome.elapsed.as_secs_f64()
+}
+
+/// Figures, curves and series of one piece of work, when it is measured.
+pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Event> {
+    let Some(family) = repeats.family() else { return Vec::new() };
+    let step = step.to_owned();
+    let mut events = Vec::new();
+    let metric = |name: &str, unit, direction, dimensions: &BTreeMap<String, String>, samples| Event::Metric {
+        step: step.clone(),
+        metric: Metric { name: name.into(), unit, direction, dimensions: dimensions.clone(), samples },
+    };
+    match repeats.work {
+        PlannedWork::Io(io) => {
+            let mut dimensions: BTreeMap<String, String> =
+                [("engine", io.engine.clone()), ("rw", io.rw.name().to_owned()), ("bs", io.bs.to_string()), ("iodepth", io.iodepth.to_string())]
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .into();
+            if io.engine != "null" {
+                dimensions.insert("target".to_owned(), target.to_owned());
+            }
+            let higher = Direction::HigherIsBetter;
+            events.push(metric(&format!("{family}.iops"), Unit::OpsPerSecond, higher, &dimensions, repeats.samples(|o| per_second(o.operations, o))));
+            if io.engine == "null" {
+                return events;
+            }
+            events.push(metric(
+                &format!("{family}.bandwidth"),
+                Unit::BytesPerSecond,
+                higher,
+                &dimensions,
+                repeats.samples(|o| per_second(o.bytes, o)),
+            ));
+            for (word, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999)] {
+                let samples =
+                    repeats.samples(|outcome| outcome.latencies.as_ref().map_or(f64::NAN, |latencies| float(latencies.value_at_quantile(quantile))));
+                events.push(metric(&format!("{family}.{word}"), Unit::Nanoseconds, Direction::LowerIsBetter, &dimensions, samples));
+            }
+            events.extend(curve(&step, &family, repeats));
+            events.push(series(&step, &format!("{family}.iops"), Unit::OpsPerSecond, repeats));
+        }
+        PlannedWork::Triad { node, cpus, array_bytes, .. } => {
+            let dimensions = [("numa_node", node.to_string()), ("threads", cpus.len().to_string()), ("array_bytes", array_bytes.to_string())]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+            let name = format!("{family}.bandwidth");
+            let samples = Samples::new(repeats.outcomes.iter().flat_map(|(_, outcome)| outcome.samples.clone()).collect());
+            events.push(metric(&name, Unit::BytesPerSecond, Direction::HigherIsBetter, &dimensions, samples));
+            events.push(series(&step, &name, Unit::BytesPerSecond, repeats));
+        }
+    }
+    events
+}
+
+/// One curve over all repeats: histograms are added, never percentiles.
+fn curve(step: &str, family: &str, repeats: &Repeats<'_>) -> Option<Event> {
+    let mut merged: Option<Histogram<u64>> = None;
+    for latencies in repeats.outcomes.iter().filter_map(|(_, outcome)| outcome.latencies.as_ref()) {
+        match &mut merged {
+            Some(all) => all.add(latencies).ok()?,
+            None => merged = Some(latencies.clone()),
+        }
+    }
+    let merged = merged.filter(|all| !all.is_empty())?;
+    let points = QUANTILES.iter().map(|quantile| (*quantile, merged.value_at_quantile(*quantile))).collect();
+    Some(Event::Latency { step: step.to_owned(), curve: LatencyCurve { name: family.to_owned(), count: merged.len(), points } })
+}
+
+fn series(step: &str, name: &str, unit: Unit, repeats: &Repeats<'_>) -> Event {
+    let points = repeats.outcomes.iter().flat_map(|(began, outcome)| outcome.series.iter().map(move |(at, value)| (began + at, *value))).collect();
+    Event::Series { step: step.to_owned(), series: Series { name: name.to_owned(), unit, points } }
+}
+
+/// What all of a step's work proved of its operations. The null engine has none to prove.
+pub(super) fn verification<'a>(outcomes: impl Iterator<Item = (&'a PlannedWork, &'a Outcome)>) -> Option<Verification> {
+    let mut sum: Option<Verification> = None;
+    for (work, outcome) in outcomes {
+        if is_null(work) {
+            continue;
+        }
+        let sum = sum.get_or_insert_default();
+        sum.operations += outcome.all_operations;
+        sum.verified += outcome.verified;
+        for (into, from) in [(&mut sum.failed, &outcome.failed), (&mut sum.corrupt, &outcome.corrupt)] {
+            for (what, count) in from {
+                *into.entry(what.clone()).or_default() += count;
+            }
+        }
+    }
+    sum
+}
+
+pub(super) fn is_null(work: &PlannedWork) -> bool {
+    match work {
+        PlannedWork::Io(io) => io.engine == "null",
+        PlannedWork::Triad { .. } => false,
+    }
+}
+
+/// Whether a figure is too close to what the harness itself reaches.
+pub(super) fn at_floor(repeats: &Repeats<'_>, floor: Option<f64>) -> Option<Condition> {
+    let PlannedWork::Io(io) = repeats.work else { return None };
+    if io.engine == "null" {
+        return None;
+    }
+    let family = repeats.family()?;
+    let reached = repeats.samples(|outcome| per_second(outcome.operations, outcome)).median();
+    let Some(floor) = floor.filter(|floor| floor.is_finite() && *floor > 0.0) else {
+        return Some(Condition::AtHarnessFloor(format!("{family}: what the harness itself can do was not measured")));
+    };
+    (reached > floor * FLOOR_SHARE).then(|| {
+        Condition::AtHarnessFloor(format!("{family}: {reached:.0} op/s is more than half of the {floor:.0} op/s that the harness itself can do"))
+    })
+}
+
+/// Counters that moved between two looks: throttling is one condition, everything else is an error of a device.
+pub(super) fn risen(before: &[CounterSample], after: &[CounterSample]) -> Vec<Condition> {
+    let mut found = Vec::new();
+    for old in before {
+        let same = |new: &&CounterSample| new.component == old.component && new.counter == old.counter && new.source == old.source;
+        let Some(new) = after.iter().find(same) else { continue };
+        let numbers = old.reading.value().and_then(Value::as_f64).zip(new.reading.value().and_then(Value::as_f64));
+        if let Some((from, to)) = numbers.filter(|(from, to)| to > from) {
+            let what = format!("{} {} went from {from} to {to} ({})", old.component, old.counter, old.source);
+            found.push(if is_throttling(old.counter) { Condition::Throttled(what) } else { Condition::DeviceErrors(what) });
+        }
+    }
+    found
+}
+
+fn is_throttling(counter: Attr) -> bool {
+    matches!(counter, Attr::CoreThrottles | Attr::PackageThrottles)
+}

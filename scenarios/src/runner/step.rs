@@ -1,0 +1,278 @@
+//! One step: counters, rounds of work, counters again, and the facts that follow from them. Whatever happens, the step's end is in the journal.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use assay_model::journal::Event;
+use assay_model::run::{Condition, Ended, Step};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval, sleep_until};
+
+use crate::error::ScenarioError;
+use crate::plan::{PlannedStep, PlannedWork};
+use crate::scenario::{Extent, FLOOR_STEP};
+
+use super::bench::Outcome;
+use super::facts::{self, Repeats};
+use super::histograms::{self, Interval};
+use super::load::{Load, Mark, Processes};
+use super::{Progress, Session, TICK};
+
+/// Work that takes this much longer than planned hangs in the kernel: a drive that is lost answers after minutes, or never.
+const HUNG_AFTER: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 180 });
+/// A hung thread that was told to stop may take this long.
+const STOPS_WITHIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// Scratch bytes per second below which a pass over the target counts as hung.
+const SLOWEST_PASS: u64 = 1 << 20;
+
+/// How one piece of work came back.
+enum Answer<T> {
+    Done(T),
+    Failed(String),
+    Cancelled,
+}
+
+/// Operations per second of the null engine, from a step that was kept.
+pub(super) fn floor_of(step: &Step) -> Option<f64> {
+    (step.name == FLOOR_STEP).then(|| step.metrics.first().map(|metric| metric.fact.samples.median())).flatten()
+}
+
+impl Session<'_, '_> {
+    /// Does one step. An error is one of the harness (the journal cannot be written); what happens to the work is in the answer.
+    pub(super) async fn step(&mut self, planned: &PlannedStep) -> Result<Ended, ScenarioError> {
+        let name = &planned.name;
+        self.writer.append(Event::StepStarted { step: name.clone(), hosts: vec![self.surroundings.host.clone()] })?;
+        let before = (self.surroundings.counters)();
+        self.writer.append(Event::CountersBefore { step: name.clone(), counters: before.clone() })?;
+
+        let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(|work| Repeats { work, outcomes: Vec::new() }).collect();
+        let mut load = Load::default();
+        let processes = Processes::now();
+        let ended = self.rounds(planned, &mut repeats, &mut load).await?;
+        let who = Processes::now().busiest_since(&processes);
+
+        let after = (self.surroundings.counters)();
+        let mut events = Vec::new();
+        let mut conditions = facts::risen(&before, &after);
+        if ended == Ended::Completed {
+            let target = self.claim.as_ref().map_or("none", |claim| claim.kind());
+            events.extend(repeats.iter().flat_map(|repeats| facts::figures(name, repeats, target)));
+            if name == FLOOR_STEP {
+                self.floor = events.iter().find_map(first_figure);
+            }
+            conditions.extend(repeats.iter().filter_map(|repeats| facts::at_floor(repeats, self.floor)));
+            conditions.extend(load.conditions(fills_cpus(planned), &who));
+        }
+        // What went wrong is recorded however the step ended.
+        let all = repeats.iter().flat_map(|repeats| repeats.outcomes.iter().map(|(_, outcome)| (repeats.work, outcome)));
+        events.extend(facts::verification(all).map(|verification| Event::Verification { step: name.clone(), verification }));
+        events.extend(conditions.into_iter().map(|condition: Condition| Event::Condition { step: name.clone(), condition }));
+        events.extend(self.notes(planned, &repeats));
+        histograms::append(&self.directory.histograms(), &intervals(name, &repeats, self.began_of(&repeats)))?;
+        for event in events {
+            self.writer.append(event)?;
+        }
+        self.writer.append(Event::CountersAfter { step: name.clone(), counters: after })?;
+        self.writer.append(Event::StepEnded { step: name.clone(), ended: ended.clone() })?;
+        Ok(ended)
+    }
+
+    /// All rounds of a step: every piece of work once in each, so that a slow drift of the machine meets all of them alike.
+    async fn rounds(&mut self, planned: &PlannedStep, repeats: &mut [Repeats<'_>], load: &mut Load) -> Result<Ended, ScenarioError> {
+        if planned.work.iter().any(needs_target) && !self.ready {
+            match self.prepare(planned).await? {
+                Answer::Done(()) => {}
+                Answer::Failed(why) => return Ok(Ended::Failed(why)),
+                Answer::Cancelled => return Ok(Ended::Cancelled),
+            }
+        }
+        let began = Instant::now();
+        for _ in 0..planned.repeats {
+            for repeats in repeats.iter_mut() {
+                if self.signals.seen {
+                    return Ok(Ended::Cancelled);
+                }
+                let mark = Mark::now();
+                let at = began.elapsed().as_secs_f64();
+                let answer = self.work(repeats.work).await;
+                if facts::family(repeats.work).is_some() {
+                    load.add_since(&mark);
+                }
+                match answer {
+                    Answer::Done(outcome) => {
+                        let failure = impossible(repeats.work, &outcome);
+                        repeats.outcomes.push((at, outcome));
+                        if let Some(why) = failure {
+                            return Ok(Ended::Failed(why));
+                        }
+                    }
+                    Answer::Failed(why) => return Ok(Ended::Failed(why)),
+                    Answer::Cancelled => return Ok(Ended::Cancelled),
+                }
+            }
+        }
+        Ok(Ended::Completed)
+    }
+
+    /// Hands the claimed target to the worker; after a resumption it is laid out again, for the file of the dead process is gone.
+    async fn prepare(&mut self, planned: &PlannedStep) -> Result<Answer<()>, ScenarioError> {
+        let Some(claim) = &self.claim else { return Ok(Answer::Failed("there is no claimed target".to_owned())) };
+        self.worker.target(claim.leave()?);
+        self.ready = true;
+        let earlier = self.plan.steps.iter().take_while(|step| step.name != planned.name).flat_map(|step| &step.work);
+        let layouts: Vec<PlannedWork> = earlier.filter(|work| is_layout(work)).cloned().collect();
+        for layout in &layouts {
+            let text = "the target was laid out again after the run was resumed".to_owned();
+            self.writer.append(Event::Note { step: planned.name.clone(), name: "laid_out_again".to_owned(), text })?;
+            match self.work(layout).await {
+                Answer::Done(outcome) => match impossible(layout, &outcome) {
+                    None => {}
+                    Some(why) => return Ok(Answer::Failed(why)),
+                },
+                Answer::Failed(why) => return Ok(Answer::Failed(why)),
+                Answer::Cancelled => return Ok(Answer::Cancelled),
+            }
+        }
+        Ok(Answer::Done(()))
+    }
+
+    /// One piece of work on the worker, with progress, signals and an end for what hangs.
+    async fn work(&mut self, work: &PlannedWork) -> Answer<Outcome> {
+        let planned_ms = self.planned_ms(work);
+        let (base, began) = (self.done_ms, Instant::now());
+        let mut hung_at = began + Duration::from_millis(planned_ms) + HUNG_AFTER + self.slowest_pass(work);
+        let mut told_to_stop = false;
+        let mut ticks = interval(TICK);
+        let mut answer = self.worker.work(work.clone());
+        let answer = loop {
+            tokio::select! {
+                answer = &mut answer => break answer,
+                () = self.signals.next() => self.stop.store(true, Ordering::Relaxed),
+                _ = ticks.tick() => {
+                    let passed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).min(planned_ms);
+                    (self.observer)(&Progress::Tick { done_ms: base + passed, total_ms: self.total_ms });
+                }
+                () = sleep_until(hung_at) => {
+                    if told_to_stop {
+                        self.worker.give_up();
+                        return Answer::Failed(format!("the work hangs in the kernel: no answer for {} s", began.elapsed().as_secs()));
+                    }
+                    told_to_stop = true;
+                    self.stop.store(true, Ordering::Relaxed);
+                    hung_at = Instant::now() + STOPS_WITHIN;
+                }
+            }
+            if self.signals.seen && !told_to_stop {
+                told_to_stop = true;
+                hung_at = Instant::now() + STOPS_WITHIN;
+            }
+        };
+        self.done_ms = base + planned_ms;
+        match answer {
+            Ok(_) if self.signals.seen => Answer::Cancelled,
+            Ok(Ok(_)) if told_to_stop => Answer::Failed(format!("the work did not end by itself within {} s", began.elapsed().as_secs())),
+            Ok(Ok(outcome)) => Answer::Done(outcome),
+            Ok(Err(why)) => Answer::Failed(why),
+            Err(oneshot::error::RecvError { .. }) => Answer::Failed("the measuring thread died".to_owned()),
+        }
+    }
+
+    fn planned_ms(&self, work: &PlannedWork) -> u64 {
+        crate::plan::duration_of(work, self.claim.as_ref().map_or(0, |claim| claim.bytes()))
+    }
+
+    fn slowest_pass(&self, work: &PlannedWork) -> Duration {
+        let bytes = match work {
+            PlannedWork::Io(io) if io.extent == Extent::Whole => self.claim.as_ref().map_or(0, |claim| claim.bytes()),
+            PlannedWork::Io(_) => 0,
+            PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes / 16,
+        };
+        Duration::from_secs(bytes / SLOWEST_PASS)
+    }
+
+    /// What a person needs to repeat it elsewhere.
+    fn notes(&self, planned: &PlannedStep, repeats: &[Repeats<'_>]) -> Vec<Event> {
+        let note = |name: String, text: String| Event::Note { step: planned.name.clone(), name, text };
+        let own = repeats.iter().flat_map(|repeats| &repeats.outcomes).flat_map(|(_, outcome)| &outcome.notes);
+        let mut notes: Vec<Event> = own.map(|(name, text)| note(name.clone(), text.clone())).collect();
+        let Some(claim) = &self.claim else { return notes };
+        let shown = crate::printable::Printable::new(claim.path()).to_string();
+        for work in planned.work.iter().filter(|work| needs_target(work)) {
+            if let PlannedWork::Io(io) = work {
+                let fio = super::engines::fio(io, claim, &shown);
+                notes.push(note(format!("fio {}", io.family()), fio));
+            }
+        }
+        if planned.work.iter().any(needs_target) {
+            notes.push(note("target".to_owned(), format!("{} bytes of {shown}, {}", claim.bytes(), claim.describe())));
+        }
+        notes
+    }
+
+    /// Wall time at which the first repeat began, as far as it can be told afterwards.
+    fn began_of(&self, repeats: &[Repeats<'_>]) -> Duration {
+        let last = repeats.iter().flat_map(|repeats| &repeats.outcomes).map(|(at, outcome)| at + outcome.elapsed.as_secs_f64()).fold(0.0, f64::max);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(Duration::from_secs_f64(last))
+    }
+}
+
+fn intervals<'a>(step: &str, repeats: &'a [Repeats<'_>], began: Duration) -> Vec<Interval<'a>> {
+    let mut intervals = Vec::new();
+    for repeats in repeats {
+        let Some(family) = repeats.family() else { continue };
+        for (at, outcome) in &repeats.outcomes {
+            if let Some(latencies) = &outcome.latencies {
+                intervals.push(Interval {
+                    tag: format!("{step}/{family}"),
+                    began: began + Duration::from_secs_f64(*at),
+                    took: outcome.elapsed,
+                    latencies,
+                });
+            }
+        }
+    }
+    intervals.sort_by_key(|interval| interval.began);
+    intervals
+}
+
+/// Why an outcome is no result at all, although nothing reported an error.
+fn impossible(work: &PlannedWork, outcome: &Outcome) -> Option<String> {
+    let errors = || {
+        let named: Vec<String> = outcome.failed.iter().map(|(error, count)| format!("{count} x {error}")).collect();
+        if named.is_empty() { "no error was reported".to_owned() } else { named.join(", ") }
+    };
+    if (outcome.operations == 0 || outcome.elapsed.is_zero()) && outcome.samples.is_empty() {
+        return Some(format!("no operation succeeded: {}", errors()));
+    }
+    // A layout with holes makes every later read a comparison with nothing.
+    if is_layout(work) && !(outcome.failed.is_empty() && outcome.corrupt.is_empty()) {
+        return Some(format!("the target could not be laid out: {}", errors()));
+    }
+    None
+}
+
+fn needs_target(work: &PlannedWork) -> bool {
+    match work {
+        PlannedWork::Io(_) => !facts::is_null(work),
+        PlannedWork::Triad { .. } => false,
+    }
+}
+
+fn is_layout(work: &PlannedWork) -> bool {
+    match work {
+        PlannedWork::Io(io) => io.extent == Extent::Whole && io.rw.is_write(),
+        PlannedWork::Triad { .. } => false,
+    }
+}
+
+fn fills_cpus(planned: &PlannedStep) -> bool {
+    planned.work.iter().any(|work| match work {
+        PlannedWork::Io(_) => false,
+        PlannedWork::Triad { .. } => true,
+    })
+}
+
+fn first_figure(event: &Event) -> Option<f64> {
+    if let Event::Metric { metric, .. } = event { Some(metric.samples.median()) } else { None }
+}

@@ -1,0 +1,201 @@
+//! A small plan, a folder for runs, and a bench that answers from a script.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use assay_model::attr::Attr;
+use assay_model::component::Reading;
+use assay_model::run::{CounterSample, Environment, Run};
+use hdrhistogram::Histogram;
+use tempfile::TempDir;
+
+use crate::claim::{Leave, TargetKind};
+use crate::directory::run_id;
+use crate::error::ScenarioError;
+use crate::journal::Stamps;
+use crate::plan::{Plan, PlanContext, PlannedWork, plan};
+use crate::runner::bench::{Bench, Outcome};
+use crate::runner::{Observer, Surroundings, resume_on, run_on};
+use crate::scenario::Scenario;
+
+pub(super) const SCENARIO: &str = r#"
+schema = 1
+name = "tiny"
+describe = "d"
+[target]
+size = "8MiB"
+[[step]]
+name = "layout"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "write"
+bs = "1MiB"
+iodepth = 2
+whole = true
+[[step]]
+name = "random"
+describe = "d"
+repeats = 3
+[[step.io]]
+engine = "uring"
+rw = "randread"
+bs = "4KiB"
+iodepth = 8
+runtime = "40ms"
+[[step.io]]
+engine = "uring"
+rw = "randwrite"
+bs = "4KiB"
+iodepth = 8
+runtime = "40ms"
+io_size = "1GiB"
+[[step]]
+name = "verify"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "read"
+bs = "64KiB"
+iodepth = 4
+whole = true
+"#;
+
+pub(super) const STEPS: [&str; 4] = ["harness_floor", "layout", "random", "verify"];
+
+/// Folders, a host that never changes, and counters that can be made to.
+pub(super) struct Place {
+    pub(super) folder: TempDir,
+    pub(super) host: String,
+    pub(super) boot: String,
+    pub(super) environment: Environment,
+    pub(super) counts: Arc<Mutex<Vec<(Attr, u64)>>>,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let environment = Environment {
+            tool_version: "0".into(),
+            tool_revision: "r".into(),
+            command: vec!["assay".into()],
+            facts: BTreeMap::from([("kernel".into(), "6".into())]),
+        };
+        let counts = Arc::new(Mutex::new(vec![(Attr::AerCorrectable, 7), (Attr::CoreThrottles, 1)]));
+        Self { folder: TempDir::new().expect("a folder"), host: "node1".into(), boot: "boot-1".into(), environment, counts }
+    }
+
+    pub(super) fn runs(&self) -> PathBuf {
+        self.folder.path().join("runs")
+    }
+
+    pub(super) fn scratch(&self) -> PathBuf {
+        let scratch = self.folder.path().join("scratch");
+        std::fs::create_dir_all(&scratch).expect("a folder");
+        scratch
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.plan_on(&self.scratch(), TargetKind::Folder)
+    }
+
+    pub(super) fn plan_on(&self, target: &std::path::Path, kind: TargetKind) -> Plan {
+        let scenario = Scenario::parse("tiny.toml", SCENARIO, crate::runner::ENGINES).expect("good");
+        plan(&scenario, &PlanContext { target: Some((target, kind)), inventory: None, cpus: &[0], memory_available: 1 << 30 }).expect("plans")
+    }
+
+    pub(super) fn run(&self, bench: Box<dyn Bench>, plan: &Plan, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+        let id = run_id(&plan.scenario, jiff::Timestamp::now());
+        self.around(|surroundings| run_on(bench, &self.runs(), &id, plan, surroundings, observer))
+    }
+
+    pub(super) fn resume(&self, bench: Box<dyn Bench>, id: &str) -> Result<Run, ScenarioError> {
+        let path = self.runs().join(id);
+        self.around(|surroundings| resume_on(bench, &path, surroundings, &mut |_| {}))
+    }
+
+    fn around<T>(&self, act: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let counters = || {
+            let sample = |(counter, count): &(Attr, u64)| CounterSample {
+                component: "dev".into(),
+                counter: *counter,
+                source: "test".into(),
+                reading: Reading::from(*count),
+            };
+            self.counts.lock().expect("not poisoned").iter().map(sample).collect()
+        };
+        act(&Surroundings {
+            host: self.host.clone(),
+            environment: self.environment.clone(),
+            inventory: None,
+            counters: &counters,
+            stamps: Stamps::of_boot(&self.boot),
+        })
+    }
+
+    pub(super) fn leftovers(&self) -> usize {
+        std::fs::read_dir(self.scratch()).expect("a folder").count()
+    }
+}
+
+type Script = dyn FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, String> + Send;
+
+/// Answers every piece of work from a closure that is told how many came before.
+pub(super) struct Scripted {
+    script: Box<Script>,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    pub(super) fn new(
+        script: impl FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, String> + Send + 'static,
+    ) -> (Box<dyn Bench>, Arc<Mutex<Vec<String>>>) {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        (Box::new(Self { script: Box::new(script), calls: Arc::clone(&calls) }), calls)
+    }
+
+    /// Everything is well.
+    pub(super) fn healthy() -> (Box<dyn Bench>, Arc<Mutex<Vec<String>>>) {
+        Self::new(|_, work, _| Ok(good(work)))
+    }
+}
+
+impl Bench for Scripted {
+    fn take_target(&mut self, target: Leave) {
+        self.calls.lock().expect("not poisoned").push(format!("target {}", target.name()));
+    }
+
+    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String> {
+        let mut calls = self.calls.lock().expect("not poisoned");
+        let before = calls.iter().filter(|call| !call.starts_with("target")).count();
+        calls.push(match work {
+            PlannedWork::Io(io) => io.family(),
+            PlannedWork::Triad { .. } => "triad".to_owned(),
+        });
+        drop(calls);
+        (self.script)(before, work, stop)
+    }
+}
+
+/// A plausible answer.
+pub(super) fn good(work: &PlannedWork) -> Outcome {
+    let null = matches!(work, PlannedWork::Io(io) if io.engine == "null");
+    let operations = if null { 1_000_000 } else { 1000 };
+    let mut latencies = Histogram::new(3).expect("a histogram");
+    latencies.record_n(50_000, operations).expect("recorded");
+    Outcome {
+        elapsed: Duration::from_secs(1),
+        operations,
+        bytes: operations * 4096,
+        latencies: Some(latencies),
+        samples: Vec::new(),
+        series: vec![(0.1, 990.0), (0.2, 1010.0)],
+        all_operations: operations + 10,
+        verified: operations + 10,
+        failed: BTreeMap::new(),
+        corrupt: BTreeMap::new(),
+        notes: BTreeMap::new(),
+    }
+}
