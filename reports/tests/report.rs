@@ -253,6 +253,9 @@ fn the_top_of_the_page_never_says_more_than_the_judgement() {
     assert!(held.contains("Held") && held.contains("fail") && !held.contains("Admitted"), "{held}");
     let interrupted = top(&specimen::interrupted());
     assert!(interrupted.contains("Held") && interrupted.contains("inconclusive") && !interrupted.contains("Admitted"), "{interrupted}");
+    let mut absurd = specimen::interrupted();
+    absurd.judgement.decision = assay_model::gate::Decision::Admit { warnings: vec![] };
+    assert!(top(&absurd).contains("Do not rely on it"), "a judgement that contradicts itself is not smoothed over");
     let admitted = top(&specimen::admitted_vm());
     assert!(admitted.contains("Admitted") && admitted.contains("cpu.governor_alike"), "the warning stands at the top: {admitted}");
 }

@@ -88,7 +88,10 @@ fn idle(judgement: &Judgement, rank: Rank) -> usize {
 
 fn because(verdict: Rank, admitted: bool) -> &'static str {
     match (verdict, admitted) {
-        (_, true) => "Every check that decides has passed, each on evidence.",
+        (Rank::Pass, true) => "Every check that decides has passed, each on evidence.",
+        (Rank::Fail | Rank::Inconclusive | Rank::NotApplicable, true) => {
+            "The gate admits although the verdict is no pass: that is a fault of assay. Do not rely on it."
+        }
         (Rank::Fail, false) => "At least one check that decides has failed.",
         (Rank::Inconclusive, false) => "Nothing that decides has failed, but not everything could be told. What cannot be told does not pass.",
         (Rank::NotApplicable, false) => "A required check does not apply here, and the site does not say why.",
