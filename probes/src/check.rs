@@ -1,0 +1,176 @@
+//! Checks: pure functions over an inventory and a site. They read no file and run no command; what the node says was written down by the probes.
+//! A check that cannot be answered says so: no entry ever returns an empty list, and none passes on what was not read.
+//! Severity and phase stand in the gate files; what happens during a run is judged by `assay_model::judge`.
+
+use std::collections::BTreeSet;
+
+use assay_model::check::{Check, CheckId};
+use assay_model::inventory::Inventory;
+use assay_model::site::Site;
+
+mod block;
+mod bom;
+mod clock;
+mod cpu;
+mod dimm;
+mod edac;
+mod machine_check;
+mod memory;
+mod nic;
+mod nvme;
+mod os;
+mod pcie;
+mod question;
+mod seen;
+mod thermal;
+
+#[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod tests;
+
+/// One entry of the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckEntry {
+    /// The ids of the checks that it gives. The entry that follows the order gives those of [`implemented_ids`] besides.
+    pub ids: &'static [&'static str],
+    /// What it is about.
+    pub topic: &'static str,
+    /// One sentence that says what it finds out.
+    pub describe: &'static str,
+    /// Answers the question for every subject; never an empty list.
+    pub check: fn(&Inventory, &Site) -> Vec<Check>,
+}
+
+/// All checks of an inventory, in the order of reports.
+pub const CHECKS: &[CheckEntry] = &[
+    CheckEntry {
+        ids: &[bom::COMPARED],
+        topic: "order",
+        describe: "Each component is what the bill of materials orders: quantity, every expected attribute, and nothing that no line takes.",
+        check: bom::as_ordered,
+    },
+    CheckEntry {
+        ids: &[cpu::ALL_ONLINE.id],
+        topic: "cpu",
+        describe: "Every hardware thread that is present is online, or the kernel command line asks for it to be off.",
+        check: cpu::all_online,
+    },
+    CheckEntry { ids: &[cpu::PACKAGES_ALIKE.id], topic: "cpu", describe: "All processors are the same product.", check: cpu::packages_alike },
+    CheckEntry {
+        ids: &[cpu::MICROCODE_ALIKE.id],
+        topic: "cpu",
+        describe: "All processors run the same microcode revision.",
+        check: cpu::microcode_alike,
+    },
+    CheckEntry {
+        ids: &[cpu::GOVERNOR_ALIKE.id],
+        topic: "cpu",
+        describe: "All processors have the same cpufreq governor.",
+        check: cpu::governor_alike,
+    },
+    CheckEntry {
+        ids: &[dimm::ALIKE.id],
+        topic: "dimm",
+        describe: "All fitted memory modules have the same capacity, part number and rated speed.",
+        check: dimm::alike,
+    },
+    CheckEntry {
+        ids: &[dimm::SPEED_ALIKE.id],
+        topic: "dimm",
+        describe: "All fitted memory modules run at the same speed.",
+        check: dimm::speed_alike,
+    },
+    CheckEntry {
+        ids: &[memory::TOTAL_PLAUSIBLE.id],
+        topic: "memory",
+        describe: "The kernel manages about as much memory as the fitted modules have.",
+        check: memory::total_plausible,
+    },
+    CheckEntry {
+        ids: &[memory::ECC_ACTIVE.id],
+        topic: "memory",
+        describe: "Memory errors are corrected: every fitted module carries ECC bits, or a controller that corrects them in another way is at work.",
+        check: memory::ecc_active,
+    },
+    CheckEntry {
+        ids: &[edac::NO_UNCORRECTED.id],
+        topic: "edac",
+        describe: "No uncorrected memory error since boot.",
+        check: edac::no_uncorrected_errors,
+    },
+    CheckEntry { ids: &[edac::NO_CORRECTED.id], topic: "edac", describe: "No corrected memory error since boot.", check: edac::no_corrected_errors },
+    CheckEntry {
+        ids: &[machine_check::NONE.id],
+        topic: "machine_check",
+        describe: "No machine check exception since boot.",
+        check: machine_check::none,
+    },
+    CheckEntry {
+        ids: &[pcie::TRAINED.id],
+        topic: "pcie",
+        describe: "Every PCIe link runs at the best speed and width that both its ends are capable of.",
+        check: pcie::trained_at_maximum,
+    },
+    CheckEntry {
+        ids: &[pcie::NO_FATAL.id],
+        topic: "pcie",
+        describe: "No PCIe error since boot that lost data: neither fatal nor non-fatal.",
+        check: pcie::no_fatal_errors,
+    },
+    CheckEntry {
+        ids: &[pcie::NO_CORRECTABLE.id],
+        topic: "pcie",
+        describe: "No PCIe error since boot that the link had to correct.",
+        check: pcie::no_correctable_errors,
+    },
+    CheckEntry { ids: &[nvme::LIVE.id], topic: "nvme", describe: "Every NVMe controller is in state live.", check: nvme::live },
+    CheckEntry {
+        ids: &[block::WRITABLE.id],
+        topic: "block",
+        describe: "No fixed disk is read-only, as the kernel makes one that fails.",
+        check: block::writable_state,
+    },
+    CheckEntry {
+        ids: &[nic::NO_ERRORS.id],
+        topic: "nic",
+        describe: "No network interface received a broken frame or failed to send one since boot.",
+        check: nic::no_errors,
+    },
+    CheckEntry {
+        ids: &[thermal::BELOW_CRITICAL.id],
+        topic: "thermal",
+        describe: "Every temperature that has a critical limit is below it.",
+        check: thermal::below_critical,
+    },
+    CheckEntry {
+        ids: &[thermal::NO_THROTTLE.id],
+        topic: "throttle",
+        describe: "No processor slowed down for its temperature since boot.",
+        check: thermal::no_throttle,
+    },
+    CheckEntry {
+        ids: &[clock::SYNCHRONISED.id],
+        topic: "clock",
+        describe: "The kernel says that its clock is synchronised, to within 2 s at worst.",
+        check: clock::synchronised,
+    },
+    CheckEntry {
+        ids: &[os::NOT_TAINTED.id],
+        topic: "os",
+        describe: "The kernel did not mark itself as tainted by a machine check.",
+        check: os::not_tainted_by_hardware,
+    },
+];
+
+/// Every check of the registry, answered for this node at this site.
+pub fn inventory(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    CHECKS.iter().flat_map(|entry| (entry.check)(inventory, site)).collect()
+}
+
+/// Every id that an entry can give. Of the ids that follow the order, those of attributes that a probe fills: an expectation of another
+/// attribute would never be answered.
+pub fn implemented_ids() -> BTreeSet<CheckId> {
+    let listed = CHECKS.iter().flat_map(|entry| entry.ids).map(|&id| CheckId::from(id));
+    listed.chain(bom::ids()).collect()
+}

@@ -1,0 +1,232 @@
+//! PCIe links against what both their ends are capable of, and AER counters since boot. New errors during a run are judged from the run's counters.
+
+use std::collections::BTreeSet;
+
+use assay_model::attr::{Attr, Kind};
+use assay_model::check::Check;
+use assay_model::component::{Component, Reading, Value};
+use assay_model::inventory::Inventory;
+use assay_model::site::Site;
+use assay_model::verdict::{Reason, Verdict};
+
+use super::question::{Question, absent};
+use super::seen::{Seen, number, text};
+
+pub(super) const TRAINED: Question = Question { id: "pcie.trained_at_maximum", expected: "the smaller of the two ends' maxima" };
+pub(super) const NO_FATAL: Question = Question { id: "pcie.no_fatal_errors", expected: "0 fatal and 0 non-fatal since boot" };
+pub(super) const NO_CORRECTABLE: Question = Question { id: "pcie.no_correctable_errors", expected: "0 since boot" };
+
+/// The widest link there is; the kernel prints 255 for a maximum that it does not know.
+const LANES_MAX: f64 = 32.0;
+
+/// One of the two figures of a link.
+struct Figure {
+    now: Attr,
+    own_max: Attr,
+    upstream_max: Attr,
+}
+
+const WIDTH: Figure = Figure { now: Attr::LinkWidth, own_max: Attr::LinkWidthMax, upstream_max: Attr::UpstreamLinkWidthMax };
+const SPEED: Figure = Figure { now: Attr::LinkSpeed, own_max: Attr::LinkSpeedMax, upstream_max: Attr::UpstreamLinkSpeedMax };
+
+pub(super) fn trained_at_maximum(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    let displays: BTreeSet<&str> = inventory.iter(Kind::Pci).filter(|function| has_class(function, "03")).map(device).collect();
+    let ask = |function: &Component| {
+        // A port without a card in it has a link that is down, and that is no fault: links are judged at their lower end.
+        if has_class(function, "06") || !has_link(function) {
+            return Vec::new();
+        }
+        let mut checks: Vec<Check> = [WIDTH, SPEED].iter().map(|figure| link(site, function, figure)).collect();
+        if displays.contains(device(function)) {
+            checks.iter_mut().filter(|check| check.subject.ends_with(SPEED.now.name())).for_each(excuse_idle);
+        }
+        checks
+    };
+    TRAINED.each(inventory, site, Kind::Pci, "no function of this node has a link of its own", ask)
+}
+
+fn link(site: &Site, function: &Component, figure: &Figure) -> Check {
+    let seen = Seen::of(function, &[figure.now, figure.own_max, figure.upstream_max]);
+    let verdict = match (number(function, figure.now), maximum(function, figure.own_max)) {
+        (Err(reason), _) | (_, Err(reason)) => Verdict::Inconclusive(reason),
+        (Ok(None), _) => absent(site, format!("{} has no {}", function.locator, figure.now)),
+        (_, Ok(None)) => absent(site, format!("{} has no {}", function.locator, figure.own_max)),
+        (Ok(Some(now)), Ok(Some(own))) if now > own => {
+            Verdict::Inconclusive(Reason::Invalid(format!("{} {now} is above the function's own maximum {own}", figure.now)))
+        }
+        (Ok(Some(now)), Ok(Some(own))) if now == own => Verdict::pass_on(seen.evidence()),
+        // Below its own maximum: only the port above can be the cause.
+        (Ok(Some(now)), Ok(Some(own))) => match maximum(function, figure.upstream_max) {
+            Ok(Some(upstream)) if now >= upstream => Verdict::pass_on(seen.evidence()),
+            Ok(Some(upstream)) => Verdict::Fail(format!("{} is {now}, and both ends are capable of {}", figure.now, own.min(upstream))),
+            Ok(None) => absent(site, format!("{now} is below the function's {own}, and the port above it cannot be seen from here (a guest)")),
+            Err(reason) => Verdict::Inconclusive(reason),
+        },
+    };
+    TRAINED.answer(format!("{} {}", function.locator, figure.now), &seen, verdict)
+}
+
+fn maximum(function: &Component, attr: Attr) -> Result<Option<f64>, Reason> {
+    let is_width = attr == WIDTH.own_max || attr == WIDTH.upstream_max;
+    match number(function, attr)? {
+        Some(max) if max <= 0.0 || (is_width && max > LANES_MAX) => {
+            Err(Reason::Invalid(format!("{} says {max}, which no link has as its maximum", function.source(attr))))
+        }
+        known => Ok(known),
+    }
+}
+
+// A GPU lowers the speed of its link when idle, and its audio and USB functions share the link. The width stays.
+fn excuse_idle(check: &mut Check) {
+    if let Verdict::Fail(why) = &check.verdict {
+        check.verdict = Verdict::NotApplicable(format!("{why}, but a GPU lowers it when idle: it has to be read under load"));
+    }
+}
+
+// Virtual functions and functions inside the root complex have the registers and no link: width 0 and an unknown speed.
+fn has_link(function: &Component) -> bool {
+    let is_there = |attr| *function.reading(attr) != Reading::Absent;
+    let is_down = function.value(Attr::LinkWidth) == Some(&Value::Integer(0)) && function.value(Attr::LinkSpeed).is_none();
+    !is_down && [WIDTH.now, WIDTH.own_max, SPEED.now, SPEED.own_max].into_iter().any(is_there)
+}
+
+fn has_class(function: &Component, base: &str) -> bool {
+    text(function, Attr::PciClass).ok().flatten().is_some_and(|class| class.trim_start_matches("0x").starts_with(base))
+}
+
+// 0000:41:00.0 without its function number.
+fn device(function: &Component) -> &str {
+    function.locator.rsplit_once('.').map_or(function.locator.as_str(), |(device, _)| device)
+}
+
+pub(super) fn no_fatal_errors(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    no_errors(&NO_FATAL, inventory, site, &[Attr::AerFatal, Attr::AerNonfatal])
+}
+
+pub(super) fn no_correctable_errors(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    no_errors(&NO_CORRECTABLE, inventory, site, &[Attr::AerCorrectable])
+}
+
+// Functions without the AER capability are no subjects: most of a node have none.
+fn no_errors(question: &Question, inventory: &Inventory, site: &Site, counters: &[Attr]) -> Vec<Check> {
+    let ask = |function: &Component| {
+        let is_counted = counters.iter().any(|&attr| *function.reading(attr) != Reading::Absent);
+        is_counted.then(|| question.zero(site, function, counters))
+    };
+    question.each(inventory, site, Kind::Pci, "no PCI function reports errors (AER)", ask)
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_model::verdict::Rank;
+
+    use super::*;
+    use crate::check::planted::{Node, linked, unreadable};
+
+    const DRIVE: &str = "0000:41:00.0";
+
+    fn only(function: Component) -> Node {
+        Node::healthy().without(Kind::Pci).with(function)
+    }
+
+    fn width(node: &Node, address: &str) -> Rank {
+        node.about(&format!("{address} link_width"), trained_at_maximum).verdict.rank()
+    }
+
+    fn speed(node: &Node, address: &str) -> Rank {
+        node.about(&format!("{address} link_speed"), trained_at_maximum).verdict.rank()
+    }
+
+    #[test]
+    fn links_are_judged_by_the_smaller_maximum() {
+        let own = (32.0, 16);
+        for (now, above, of_speed, of_width) in [
+            ((32.0, 16), (32.0, 16), Rank::Pass, Rank::Pass),
+            ((16.0, 16), (32.0, 16), Rank::Fail, Rank::Pass),
+            ((32.0, 8), (32.0, 16), Rank::Pass, Rank::Fail),
+            ((32.0, 0), (32.0, 16), Rank::Pass, Rank::Fail),
+            ((16.0, 8), (16.0, 8), Rank::Pass, Rank::Pass),
+            ((8.0, 4), (16.0, 8), Rank::Fail, Rank::Fail),
+            // More than the port above says, up to the own maximum: an emulated port above a real device.
+            ((32.0, 16), (2.5, 1), Rank::Pass, Rank::Pass),
+            ((64.0, 63), (64.0, 16), Rank::Inconclusive, Rank::Inconclusive),
+        ] {
+            let node = only(linked(DRIVE, "0x020000", now, own, above));
+            assert_eq!((speed(&node, DRIVE), width(&node, DRIVE)), (of_speed, of_width), "{now:?} below {above:?}");
+        }
+    }
+
+    #[test]
+    fn a_drive_with_half_its_lanes_is_found_among_healthy_ones() {
+        let node = Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidth, 2_u64);
+        assert_eq!((width(&node, DRIVE), speed(&node, DRIVE), node.generically(trained_at_maximum)), (Rank::Fail, Rank::Pass, Rank::Fail));
+    }
+
+    #[test]
+    fn an_idle_gpu_is_not_accused_of_its_speed_but_of_its_width() {
+        for address in ["0000:81:00.0", "0000:81:00.1"] {
+            assert_eq!((speed(&Node::healthy(), address), width(&Node::healthy(), address)), (Rank::NotApplicable, Rank::Pass), "{address}");
+            let narrow = Node::healthy().plant(Kind::Pci, address, Attr::LinkWidth, 8_u64);
+            assert_eq!(width(&narrow, address), Rank::Fail, "{address}");
+        }
+        let unread = Node::healthy().plant(Kind::Pci, "0000:81:00.0", Attr::LinkSpeed, unreadable());
+        assert_eq!(speed(&unread, "0000:81:00.0"), Rank::Inconclusive);
+    }
+
+    #[test]
+    fn empty_ports_virtual_functions_and_functions_without_a_link_are_no_subjects() {
+        let subjects: BTreeSet<String> =
+            trained_at_maximum(&Node::healthy().0, &crate::check::planted::strict()).into_iter().map(|check| check.subject).collect();
+        let devices: BTreeSet<&str> = subjects.iter().filter_map(|subject| subject.split(' ').next()).collect();
+        assert_eq!(devices, BTreeSet::from([DRIVE, "0000:61:00.0", "0000:81:00.0", "0000:81:00.1"]));
+    }
+
+    #[test]
+    fn a_device_of_a_guest_whose_port_cannot_be_seen_is_not_accused() {
+        let hidden = |node: Node| {
+            node.plant(Kind::Pci, DRIVE, Attr::UpstreamLinkSpeedMax, Reading::Absent).plant(
+                Kind::Pci,
+                DRIVE,
+                Attr::UpstreamLinkWidthMax,
+                Reading::Absent,
+            )
+        };
+        let slow = hidden(only(linked(DRIVE, "0x010802", (8.0, 4), (16.0, 4), (16.0, 4))));
+        assert_eq!((slow.generically(trained_at_maximum), speed(&slow, DRIVE)), (Rank::Pass, Rank::Inconclusive));
+        let full = hidden(only(linked(DRIVE, "0x010802", (16.0, 4), (16.0, 4), (16.0, 4))));
+        assert_eq!(full.strictly(trained_at_maximum), Rank::Pass);
+    }
+
+    #[test]
+    fn figures_that_cannot_be_read_or_cannot_be_are_inconclusive() {
+        for attr in [Attr::LinkSpeed, Attr::LinkWidth, Attr::LinkSpeedMax, Attr::LinkWidthMax] {
+            for reading in [unreadable(), f64::NAN.into(), "Unknown".into()] {
+                let node = Node::healthy().plant(Kind::Pci, DRIVE, attr, reading);
+                assert_eq!(node.generically(trained_at_maximum), Rank::Inconclusive, "{attr}");
+            }
+        }
+        assert_eq!(width(&Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidthMax, 255_u64), DRIVE), Rank::Inconclusive);
+        let unread_above =
+            Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidth, 2_u64).plant(Kind::Pci, DRIVE, Attr::UpstreamLinkWidthMax, unreadable());
+        assert_eq!(width(&unread_above, DRIVE), Rank::Inconclusive);
+    }
+
+    #[test]
+    fn errors_since_boot_are_found_by_the_check_of_their_severity() {
+        for (attr, fatal, correctable) in
+            [(Attr::AerFatal, Rank::Fail, Rank::Pass), (Attr::AerNonfatal, Rank::Fail, Rank::Pass), (Attr::AerCorrectable, Rank::Pass, Rank::Fail)]
+        {
+            // On a device, and on the port above it.
+            for address in [DRIVE, "0000:40:01.1"] {
+                let node = Node::healthy().plant(Kind::Pci, address, attr, 1_u64);
+                assert_eq!((node.strictly(no_fatal_errors), node.strictly(no_correctable_errors)), (fatal, correctable), "{attr} of {address}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_counter_that_cannot_be_read_is_inconclusive() {
+        let node = Node::healthy().plant(Kind::Pci, DRIVE, Attr::AerFatal, unreadable()).plant(Kind::Pci, DRIVE, Attr::AerCorrectable, unreadable());
+        assert_eq!((node.generically(no_fatal_errors), node.generically(no_correctable_errors)), (Rank::Inconclusive, Rank::Inconclusive));
+    }
+}
