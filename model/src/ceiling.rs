@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bom::Bom;
 use crate::component::Reading;
+use crate::inventory::Inventory;
 use crate::metric::MetricName;
+use crate::parts::Parts;
 use crate::unit::Unit;
 
 /// A physical upper bound of a metric.
@@ -20,4 +23,16 @@ pub struct Ceiling {
     pub formula: String,
     /// Its inputs with what was read for each.
     pub inputs: Vec<(String, Reading)>,
+}
+
+/// The ceilings that the observed node has.
+pub fn of_inventory(inventory: &Inventory) -> Vec<Ceiling> {
+    let _ = inventory;
+    Vec::new()
+}
+
+/// The ceilings that follow from the order alone.
+pub fn of_bom(bom: &Bom, parts: &Parts) -> Vec<Ceiling> {
+    let _ = (bom, parts);
+    Vec::new()
 }

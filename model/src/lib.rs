@@ -12,6 +12,7 @@ pub mod contradiction;
 pub mod gate;
 pub mod inventory;
 pub mod journal;
+pub mod judge;
 pub mod limit;
 pub mod matcher;
 pub mod metric;

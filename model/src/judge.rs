@@ -1,0 +1,271 @@
+//! Evidence to decision: which checks a gate requires, what each is worth here and now, and whether the gate admits. Pure: the same case gives the
+//! same judgement, whatever the order of its parts. Single checks come from the inventory (`probes`) and from runs (`judge/run.rs`).
+
+use std::collections::BTreeSet;
+
+use crate::check::{Absence, Check, CheckId};
+use crate::contradiction::Contradiction;
+use crate::gate::{Decision, GATE_SCHEMA, Gate, Judged, Judgement, Requirement, Severity};
+use crate::inventory::Inventory;
+use crate::outcome::MetricRow;
+use crate::phase::Phase;
+use crate::run::Run;
+use crate::site::Site;
+use crate::verdict::{Rank, Reason, Verdict, worst};
+use crate::waiver::Waiver;
+
+mod block;
+mod figure;
+mod fresh;
+mod run;
+
+pub use run::RUN_CHECKS;
+
+/// What a gate is judged on.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Order, contradictions, waivers and statements of the site.
+    pub site: &'a Site,
+    /// The gate.
+    pub gate: &'a Gate,
+    /// Runs, in any order; the newest of each scenario counts.
+    pub runs: &'a [Run],
+    /// The node now.
+    pub inventory: Option<&'a Inventory>,
+    /// The checks that were made on `inventory`.
+    pub inventory_checks: &'a [Check],
+    /// Ids of the checks that code exists for, besides [`RUN_CHECKS`].
+    pub implemented: &'a BTreeSet<String>,
+    /// What the gates of earlier phases decided; one that is missing counts as held.
+    pub earlier: &'a [(Phase, Decision)],
+    /// The time of the judgement.
+    pub now: jiff::Timestamp,
+}
+
+/// Judges the gate of a case.
+pub fn judge(case: &Case<'_>) -> Judgement {
+    let runs = fresh::newest(case.runs);
+    let figures = figure::figures(&runs);
+    let ceilings = figure::ceilings(case.site, case.inventory);
+    let checks = evidence(case, &runs);
+    let identity = block::failed_identity(case.inventory_checks);
+
+    let mut judged: Vec<Judged> = Vec::new();
+    for requirement in &case.gate.requires {
+        let mut answers: Vec<Check> = match &requirement.limit {
+            None => checks.iter().filter(|check| check.id == requirement.id).cloned().collect(),
+            Some(limit) => figures
+                .iter()
+                .filter(|figure| figure.metric.fact.name == limit.metric)
+                .map(|figure| {
+                    let check = run::limit_check(requirement, limit, figure, &ceilings, case.site.absence);
+                    let check = block::withhold(check, fresh::stale_run(figure.run, case.inventory, case.now, case.gate.max_age_hours));
+                    block::withhold(check, identity.clone())
+                })
+                .collect(),
+        };
+        if answers.is_empty() {
+            answers.push(unanswered(case, requirement));
+        }
+        let blocked = block::contradiction_of(&case.site.contradictions, requirement);
+        judged.extend(answers.into_iter().map(|check| as_required(case, requirement, block::withhold(check, blocked.clone()))));
+    }
+    judged.extend(case.site.contradictions.iter().filter(|one| block::holds_phase(one, case.gate.phase)).map(|one| open(one, case.gate.phase)));
+    judged.extend(held_phases(case));
+    let used = use_waivers(case, &mut judged);
+    judged.sort_by_cached_key(order);
+
+    let (decision, verdict) = decide(&judged);
+    let metrics: Vec<MetricRow> = figures.iter().map(|figure| figure::row(figure, &ceilings)).collect();
+    Judgement {
+        phase: case.gate.phase,
+        judged,
+        decision,
+        verdict,
+        metrics,
+        ceilings,
+        waivers: used,
+        contradictions: case.site.contradictions.clone(),
+    }
+}
+
+/// The gate of `assay verify`: every check that the inventory gave, as severe as the site's gates say. It asks for no run.
+pub fn verify_gate(site: &Site, checks: &[Check]) -> Gate {
+    let ids: BTreeSet<&CheckId> = checks.iter().map(|check| &check.id).collect();
+    let requirement = |id: &CheckId| {
+        let listed = listing(site, id).map(|(_, requirement)| requirement);
+        Requirement {
+            id: id.clone(),
+            reference: listed.and_then(|requirement| requirement.reference.clone()),
+            severity: listed.map_or(Severity::Gate, |requirement| requirement.severity),
+            title: listed.map_or_else(|| id.to_string(), |requirement| requirement.title.clone()),
+            limit: None,
+            blocked_by: listed.map_or_else(Vec::new, |requirement| requirement.blocked_by.clone()),
+        }
+    };
+    Gate {
+        schema: GATE_SCHEMA,
+        phase: Phase::FIRST,
+        title: "the node against its order".into(),
+        max_age_hours: 24,
+        scenarios: Vec::new(),
+        requires: ids.into_iter().map(requirement).collect(),
+    }
+}
+
+/// The earliest phase whose gate lists a check.
+pub fn phase_of(site: &Site, id: &CheckId) -> Option<Phase> {
+    listing(site, id).map(|(phase, _)| phase)
+}
+
+fn listing<'s>(site: &'s Site, id: &CheckId) -> Option<(Phase, &'s Requirement)> {
+    let listed = site.gates.iter().filter_map(|gate| Some((gate.phase, gate.requires.iter().find(|requirement| requirement.id == *id)?)));
+    listed.min_by_key(|(phase, _)| *phase)
+}
+
+/// Every check besides the limits, each withheld when what it stands on no longer speaks of the node.
+fn evidence(case: &Case<'_>, runs: &[&Run]) -> Vec<Check> {
+    let max_age = case.gate.max_age_hours;
+    let stale = case.inventory.and_then(|inventory| fresh::stale_inventory(inventory, case.now, max_age));
+    let mut checks: Vec<Check> = case.inventory_checks.iter().map(|check| block::withhold(check.clone(), stale.clone())).collect();
+    for run in runs {
+        let stale = fresh::stale_run(run, case.inventory, case.now, max_age);
+        checks.extend(run::checks(run).into_iter().map(|check| block::withhold(check, stale.clone())));
+    }
+    // A scenario of the gate that has no run is a hole that another scenario's run must not cover.
+    for scenario in case.gate.scenarios.iter().filter(|scenario| !runs.iter().any(|run| run.scenario == **scenario)) {
+        checks.extend(run::absent(scenario));
+    }
+    checks
+}
+
+/// The answer to a requirement that nothing answers.
+fn unanswered(case: &Case<'_>, requirement: &Requirement) -> Check {
+    let id = requirement.id.as_str();
+    let subject = requirement.limit.as_ref().map_or_else(|| id.to_owned(), |limit| limit.metric.to_string());
+    if let Some(not_here) = not_here(case, &requirement.id) {
+        return Check::not_applicable(id, subject, requirement.title.clone(), not_here, "site.toml");
+    }
+    let known = requirement.limit.is_some() || RUN_CHECKS.contains(&id) || case.implemented.contains(id);
+    let why = if known { "did not run" } else { "no code implements this check yet" };
+    Check::inconclusive(id, subject, requirement.title.clone(), Reason::NotRun(why.into()), "nothing")
+}
+
+fn not_here<'a>(case: &Case<'a>, id: &CheckId) -> Option<&'a str> {
+    case.site.not_here.iter().find(|one| one.check == *id).map(|one| one.why.as_str())
+}
+
+fn as_required(case: &Case<'_>, requirement: &Requirement, check: Check) -> Judged {
+    let own = case.site.gates.iter().any(|gate| gate.phase == case.gate.phase && gate.requires.iter().any(|one| one.id == check.id));
+    let phase = if own { case.gate.phase } else { phase_of(case.site, &check.id).unwrap_or(case.gate.phase) };
+    let excused_by = match check.verdict.rank() {
+        Rank::NotApplicable => not_here(case, &check.id).map(|why| format!("not here: {why}")),
+        Rank::Pass | Rank::Inconclusive | Rank::Fail => None,
+    };
+    let holds = requirement.severity == Severity::Gate && excused_by.is_none() && !suffices(&check.verdict, case.site.absence);
+    Judged { check, phase, severity: requirement.severity, title: requirement.title.clone(), excused_by, holds }
+}
+
+/// Whether a verdict lets a `gate` check through.
+fn suffices(verdict: &Verdict, absence: Absence) -> bool {
+    match (verdict.rank(), absence) {
+        (Rank::Pass, _) | (Rank::NotApplicable, Absence::NotApplicable) => true,
+        (Rank::NotApplicable, Absence::Inconclusive) | (Rank::Inconclusive | Rank::Fail, _) => false,
+    }
+}
+
+/// An unresolved contradiction as an entry of the gate that it holds. It is resolved, never waived.
+fn open(contradiction: &Contradiction, phase: Phase) -> Judged {
+    let check = Check::inconclusive(
+        &format!("contradiction.{}", contradiction.id),
+        contradiction.id.clone(),
+        "a resolution by the operator",
+        Reason::Blocked(contradiction.why.clone()),
+        "contradictions.toml",
+    );
+    Judged { check, phase, severity: Severity::Gate, title: contradiction.statement.clone(), excused_by: None, holds: true }
+}
+
+/// The earlier phases whose gate holds, or of which nothing is known. A site that orders nothing has no phases to follow.
+fn held_phases(case: &Case<'_>) -> Vec<Judged> {
+    let phases = match case.site.absence {
+        Absence::Inconclusive => Phase::all().filter(|phase| *phase < case.gate.phase).collect(),
+        Absence::NotApplicable => Vec::new(),
+    };
+    phases.into_iter().filter_map(|phase| Some(held(case, phase, why_held(case, phase)?))).collect()
+}
+
+fn why_held(case: &Case<'_>, phase: Phase) -> Option<String> {
+    let mut known = false;
+    for (_, decision) in case.earlier.iter().filter(|(earlier, _)| *earlier == phase) {
+        match decision {
+            Decision::Admit { .. } => known = true,
+            Decision::Hold { blocking } => {
+                return Some(match blocking.first() {
+                    Some(first) => format!("the gate of {phase} holds: {first}"),
+                    None => format!("the gate of {phase} holds"),
+                });
+            }
+        }
+    }
+    (!known).then(|| format!("the gate of {phase} was not judged"))
+}
+
+fn held(case: &Case<'_>, phase: Phase, why: String) -> Judged {
+    let id = format!("phase.{}", phase.number());
+    let check = Check::inconclusive(&id, phase.to_string(), "the gate of every earlier phase admits", Reason::Blocked(why), "gates");
+    Judged { check, phase: case.gate.phase, severity: Severity::Gate, title: phase.title().into(), excused_by: None, holds: true }
+}
+
+/// Lets waivers excuse what does not pass; says which were needed. A verdict stays what it is.
+fn use_waivers(case: &Case<'_>, judged: &mut [Judged]) -> Vec<Waiver> {
+    let today = case.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut valid: Vec<&Waiver> = case.site.waivers.iter().filter(|waiver| today <= waiver.expires).collect();
+    valid.sort_by(|a, b| (&a.check, &a.subject, &a.owner, &a.reason, a.expires).cmp(&(&b.check, &b.subject, &b.owner, &b.reason, b.expires)));
+    let mut used: Vec<Waiver> = Vec::new();
+    for one in judged.iter_mut().filter(|one| one.severity != Severity::Info && !one.check.id.0.starts_with(block::CONTRADICTION)) {
+        let needed = one.excused_by.is_none() && (one.holds || is_warning(one));
+        let covers = |waiver: &&&Waiver| waiver.check == one.check.id && waiver.subject.as_ref().is_none_or(|subject| *subject == one.check.subject);
+        let Some(waiver) = valid.iter().find(covers).filter(|_| needed) else { continue };
+        one.excused_by = Some(format!("waived by {} until {}: {}", waiver.owner, waiver.expires, waiver.reason));
+        one.holds = false;
+        if !used.contains(waiver) {
+            used.push((*waiver).clone());
+        }
+    }
+    used
+}
+
+fn is_warning(judged: &Judged) -> bool {
+    judged.severity == Severity::Warn && judged.check.verdict.rank() >= Rank::Inconclusive
+}
+
+/// Worst first; the rest only so that the order is always the same.
+type Order = (std::cmp::Reverse<(Rank, bool, Severity)>, String, String, String, String);
+
+fn order(judged: &Judged) -> Order {
+    let check = &judged.check;
+    let worth = std::cmp::Reverse((check.verdict.rank(), judged.holds, judged.severity));
+    let rest = format!("{}\n{}\n{:?}", check.verdict.reason(), check.observed, check.evidence);
+    (worth, check.id.to_string(), check.subject.clone(), check.source.clone(), rest)
+}
+
+fn decide(judged: &[Judged]) -> (Decision, Rank) {
+    let line = |one: &Judged| format!("{} ({}): {}", one.check.id, one.check.subject, one.check.verdict.reason());
+    let holding: Vec<&Judged> = judged.iter().filter(|one| one.holds).collect();
+    let passes = judged.iter().any(|one| one.severity == Severity::Gate && one.check.verdict.rank() == Rank::Pass);
+    if holding.is_empty() && passes {
+        let warnings = judged.iter().filter(|one| one.excused_by.is_none() && is_warning(one)).map(line).collect();
+        return (Decision::Admit { warnings }, Rank::Pass);
+    }
+    let mut blocking: Vec<String> = holding.iter().map(|one| line(one)).collect();
+    if !passes {
+        blocking.push("no check of severity gate passed: nothing was proved".into());
+    }
+    // A required check that is NotApplicable holds, but is no verdict on the node.
+    let verdict = worst(holding.iter().map(|one| one.check.verdict.rank())).max(Rank::Inconclusive);
+    (Decision::Hold { blocking }, verdict)
+}
+
+#[cfg(test)]
+mod tests;
