@@ -41,7 +41,7 @@ fn job(rw: Rw, iodepth: u32, runtime: Duration, verify: Verify) -> Job {
 }
 
 fn fio(words: &[String]) -> f64 {
-    let output = Command::new("fio").args(words).args(["--output-format=json", "--minimal=0"]).output().expect("fio is installed");
+    let output = Command::new("fio").args(words).args(["--output-format=json"]).output().expect("fio is installed");
     assert!(output.status.success(), "fio {words:?}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     let json: serde_json::Value = serde_json::from_str(&text[text.find('{').expect("json")..]).expect("fio answers in JSON");

@@ -22,7 +22,7 @@ use offsets::Offsets;
 use record::Recorder;
 
 /// How long one wait for completions lasts at most; the stop flag is looked at in between.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How far a job is, for progress bars; written by the driver, read by anybody.
 #[derive(Debug, Default)]
