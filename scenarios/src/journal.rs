@@ -2,7 +2,7 @@
 //! from a measuring thread. Lines and fold are `assay_model::journal`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use assay_model::check::EventSeq;
@@ -88,7 +88,8 @@ impl Writer {
         let boundary = is_boundary(&event);
         let entry = self.stamps.entry(self.next, event);
         let line = entry.encode().map_err(ScenarioError::journal("append to journal", &self.path))?;
-        if let Err(error) = write_once(&mut self.file, line.as_bytes()) {
+        // One `write`; only where the disk is full there is a second one, which says why.
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
             // Part of the line may be there; further lines after it would make it damage in the middle.
             self.broken = self.file.set_len(self.intact).is_err();
             return Err(ScenarioError::io("append to journal", &self.path)(error));
@@ -117,18 +118,6 @@ impl Writer {
     pub fn read_back(&self) -> Result<Journal, ScenarioError> {
         let bytes = std::fs::read(&self.path).map_err(ScenarioError::io("read journal", &self.path))?;
         Journal::read(bytes).map_err(ScenarioError::journal("read journal", &self.path))
-    }
-}
-
-/// One `write`, whole or not at all.
-fn write_once(file: &mut impl Write, line: &[u8]) -> io::Result<()> {
-    loop {
-        match file.write(line) {
-            Ok(written) if written == line.len() => return Ok(()),
-            Ok(written) => return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{written} of {} bytes were written", line.len()))),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -130,7 +130,7 @@ const UNKNOWN_CACHE: u64 = 256 << 20;
 /// Arrays are not smaller than this, whatever the caches are.
 const ARRAY_MIN: u64 = 128 << 20;
 /// Guessed bytes per second with which fresh memory is touched for the first time.
-const GUESSED_TOUCH: u64 = 2 << 30;
+const GUESSED_TOUCH: u64 = 1 << 30;
 
 impl Plan {
     /// The form in which it is stored and of which [`Plan::digest`] is taken.

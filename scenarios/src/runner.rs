@@ -285,10 +285,11 @@ impl Session<'_, '_> {
             };
         }
         let mut ended = ended.unwrap_or(Ended::Completed);
-        if let Some(claim) = self.claim.take() {
-            if let (Err(refusal), Ended::Completed) = (claim.release(), &ended) {
-                ended = Ended::Failed(refusal.to_string());
-            }
+        // A scratch file that cannot be removed is found by the operator only when somebody says so.
+        if let Some(Err(refusal)) = self.claim.take().map(Claim::release)
+            && ended == Ended::Completed
+        {
+            ended = Ended::Failed(refusal.to_string());
         }
         self.writer.append(Event::RunEnded { ended })?;
         self.writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", self.writer.path()))

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
     AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, StatVfsMountFlags, fallocate, fcntl_setfl, flock, fstatvfs, open, openat, statat, unlinkat,
@@ -21,8 +22,8 @@ pub const SCRATCH_SHARE: u64 = 10;
 /// Free space that always stays, bytes.
 pub const KEEP_FREE: u64 = 512 << 20;
 
-/// How often a file that a sweeping neighbour removed between making and locking is made again.
-const TRIES: usize = 5;
+/// How long the kernel may take to let go of the file of a process that was killed.
+const DYING: Duration = Duration::from_secs(5);
 
 /// A scratch file that exists and is ours.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub(super) fn make(folder: &Path, run: &str, bytes: u64) -> Result<(Scratch, Fil
     }
     let handle = examine(folder, bytes)?;
     let name = format!("{SCRATCH_PREFIX}{run}");
-    let (file, inode) = make_locked(&handle, &name)?;
+    let (file, inode) = make_locked(folder, &handle, &name)?;
     let scratch = Scratch { folder: handle, folder_path: folder.to_owned(), path: folder.join(&name), name, inode, removed: false };
     // From here on dropping `scratch` removes the file.
     match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
@@ -82,21 +83,37 @@ pub(super) fn make(folder: &Path, run: &str, bytes: u64) -> Result<(Scratch, Fil
     }
 }
 
-fn make_locked(folder: &File, name: &str) -> Result<(File, u64), Cause> {
+fn make_locked(folder: &Path, handle: &File, name: &str) -> Result<(File, u64), Cause> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    for _ in 0..TRIES {
-        let file = File::from(openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-            Errno::ROFS => Cause::ReadOnly,
-            error => Cause::io("make the scratch file")(error.into()),
-        })?);
-        // Between making and locking, another start may take it for a leftover: then it has the lock, and removes the file.
-        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        let data = file.metadata().map_err(Cause::io("look at the scratch file"))?;
-        if locked && data.nlink() == 1 {
-            return Ok((file, data.ino()));
+    let deadline = Instant::now() + DYING;
+    loop {
+        match openat(handle, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => {
+                let file = File::from(file);
+                // Between making and locking, another start may take it for a leftover: then it has the lock, and removes the file.
+                let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+                let data = file.metadata().map_err(Cause::io("look at the scratch file"))?;
+                if locked && data.nlink() == 1 {
+                    return Ok((file, data.ino()));
+                }
+            }
+            // The file of a process that was just killed: io_uring lets go of it, and of its lock, only some time after the death.
+            Err(Errno::EXIST) if Instant::now() < deadline && fs::symlink_metadata(folder.join(name)).is_ok_and(|data| is_ours(&data)) => {}
+            Err(Errno::ROFS) => return Err(Cause::ReadOnly),
+            Err(error) => return Err(Cause::io("make the scratch file")(error.into())),
         }
+        if Instant::now() >= deadline {
+            return Err(Cause::Io { act: "make the scratch file", source: io::Error::other("another process removes it again and again") });
+        }
+        #[allow(clippy::disallowed_methods, reason = "nothing tells when the kernel drops a lock")]
+        std::thread::sleep(Duration::from_millis(20));
+        sweep(folder)?;
     }
-    Err(Cause::Io { act: "make the scratch file", source: io::Error::other("another process removes it again and again") })
+}
+
+/// Whether a file with our name is one that assay made: by kind, owner, mode, and having no other name.
+fn is_ours(data: &fs::Metadata) -> bool {
+    data.is_file() && data.uid() == rustix::process::geteuid().as_raw() && data.nlink() == 1 && data.mode() & 0o777 == 0o600
 }
 
 /// Removes scratch files that nobody holds: ours by name, owner, kind and mode, and without a lock.
@@ -105,11 +122,7 @@ fn sweep(folder: &Path) -> Result<(), Cause> {
         .map_err(|error| Cause::io("open the folder")(error.into()))?;
     for entry in fs::read_dir(folder).map_err(Cause::io("list the folder"))?.flatten() {
         let name = entry.file_name();
-        let is_ours = name.as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes())
-            && entry.metadata().is_ok_and(|data| {
-                data.is_file() && data.uid() == rustix::process::geteuid().as_raw() && data.nlink() == 1 && data.mode() & 0o777 == 0o600
-            });
-        if !is_ours {
+        if !name.as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) || !entry.metadata().is_ok_and(|data| is_ours(&data)) {
             continue;
         }
         let Ok(file) = openat(&handle, &name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {

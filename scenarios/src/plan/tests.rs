@@ -28,7 +28,7 @@ fn storage_quick_is_bounded_in_time_and_bytes_and_begins_with_the_harness_floor(
     let plan = plan(&scenario("storage-quick").expect("known"), &context(&seen)).expect("plans");
     assert_eq!(plan.step_names(), ["harness_floor", "layout", "random", "sequential", "verify"]);
     assert_eq!(plan.target, Some(PlannedTarget::ScratchFile { folder: "/scratch".into(), bytes: 256 << 20 }));
-    assert_eq!(plan.bytes_written, (256 << 20) + 5 * 2 * GIB + 5 * 8 * GIB);
+    assert_eq!(plan.bytes_written, (256 << 20) + 5 * 2 * GIB + 5 * 4 * GIB);
     assert!((30_000..40_000).contains(&plan.duration_ms), "{} ms", plan.duration_ms);
     assert_eq!(plan.cpu, 3);
 }

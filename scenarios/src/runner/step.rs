@@ -240,7 +240,11 @@ fn intervals<'a>(step: &str, repeats: &'a [Repeats<'_>], began: Duration) -> Vec
 fn impossible(work: &PlannedWork, outcome: &Outcome) -> Option<String> {
     let errors = || {
         let named: Vec<String> = outcome.failed.iter().map(|(error, count)| format!("{count} x {error}")).collect();
-        if named.is_empty() { "no error was reported".to_owned() } else { named.join(", ") }
+        if named.is_empty() {
+            "no error was reported; were the bytes of io_size used up before the measured time?".to_owned()
+        } else {
+            named.join(", ")
+        }
     };
     if (outcome.operations == 0 || outcome.elapsed.is_zero()) && outcome.samples.is_empty() {
         return Some(format!("no operation succeeded: {}", errors()));

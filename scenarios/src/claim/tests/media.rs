@@ -9,8 +9,11 @@ fn verdict(medium: &Medium) -> Result<(), Cause> {
     is_blank(&medium.open(), size)
 }
 
+/// Offsets, and what lies there.
+type Pieces = Vec<(u64, Vec<u8>)>;
+
 /// Everything that must be recognised: words of the message, and what lies where.
-fn labelled() -> Vec<(&'static str, Vec<(u64, Vec<u8>)>)> {
+fn labelled() -> Vec<(&'static str, Pieces)> {
     let magic = |offset: u64, bytes: &[u8]| vec![(offset, bytes.to_vec())];
     const MD: &[u8] = b"\xfc\x4e\x2b\xa9";
     const UBERBLOCK: &[u8] = b"\x0c\xb1\xba\0\0\0\0\0";

@@ -149,7 +149,7 @@ pub(super) struct Scripted {
 }
 
 impl Scripted {
-    pub(super) fn new(
+    pub(super) fn answering(
         script: impl FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, String> + Send + 'static,
     ) -> (Box<dyn Bench>, Arc<Mutex<Vec<String>>>) {
         let calls = Arc::new(Mutex::new(Vec::new()));
@@ -158,7 +158,7 @@ impl Scripted {
 
     /// Everything is well.
     pub(super) fn healthy() -> (Box<dyn Bench>, Arc<Mutex<Vec<String>>>) {
-        Self::new(|_, work, _| Ok(good(work)))
+        Self::answering(|_, work, _| Ok(good(work)))
     }
 }
 

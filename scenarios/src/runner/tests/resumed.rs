@@ -91,7 +91,7 @@ fn a_resumed_run_that_fails_is_failed_and_stays_so() {
         .expect("there");
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     std::fs::write(&journal, lines[..=layout_end].concat()).expect("cut");
-    let (bench, _) = Scripted::new(|n, work, _| if n == 2 { Err("gone".into()) } else { Ok(good(work)) });
+    let (bench, _) = Scripted::answering(|n, work, _| if n == 2 { Err("gone".into()) } else { Ok(good(work)) });
     let resumed = place.resume(bench, &run.id).expect("resumes");
     assert!(matches!(&resumed.ended, Ended::Failed(why) if why.contains("step random: gone")), "{:?}", resumed.ended);
     let (bench, _) = Scripted::healthy();
@@ -100,7 +100,8 @@ fn a_resumed_run_that_fails_is_failed_and_stays_so() {
 
 #[test]
 fn what_cannot_be_the_same_run_is_not_resumed() {
-    let cases: Vec<(fn(&mut Place, &PathBuf), &str)> = vec![
+    type Spoil = fn(&mut Place, &PathBuf);
+    let cases: Vec<(Spoil, &str)> = vec![
         (|place, _| place.host = "node2".into(), "this is node2"),
         (|place, _| place.environment.tool_version = "1".into(), "version of assay"),
         (|place, _| place.environment.tool_revision = "s".into(), "revision of assay"),

@@ -9,7 +9,9 @@ use assay_model::run::{Condition, Ended, Run, Step};
 
 use super::place::{Place, STEPS, Scripted, good};
 use crate::error::ScenarioError;
+use crate::plan::PlannedWork;
 use crate::runner::Progress;
+use crate::runner::bench::Outcome;
 
 fn step<'a>(run: &'a Run, name: &str) -> &'a Step {
     run.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("no step {name}"))
@@ -59,7 +61,8 @@ fn a_run_records_every_repeat_the_merged_curve_counters_and_notes_and_leaves_no_
 
 #[test]
 fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() {
-    let cases: Vec<(&str, fn(usize, &crate::plan::PlannedWork) -> Result<crate::runner::bench::Outcome, String>, &str, &str)> = vec![
+    type Answer = fn(usize, &PlannedWork) -> Result<Outcome, String>;
+    let cases: Vec<(&str, Answer, &str, &str)> = vec![
         (
             "an engine error",
             |n, work| if n == 5 { Err("cannot wait for completions: Input/output error (os error 5)".into()) } else { Ok(good(work)) },
@@ -70,11 +73,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
             "no operation",
             |n, work| {
                 if n == 5 {
-                    Ok(crate::runner::bench::Outcome {
-                        operations: 0,
-                        failed: BTreeMap::from([("Input/output error (os error 5)".into(), 9)]),
-                        ..good(work)
-                    })
+                    Ok(Outcome { operations: 0, failed: BTreeMap::from([("Input/output error (os error 5)".into(), 9)]), ..good(work) })
                 } else {
                     Ok(good(work))
                 }
@@ -86,7 +85,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
             "a layout with holes",
             |n, work| {
                 if n == 3 {
-                    Ok(crate::runner::bench::Outcome { failed: BTreeMap::from([("No space left on device (os error 28)".into(), 2)]), ..good(work) })
+                    Ok(Outcome { failed: BTreeMap::from([("No space left on device (os error 28)".into(), 2)]), ..good(work) })
                 } else {
                     Ok(good(work))
                 }
@@ -96,7 +95,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
         ),
         (
             "no time",
-            |n, work| if n == 0 { Ok(crate::runner::bench::Outcome { elapsed: Duration::ZERO, ..good(work) }) } else { Ok(good(work)) },
+            |n, work| if n == 0 { Ok(Outcome { elapsed: Duration::ZERO, ..good(work) }) } else { Ok(good(work)) },
             "harness_floor",
             "no operation succeeded",
         ),
@@ -104,7 +103,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
     ];
     for (what, answer, name, says) in cases {
         let place = Place::new();
-        let (bench, _) = Scripted::new(move |n, work, _| answer(n, work));
+        let (bench, _) = Scripted::answering(move |n, work, _| answer(n, work));
         let run = place.run(bench, &place.plan(), &mut |_| {}).unwrap_or_else(|error| panic!("{what}: {error}"));
         let last = run.steps.last().expect("a step");
         assert_eq!(last.name, name, "{what}");
@@ -119,7 +118,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
 #[test]
 fn work_that_hangs_is_told_to_stop_and_then_given_up() {
     let place = Place::new();
-    let (bench, _) = Scripted::new(|n, work, stop| {
+    let (bench, _) = Scripted::answering(|n, work, stop| {
         while n == 4 && !stop.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
@@ -129,7 +128,7 @@ fn work_that_hangs_is_told_to_stop_and_then_given_up() {
     assert!(failure(&run.ended).contains("did not end by itself"), "{:?}", run.ended);
 
     let place = Place::new();
-    let (bench, _) = Scripted::new(|n, work, _| {
+    let (bench, _) = Scripted::answering(|n, work, _| {
         if n == 4 {
             #[allow(clippy::disallowed_methods, reason = "it plays dead")]
             std::thread::sleep(Duration::from_secs(3600));
@@ -143,7 +142,7 @@ fn work_that_hangs_is_told_to_stop_and_then_given_up() {
 
 #[test]
 fn wrong_content_and_failed_operations_are_facts_of_a_completed_step_and_of_a_failed_one() {
-    let spoiled = |work: &crate::plan::PlannedWork| crate::runner::bench::Outcome {
+    let spoiled = |work: &PlannedWork| Outcome {
         corrupt: BTreeMap::from([("stale".into(), 2)]),
         failed: BTreeMap::from([("short: 512 of 4096 bytes".into(), 1)]),
         notes: BTreeMap::from([("corrupt".into(), "stale at byte 4096".into())]),
@@ -151,7 +150,7 @@ fn wrong_content_and_failed_operations_are_facts_of_a_completed_step_and_of_a_fa
     };
     for fails in [false, true] {
         let place = Place::new();
-        let (bench, _) = Scripted::new(move |n, work, _| {
+        let (bench, _) = Scripted::answering(move |n, work, _| {
             if n == 4 {
                 Ok(spoiled(work))
             } else if n == 6 && fails {
@@ -175,7 +174,7 @@ fn wrong_content_and_failed_operations_are_facts_of_a_completed_step_and_of_a_fa
 fn counters_that_rise_during_a_step_make_conditions_of_that_step_only() {
     let place = Place::new();
     let counts = std::sync::Arc::clone(&place.counts);
-    let (bench, _) = Scripted::new(move |n, work, _| {
+    let (bench, _) = Scripted::answering(move |n, work, _| {
         if n == 4 {
             *counts.lock().expect("counts") = vec![(Attr::AerCorrectable, 9), (Attr::CoreThrottles, 3)];
         }
@@ -193,7 +192,7 @@ fn counters_that_rise_during_a_step_make_conditions_of_that_step_only() {
 fn a_figure_near_what_the_harness_can_do_is_marked_and_one_without_a_floor_too() {
     let fast = |operations: u64| {
         let place = Place::new();
-        let (bench, _) = Scripted::new(move |_, work, _| {
+        let (bench, _) = Scripted::answering(move |_, work, _| {
             let mut outcome = good(work);
             if outcome.operations == 1000 {
                 outcome.operations = operations;
