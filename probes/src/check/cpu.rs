@@ -104,6 +104,8 @@ mod tests {
     fn threads_that_are_offline_are_found() {
         assert_eq!(everywhere(Node::healthy(), Attr::ThreadsOffline, 1_u64).strictly(all_online), Rank::Fail);
         assert_eq!(everywhere(Node::healthy(), Attr::ThreadsOffline, 128_u64).generically(all_online), Rank::Fail);
+        let second_only = Node::healthy().plant(Kind::Cpu, "package 1", Attr::ThreadsOffline, 2_u64);
+        assert_eq!(second_only.generically(all_online), Rank::Fail);
         let unread_elsewhere = Node::healthy().plant(Kind::Cpu, "package 0", Attr::ThreadsOffline, 2_u64);
         assert_eq!(unread_elsewhere.plant(Kind::Cpu, "package 1", Attr::ThreadsOffline, unreadable()).generically(all_online), Rank::Fail);
     }

@@ -125,6 +125,12 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_are_no_numbers_are_not_alike() {
+        let nan = (0..24).fold(Node::healthy(), |node, slot| node.plant(Kind::Dimm, &format!("DIMM_{slot:02}"), Attr::RatedSpeed, f64::NAN));
+        assert_eq!(nan.generically(alike), Rank::Inconclusive);
+    }
+
+    #[test]
     fn one_module_without_a_part_number_may_be_the_odd_one() {
         let node = Node::healthy().plant(Kind::Dimm, "DIMM_07", Attr::PartNumber, "  ");
         assert_eq!(node.generically(alike), Rank::Inconclusive);

@@ -124,11 +124,10 @@ impl<'a> Correction<'a> {
             (Err(reason), _) | (_, Err(reason)) => return Verdict::Inconclusive(reason),
         };
         let carries = total.zip(data).map(|(total, data)| total > data);
-        let in_band = self.supported == Some(true) && self.controllers > 0;
         match (carries, self.supported) {
             (_, Some(false)) => Verdict::Fail("the memory array corrects no errors".into()),
             (Some(true), Some(true) | None) => Verdict::pass_on(seen.evidence()),
-            (Some(false) | None, Some(true)) if in_band => Verdict::pass_on(seen.evidence()),
+            (Some(false) | None, Some(true)) if self.controllers > 0 => Verdict::pass_on(seen.evidence()),
             (Some(false), Some(true) | None) => Verdict::Fail("the module carries no ECC bits".into()),
             (None, Some(true)) => Verdict::Inconclusive(Reason::Unreadable(
                 "the array supports error correction, but neither the module's widths nor a memory controller known to EDAC says that it is active"
@@ -182,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_module_that_the_kernel_does_not_use_is_found_on_small_nodes_too() {
-        for (modules, missing) in [(vec![96 * GIB; 24], 96 * GIB), (vec![8 * GIB; 2], 8 * GIB), (vec![GIB; 8], GIB), (vec![2 * GIB; 2], 2 * GIB)] {
+        for (modules, missing) in
+            [(vec![96 * GIB; 24], 96 * GIB), (vec![8 * GIB; 2], 8 * GIB), (vec![GIB; 8], GIB), (vec![GIB], GIB / 2), (vec![2 * GIB; 2], 2 * GIB)]
+        {
             let fitted: u64 = modules.iter().sum();
             assert_eq!(small(&modules, fitted - missing - 50 * MIB).strictly(total_plausible), Rank::Fail, "{missing} of {fitted}");
         }

@@ -206,6 +206,8 @@ mod tests {
             }
         }
         assert_eq!(width(&Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidthMax, 255_u64), DRIVE), Rank::Inconclusive);
+        let zero = Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidthMax, 0_u64).plant(Kind::Pci, DRIVE, Attr::LinkWidth, 0_u64);
+        assert_eq!(width(&zero, DRIVE), Rank::Inconclusive);
         let unread_above =
             Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidth, 2_u64).plant(Kind::Pci, DRIVE, Attr::UpstreamLinkWidthMax, unreadable());
         assert_eq!(width(&unread_above, DRIVE), Rank::Inconclusive);

@@ -112,6 +112,14 @@ fn a_mark_that_cannot_be_read_leaves_both_lines_open() {
 }
 
 #[test]
+fn a_line_of_which_every_component_is_unclear_asks_each_of_them() {
+    let node = Node::bare().with(drive("b0", BOOT, 4)).plant(Kind::Nvme, "b0", Attr::PciId, unreadable());
+    let lanes: Vec<_> = answers(&node, &drives_order()).into_iter().filter(|(id, _, _)| id == "nvme.link_width").collect();
+    let open = ("nvme.link_width".to_owned(), "b0".to_owned(), Rank::Inconclusive);
+    assert_eq!(lanes, [open.clone(), open]);
+}
+
+#[test]
 fn a_quantity_that_no_reading_of_an_unclear_mark_could_meet_fails() {
     let node = drives().plant(Kind::Nvme, "b1", Attr::PciId, unreadable()).pulled(Kind::Nvme, "b0").pulled(Kind::Nvme, "d0").pulled(Kind::Nvme, "d1");
     assert_eq!(answer(&node, &drives_order(), "nvme.quantity", "boot drives"), Rank::Fail);
@@ -229,6 +237,9 @@ fn a_gpu_that_lowered_its_link_is_asked_again_under_load() {
     assert_eq!(answer(&gpu(2.5, 16), &site, "gpu.link_speed", "g0"), Rank::Inconclusive);
     assert_eq!(answer(&gpu(16.0, 16), &site, "gpu.link_speed", "g0"), Rank::Pass);
     assert_eq!(answer(&gpu(2.5, 8), &site, "gpu.link_width", "g0"), Rank::Fail);
+    let drives = ordering(strict(), &[line("drives", Kind::Nvme, 1, &[], &[(Attr::LinkSpeed, is(32.0))])]);
+    let slow = Node::bare().with(component(Kind::Nvme, "d0", &[(Attr::LinkSpeed, 16.0.into())]));
+    assert_eq!(answer(&slow, &drives, "nvme.link_speed", "d0"), Rank::Fail);
 }
 
 #[test]
