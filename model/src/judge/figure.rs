@@ -45,7 +45,8 @@ fn label<'a>(metric: &Metric, others: impl Iterator<Item = &'a Metric>) -> Strin
 
 /// The ceilings of the node; where it does not give one, that of the order.
 pub(super) fn ceilings(site: &Site, inventory: Option<&Inventory>) -> Vec<Ceiling> {
-    let mut ceilings = inventory.map(ceiling::of_inventory).unwrap_or_default();
+    let channels = site.bom.as_ref().and_then(|bom| ceiling::channels_per_socket(bom, &site.parts));
+    let mut ceilings = inventory.map(|inventory| ceiling::of_node(inventory, channels)).unwrap_or_default();
     for ordered in site.bom.iter().flat_map(|bom| ceiling::of_bom(bom, &site.parts)) {
         match ceilings.iter_mut().find(|known| known.metric == ordered.metric) {
             None => ceilings.push(ordered),

@@ -1,0 +1,202 @@
+//! Network: what a port carries of data after its framing, what a card's slot carries, and what a bond is left with. IEEE 802.3 framing with a VLAN
+//! tag, TCP over IPv4 with timestamps, RoCEv2 per the InfiniBand Architecture Specification, annex A17.
+
+use crate::attr::{Attr, Kind};
+use crate::bom::{Bom, BomLine, Bond};
+use crate::ceiling::{Ceiling, expected, of_several, pcie};
+use crate::component::{Component, Reading, Value};
+use crate::inventory::{Inventory, Observed};
+use crate::parts::{NicPart, Parts};
+use crate::unit::Unit;
+
+/// Ethernet header 14, VLAN tag 4, frame check 4, preamble 8, gap 12.
+const FRAME: f64 = 42.0;
+/// IPv4 20, TCP 20, timestamps 12.
+const TCP: f64 = 52.0;
+/// IPv4 20, UDP 8, base transport header 12, invariant CRC 4.
+const ROCE: f64 = 44.0;
+/// Payload sizes that InfiniBand knows.
+const IB_MTU: [f64; 5] = [4096.0, 2048.0, 1024.0, 512.0, 256.0];
+
+const CARD: &str = "nic.card.bandwidth";
+const TCP_GOODPUT: &str = "nic.port.tcp_goodput";
+const RDMA_GOODPUT: &str = "nic.port.rdma_goodput";
+
+/// The share of a port's speed that is left for TCP data.
+pub(super) fn tcp_share(mtu: f64) -> f64 {
+    (mtu - TCP) / (mtu + FRAME)
+}
+
+/// The share of a port's speed that is left for RDMA data, in the largest payload that fits.
+pub(super) fn rdma_share(mtu: f64) -> f64 {
+    match IB_MTU.iter().find(|payload| **payload + ROCE <= mtu) {
+        Some(payload) => payload / (payload + ROCE + FRAME),
+        None => f64::NAN,
+    }
+}
+
+/// What a card's slot carries in one direction, bit/s.
+pub(super) fn card(gtps: f64, lanes: f64) -> f64 {
+    pcie::line(gtps, lanes) * 8.0
+}
+
+/// Ports with the same link, on the network and to the node.
+struct Alike {
+    which: String,
+    speed: Reading,
+    mtu: Reading,
+    gtps: Reading,
+    lanes: Reading,
+}
+
+impl Alike {
+    fn of_port(port: &Component) -> Self {
+        let read = |attr| port.reading(attr).clone();
+        Self {
+            which: port.locator.clone(),
+            speed: read(Attr::Speed),
+            mtu: read(Attr::Mtu),
+            gtps: read(Attr::LinkSpeed),
+            lanes: read(Attr::LinkWidth),
+        }
+    }
+
+    fn of_line(line: &BomLine, bom: &Bom, parts: &Parts) -> Self {
+        let part = part(line, parts);
+        let bonded = bonds(bom).find(|bond| bond.line == line.name).map(|bond| u64::from(bond.mtu).into());
+        Self {
+            which: line.name.clone(),
+            speed: expected(line, Attr::Speed, part.map(|part| part.port_bits_per_s.into())),
+            mtu: expected(line, Attr::Mtu, bonded),
+            gtps: expected(line, Attr::LinkSpeed, part.map(|part| part.pcie_gtps.into())),
+            lanes: expected(line, Attr::LinkWidth, part.map(|part| u64::from(part.pcie_lanes).into())),
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.speed, &self.mtu, &self.gtps, &self.lanes) == (&other.speed, &other.mtu, &other.gtps, &other.lanes)
+    }
+}
+
+pub(super) fn of_inventory(inventory: &Inventory) -> Vec<Ceiling> {
+    let ports = match inventory.of(Kind::Nic) {
+        Observed::Components(ports) => ports,
+        Observed::SourceMissing(_) => return Vec::new(),
+        Observed::Unknown(reason) => {
+            let unknown = Reading::Unreadable(reason.to_string());
+            let (speed, mtu, gtps) = (unknown.clone(), unknown.clone(), unknown.clone());
+            return ceilings(&[Alike { which: "unknown".into(), speed, mtu, gtps, lanes: unknown }]);
+        }
+    };
+    let mut groups: Vec<Alike> = Vec::new();
+    for port in ports.into_iter().filter(|port| port.value(Attr::Carrier).and_then(Value::as_bool) != Some(false)).map(Alike::of_port) {
+        match groups.iter_mut().find(|group| group.is_like(&port)) {
+            Some(group) => group.which = format!("{},{}", group.which, port.which),
+            None => groups.push(port),
+        }
+    }
+    ceilings(&groups)
+}
+
+pub(super) fn of_bom(bom: &Bom, parts: &Parts) -> Vec<Ceiling> {
+    let groups: Vec<Alike> = bom.of(Kind::Nic).map(|line| Alike::of_line(line, bom, parts)).collect();
+    ceilings(&groups).into_iter().chain(bonds(bom).map(|bond| of_bond(bond, bom, parts))).collect()
+}
+
+fn ceilings(groups: &[Alike]) -> Vec<Ceiling> {
+    let several = groups.len() > 1;
+    groups.iter().flat_map(|group| of_ports(group, several)).collect()
+}
+
+fn of_ports(group: &Alike, several: bool) -> [Ceiling; 3] {
+    let name = |metric| of_several(metric, several, "ports", &group.which);
+    let bits = Unit::BitsPerSecond;
+    let port = || [("port speed, bit/s", group.speed.clone()), ("MTU, bytes", group.mtu.clone())];
+    let slot = [("link speed, GT/s", group.gtps.clone()), ("lanes", group.lanes.clone())];
+    [
+        Ceiling::computed(name(CARD), bits, "GT/s x encoding x lanes, one direction, all ports of the card", slot, |[gtps, lanes]| card(gtps, lanes)),
+        Ceiling::computed(name(TCP_GOODPUT), bits, "port speed x (MTU - 52 B) / (MTU + 42 B)", port(), |[speed, mtu]| speed * tcp_share(mtu)),
+        Ceiling::computed(
+            name(RDMA_GOODPUT),
+            bits,
+            "port speed x payload / (payload + 86 B), payload at most 4096 B and within the MTU",
+            port(),
+            |[speed, mtu]| speed * rdma_share(mtu),
+        ),
+    ]
+}
+
+fn of_bond(bond: &Bond, bom: &Bom, parts: &Parts) -> Ceiling {
+    let carrier = Carrier::of_bond(bond, bom, parts);
+    let [ports, speed, cards, gtps, lanes, _] = carrier.inputs();
+    let value = |[ports, speed, cards, gtps, lanes]: [f64; 5]| (ports * speed).min(cards * card(gtps, lanes));
+    let formula = "min(ports x port speed, cards x GT/s x encoding x lanes), one direction";
+    Ceiling::computed(format!("bond.{}.bandwidth", bond.name), Unit::BitsPerSecond, formula, [ports, speed, cards, gtps, lanes], value)
+}
+
+/// What carries a network: ports on cards.
+struct Carrier {
+    ports: Reading,
+    cards: Reading,
+    speed: Reading,
+    mtu: Reading,
+    gtps: Reading,
+    lanes: Reading,
+}
+
+impl Carrier {
+    fn of_bond(bond: &Bond, bom: &Bom, parts: &Parts) -> Self {
+        let cards = bom.line(&bond.line).and_then(|line| line.fact("cards")).map_or(Reading::Absent, Reading::from);
+        let mut carrier = Self::of_line(&bond.line, bom, parts);
+        carrier.ports = u64::from(bond.ports).into();
+        carrier.cards = cards;
+        carrier.mtu = u64::from(bond.mtu).into();
+        carrier
+    }
+
+    /// One port of a line.
+    fn of_line(name: &str, bom: &Bom, parts: &Parts) -> Self {
+        let line = bom.line(name).map(|line| Alike::of_line(line, bom, parts));
+        let Alike { speed, mtu, gtps, lanes, .. } = line.unwrap_or_else(|| Alike {
+            which: name.to_owned(),
+            speed: Reading::Absent,
+            mtu: Reading::Absent,
+            gtps: Reading::Absent,
+            lanes: Reading::Absent,
+        });
+        Self { ports: 1_u64.into(), cards: 1_u64.into(), speed, mtu, gtps, lanes }
+    }
+
+    fn inputs(self) -> [(&'static str, Reading); 6] {
+        [
+            ("ports", self.ports),
+            ("port speed, bit/s", self.speed),
+            ("cards", self.cards),
+            ("link speed, GT/s", self.gtps),
+            ("lanes", self.lanes),
+            ("MTU, bytes", self.mtu),
+        ]
+    }
+}
+
+/// What one node moves over a network by TCP in one direction, bytes/s.
+pub(super) fn of_network(network: &str, bom: &Bom, parts: &Parts) -> Ceiling {
+    let bond = bonds(bom).find(|bond| bond.networks.iter().any(|carried| carried == network));
+    let line = bom.cluster.as_ref().and_then(|cluster| cluster.networks.get(network));
+    let carrier = match (bond, line) {
+        (Some(bond), _) => Carrier::of_bond(bond, bom, parts),
+        (None, Some(line)) => Carrier::of_line(line, bom, parts),
+        (None, None) => Carrier::of_line("", bom, parts),
+    };
+    let value = |[ports, speed, cards, gtps, lanes, mtu]: [f64; 6]| (ports * speed * tcp_share(mtu)).min(cards * card(gtps, lanes)) / 8.0;
+    let formula = "min(ports x port speed x (MTU - 52 B) / (MTU + 42 B), cards x GT/s x encoding x lanes) / 8";
+    Ceiling::computed(format!("network.{network}.bandwidth"), Unit::BytesPerSecond, formula, carrier.inputs(), value)
+}
+
+fn bonds(bom: &Bom) -> impl Iterator<Item = &Bond> {
+    bom.cluster.iter().flat_map(|cluster| &cluster.bond)
+}
+
+fn part<'a>(line: &BomLine, parts: &'a Parts) -> Option<&'a NicPart> {
+    parts.nic.get(line.part.as_ref()?)
+}
