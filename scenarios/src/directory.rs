@@ -141,3 +141,71 @@ fn sweep(runs: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn run_ids_sort_by_time_name_their_scenario_and_differ() {
+        let now: jiff::Timestamp = "2026-11-23T02:03:04.9Z".parse().expect("a time");
+        let (one, two) = (run_id("storage-quick", now), run_id("storage-quick", now));
+        assert!(one.starts_with("20261123T020304Z-storage-quick-") && one.len() == "20261123T020304Z-storage-quick-".len() + 8, "{one}");
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_directory_has_its_name_only_when_it_is_whole() {
+        let runs = tempfile::TempDir::new().expect("a folder");
+        let names =
+            || fs::read_dir(runs.path()).expect("a folder").flatten().map(|entry| entry.file_name().into_string().expect("text")).collect::<Vec<_>>();
+        let failed = RunDirectory::create(runs.path(), "a", |folder| {
+            assert_eq!(names(), [".new-a"]);
+            fs::write(folder.join("half"), "").expect("written");
+            Err::<(), _>(ScenarioError::Held { path: Printable::new(folder) })
+        });
+        assert!(failed.is_err() && names().is_empty());
+        let (directory, value) = RunDirectory::create(runs.path(), "a", |_| Ok(7)).expect("made");
+        assert_eq!((names(), value, directory.id().as_str(), directory.path()), (vec!["a".to_owned()], 7, "a", runs.path().join("a").as_path()));
+        assert!(RunDirectory::create(runs.path(), "a", |_| Ok(())).is_err(), "the name is taken");
+    }
+
+    #[test]
+    fn one_process_works_in_a_run_directory_at_a_time() {
+        let runs = tempfile::TempDir::new().expect("a folder");
+        let (directory, ()) = RunDirectory::create(runs.path(), "a", |_| Ok(())).expect("made");
+        assert!(matches!(RunDirectory::open(&runs.path().join("a")), Err(ScenarioError::Held { .. })));
+        drop(directory);
+        RunDirectory::open(&runs.path().join("a")).expect("free again");
+        assert!(matches!(RunDirectory::open(&runs.path().join("b")), Err(ScenarioError::Io { .. })));
+    }
+
+    #[test]
+    fn half_made_directories_of_a_crash_are_swept_once_they_are_old_and_free() {
+        let runs = tempfile::TempDir::new().expect("a folder");
+        let make = |name: &str, age: u64| {
+            let path = runs.path().join(name);
+            fs::create_dir(&path).expect("a folder");
+            let then = SystemTime::now() - Duration::from_secs(age);
+            File::open(&path).and_then(|folder| folder.set_modified(then)).expect("aged");
+            path
+        };
+        let (old, young, held, other) = (make(".new-old", 120), make(".new-young", 1), make(".new-held", 120), make("old-run", 120));
+        let _lock = RunDirectory::open(&held).expect("held");
+        RunDirectory::create(runs.path(), "a", |_| Ok(())).expect("made");
+        assert_eq!([old.exists(), young.exists(), held.exists(), other.exists()], [false, true, true, true]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("run.json");
+        write_whole(&path, b"one").expect("written");
+        write_whole(&path, b"two").expect("written");
+        assert_eq!(fs::read(&path).expect("there"), b"two");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        assert!(write_whole(&folder.path().join("missing/run.json"), b"x").is_err());
+    }
+}

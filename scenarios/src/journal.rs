@@ -148,3 +148,73 @@ pub fn read(path: &Path) -> Result<Journal, ScenarioError> {
     let bytes = std::fs::read(path).map_err(ScenarioError::io("read journal", path))?;
     Journal::read(bytes).map_err(|source: JournalError| ScenarioError::journal("read journal", path)(source))
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_model::run::{Ended, Environment, RUN_SCHEMA};
+
+    use super::*;
+
+    fn started() -> Event {
+        Event::RunStarted {
+            run: "r".into(),
+            schema: RUN_SCHEMA,
+            scenario: "s".into(),
+            plan: "p".into(),
+            steps: vec!["a".into()],
+            hosts: vec!["h".into()],
+            environment: Environment::default(),
+        }
+    }
+
+    fn begun() -> (tempfile::TempDir, PathBuf, Writer) {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let writer = Writer::create(&path, Stamps::of_boot("b"), started()).expect("a journal");
+        (folder, path, writer)
+    }
+
+    #[test]
+    fn a_journal_that_exists_is_not_begun_anew() {
+        let (_folder, path, _writer) = begun();
+        let before = std::fs::read(&path).expect("there");
+        let error = Writer::create(&path, Stamps::of_boot("b"), started()).expect_err("exists");
+        assert!(error.to_string().starts_with("cannot make journal "), "{error}");
+        assert_eq!(std::fs::read(&path).expect("there"), before);
+    }
+
+    #[test]
+    fn a_torn_tail_is_cut_off_and_the_numbers_go_on() {
+        let (_folder, path, mut writer) = begun();
+        writer.append(Event::StepStarted { step: "a".into(), hosts: Vec::new() }).expect("appended");
+        let mut file = OpenOptions::new().append(true).open(&path).expect("opens");
+        file.write_all(b"01234567 {\"seq\":2,\"mono").expect("torn");
+        let (mut again, journal) = Writer::reopen(&path, Stamps::of_boot("c")).expect("reopens");
+        assert_eq!((journal.entries.len(), journal.next_seq()), (2, 2));
+        assert_eq!(again.append(Event::Resumed { plan: "p".into() }).expect("appended"), 2);
+        let entries = again.read_back().expect("reads").entries;
+        assert_eq!(entries.iter().map(|entry| (entry.seq, entry.boot.as_str())).collect::<Vec<_>>(), [(0, "b"), (1, "b"), (2, "c")]);
+        assert!(entries.windows(2).all(|pair| pair[0].mono_ns <= pair[1].mono_ns && pair[0].at <= pair[1].at));
+    }
+
+    #[test]
+    fn damage_is_told_with_its_line_and_left_as_it_is() {
+        let (_folder, path, mut writer) = begun();
+        writer.append(Event::RunEnded { ended: Ended::Cancelled }).expect("appended");
+        let mut bytes = std::fs::read(&path).expect("there");
+        bytes[30] ^= 1;
+        std::fs::write(&path, &bytes).expect("damaged");
+        let error = crate::error::chain(&Writer::reopen(&path, Stamps::of_boot("b")).expect_err("damaged"));
+        assert!(error.contains("journal line 1") && error.contains("journal.jsonl"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("there"), bytes);
+    }
+
+    #[test]
+    fn an_event_that_no_json_carries_is_refused_and_the_journal_goes_on() {
+        let (_folder, _path, mut writer) = begun();
+        let series = assay_model::run::Series { name: "n".into(), unit: assay_model::unit::Unit::Count, points: vec![(0.0, f64::NAN)] };
+        assert!(writer.append(Event::Series { step: "a".into(), series }).is_err());
+        assert_eq!(writer.append(Event::RunEnded { ended: Ended::Cancelled }).expect("appended"), 1);
+        assert_eq!(writer.read_back().expect("reads").entries.len(), 2);
+    }
+}

@@ -1,8 +1,10 @@
 //! Events to [`Run`]. Knows what may follow what; a journal that tells an impossible story is an error, never a run.
 
+use std::collections::BTreeMap;
+
 use crate::check::EventSeq;
 use crate::component::Reading;
-use crate::run::{Condition, CounterDelta, CounterSample, Ended, RUN_SCHEMA, Recorded, Run, Step};
+use crate::run::{Condition, CounterDelta, CounterSample, Ended, RUN_SCHEMA, Recorded, Run, Step, Verification};
 
 use super::{Entry, Event, JournalError, unhealed};
 
@@ -35,6 +37,7 @@ struct Open {
     index: usize,
     before: Option<Counters>,
     read_after: bool,
+    verified: bool,
 }
 
 #[derive(Clone)]
@@ -111,11 +114,16 @@ impl Fold {
             }
             Event::Metric { step, metric } => self.within(step)?.0.metrics.push(Recorded { event: seq, fact: metric.clone() }),
             Event::Verification { step, verification } => {
-                let (fact, _) = self.within(step)?;
-                if fact.verification.is_some() {
+                let (fact, open) = self.within(step)?;
+                if std::mem::replace(&mut open.verified, true) {
                     return Err("a second verification of the step".to_owned());
                 }
-                fact.verification = Some(Recorded { event: seq, fact: verification.clone() });
+                let mut verification = verification.clone();
+                if let Some(earlier) = &fact.verification {
+                    add(&mut verification.failed, &earlier.fact.failed);
+                    add(&mut verification.corrupt, &earlier.fact.corrupt);
+                }
+                fact.verification = Some(Recorded { event: seq, fact: verification });
             }
             Event::Latency { step, curve } => self.within(step)?.0.latencies.push(curve.clone()),
             Event::Series { step, series } => self.within(step)?.0.series.push(series.clone()),
@@ -174,7 +182,7 @@ impl Fold {
             }
         };
         self.run.steps[index].hosts = hosts.to_vec();
-        self.open = Some(Open { index, before: None, read_after: false });
+        self.open = Some(Open { index, before: None, read_after: false, verified: false });
         Ok(())
     }
 
@@ -188,7 +196,12 @@ impl Fold {
             Ended::Completed if !open.read_after => Ended::Failed("the error counters were not read after the step".to_owned()),
             Ended::Completed | Ended::Interrupted | Ended::Cancelled | Ended::Failed(_) => ended.clone(),
         };
-        self.open = None;
+        let before = self.open.take().and_then(|open| open.before);
+        if *ended == Ended::Cancelled
+            && let Some(before) = before
+        {
+            self.earlier = Some((name.to_owned(), before));
+        }
         Ok(())
     }
 
@@ -240,7 +253,7 @@ fn empty_step(name: &str) -> Step {
         verification: None,
         latencies: Vec::new(),
         series: Vec::new(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
     }
 }
 
@@ -259,15 +272,23 @@ fn without_figures(step: &Step, resumed: EventSeq) -> Step {
             | Condition::NeighbourBusy(_) => {}
         }
     }
-    if let Some(verification) = &step.verification {
-        for (what, count) in verification.fact.failed.iter().chain(&verification.fact.corrupt) {
-            kept.conditions.push(error(format!("{count} x {what}")));
-        }
+    // Wrong content stays wrong content, and is judged as such; only what was right is measured again.
+    if let Some(Recorded { event, fact }) = &step.verification
+        && !(fact.failed.is_empty() && fact.corrupt.is_empty())
+    {
+        let errors = Verification { operations: 0, verified: 0, failed: fact.failed.clone(), corrupt: fact.corrupt.clone() };
+        kept.verification = Some(Recorded { event: *event, fact: errors });
     }
     for delta in step.counters.iter().filter(|delta| delta.before != delta.after && delta.before.value().is_some() && delta.after.value().is_some()) {
         kept.conditions.push(error(format!("{} {} went from {} to {}", delta.component, delta.counter, delta.before, delta.after)));
     }
     kept
+}
+
+fn add(sum: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (what, count) in more {
+        *sum.entry(what.clone()).or_default() += count;
+    }
 }
 
 /// Pairs the counters of both sides. One that is there on one side only was lost with its component: that is unreadable, not "none".

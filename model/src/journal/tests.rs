@@ -305,9 +305,31 @@ fn a_cancelled_run_can_be_resumed() {
 fn a_second_attempt_does_not_wash_away_the_errors_of_the_first() {
     let cut_short = vec![step("a"), before("a", 3), verification("a", &[("torn", 2)]), after("a", 5)];
     let run = fold(text(&story([vec![started(&["a"])], cut_short, vec![resumed()], whole("a"), vec![over(Ended::Completed)]]))).expect("folds");
-    let shown = format!("{:?}", run.steps[0].conditions);
-    assert!(shown.contains("2 x torn") && shown.contains("went from 3 to 5"), "{shown}");
-    assert!(run.steps[0].conditions.iter().all(|condition| matches!(condition, Condition::DeviceErrors(_))));
+    let step = &run.steps[0];
+    let verification = &step.verification.as_ref().expect("verified").fact;
+    assert_eq!((verification.operations, verification.corrupt["torn"]), (9, 2));
+    assert!(matches!(&step.conditions[..], [Condition::DeviceErrors(what)] if what.contains("went from 3 to 5")), "{:?}", step.conditions);
+    assert_eq!((&step.counters[0].before, &step.counters[0].after), (&Reading::from(3), &Reading::from(3)));
+}
+
+#[test]
+fn errors_of_a_cancelled_attempt_show_as_a_rise_too_and_its_wrong_content_stays_without_a_second_try() {
+    let cancelled = vec![
+        step("a"),
+        before("a", 3),
+        verification("a", &[("stale", 1)]),
+        after("a", 5),
+        ended("a", Ended::Cancelled),
+        over(Ended::Cancelled),
+        resumed(),
+    ];
+    let first = story([vec![started(&["a"])], cancelled]);
+    let waiting = fold(text(&first)).expect("folds");
+    assert_eq!(waiting.steps[0].verification.as_ref().expect("kept").fact.corrupt["stale"], 1);
+    let again = vec![step("a"), before("a", 5), after("a", 5), ended("a", Ended::Completed), over(Ended::Completed)];
+    let run = fold(text(&story([first, again]))).expect("folds");
+    assert_eq!((&run.steps[0].counters[0].before, &run.steps[0].counters[0].after), (&Reading::from(3), &Reading::from(5)));
+    assert_eq!(run.steps[0].verification.as_ref().expect("kept").fact.corrupt["stale"], 1);
 }
 
 #[test]
