@@ -147,7 +147,65 @@ impl Judgement {
 /// The version of the file format.
 pub const GATE_SCHEMA: u32 = 1;
 
-/// Reads a gate file.
+/// Reads a gate file. One that would always admit, or that could never be judged, is refused.
 pub fn parse(file: &str, text: &str) -> Result<Gate, FileError> {
-    Document::new(file, text).parse(GATE_SCHEMA)
+    let doc = Document::new(file, text);
+    let gate: Gate = doc.parse(GATE_SCHEMA)?;
+    if gate.title.trim().is_empty() {
+        return Err(doc.refuse(&["title"], "a gate without a title; expected what the phase brings up"));
+    }
+    if gate.max_age_hours == 0 {
+        return Err(doc.refuse(&["max_age_hours"], "evidence of age 0 does not exist; expected hours above 0"));
+    }
+    for (i, scenario) in gate.scenarios.iter().enumerate() {
+        let at = ["scenarios", &i.to_string()];
+        if scenario.trim().is_empty() {
+            return Err(doc.refuse(&at, "a scenario without a name"));
+        }
+        if gate.scenarios[..i].contains(scenario) {
+            return Err(doc.refuse(&at, format!("`{scenario}` is listed twice; its newest run would count for both")));
+        }
+    }
+    for (i, requirement) in gate.requires.iter().enumerate() {
+        check_requirement(doc, i, requirement)?;
+        if gate.requires[..i].iter().any(|other| other.id == requirement.id) {
+            return Err(doc.refuse(&["check", &i.to_string(), "id"], format!("`{}` is required twice; expected one entry", requirement.id)));
+        }
+    }
+    if !gate.requires.iter().any(|requirement| requirement.severity == Severity::Gate) {
+        return Err(doc.refuse_key(&["check"], "no check of severity `gate`: such a gate proves nothing; expected at least one"));
+    }
+    Ok(gate)
 }
+
+fn check_requirement(doc: Document<'_>, index: usize, requirement: &Requirement) -> Result<(), FileError> {
+    let index = index.to_string();
+    let at = |key: &'static str| ["check", index.as_str(), key];
+    if !is_check_id(requirement.id.as_str()) {
+        let message = format!("`{}` is no check id; expected lower-case words with dots, as `nvme.link_width`", requirement.id);
+        return Err(doc.refuse(&at("id"), message));
+    }
+    if requirement.title.trim().is_empty() {
+        return Err(doc.refuse(&at("title"), "a check without a title; expected what is measured and expected"));
+    }
+    if requirement.reference.as_ref().is_some_and(|reference| reference.trim().is_empty()) {
+        return Err(doc.refuse(&at("ref"), "an empty reference; leave it out when there is none"));
+    }
+    for (i, name) in requirement.blocked_by.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(doc.refuse(&["check", &index, "blocked_by", &i.to_string()], "expected the id of a contradiction"));
+        }
+    }
+    match &requirement.limit {
+        None => Ok(()),
+        Some(limit) => limit.check().map_err(|(key, message)| doc.refuse(&["check", &index, "limit", key], message)),
+    }
+}
+
+fn is_check_id(id: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    id.contains('.') && id.split('.').all(word)
+}
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,29 @@ pub struct Limit {
     pub basis: Basis,
 }
 
+impl Limit {
+    /// What is wrong with it as written, with the key at fault.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.metric.0.trim().is_empty() {
+            return Err(("metric", "a limit of no metric; expected its name".into()));
+        }
+        match self.bound {
+            Bound::Efficiency(share) if !(share > 0.0 && share <= 1.0) => {
+                return Err(("bound", format!("an efficiency of {share}; expected a share above 0 and of at most 1")));
+            }
+            Bound::AtLeast(value) | Bound::AtMost(value) if !(value.is_finite() && value > 0.0) => {
+                return Err(("bound", format!("a bound of {value}; expected a figure above 0 in the base unit")));
+            }
+            Bound::Efficiency(_) | Bound::AtLeast(_) | Bound::AtMost(_) => {}
+        }
+        let (Basis::Ceiling(why) | Basis::Datasheet(why) | Basis::Baseline(why) | Basis::Policy(why)) = &self.basis;
+        if why.trim().is_empty() {
+            return Err(("basis", "a basis without words; expected where the bound comes from".into()));
+        }
+        Ok(())
+    }
+}
+
 /// What a figure is worth against its bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -185,7 +208,8 @@ fn observed(metric: &Metric, ceiling: Option<&Ceiling>, bound: Option<f64>) -> S
         return "nothing".to_owned();
     }
     let median = metric.samples.median();
-    let mut text = format!("median {median}{} of {samples} samples", unit(metric));
+    let noun = if samples == 1 { "sample" } else { "samples" };
+    let mut text = format!("median {median}{} of {samples} {noun}", unit(metric));
     if let Some(value) = ceiling.filter(|ceiling| ceiling.unit == metric.unit).and_then(|ceiling| ceiling.value) {
         text.push_str(&format!(", {} % of the ceiling {value}", percent(median / value)));
     }

@@ -216,3 +216,6 @@ impl Verdict {
 pub fn worst(ranks: impl IntoIterator<Item = Rank>) -> Rank {
     ranks.into_iter().max().unwrap_or(Rank::Inconclusive)
 }
+
+#[cfg(test)]
+mod tests;

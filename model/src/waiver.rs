@@ -41,8 +41,31 @@ pub(crate) struct WaiversFile {
     waiver: Vec<Waiver>,
 }
 
-/// Reads a file of waivers.
+/// Reads a file of waivers. Each names check, owner and reason, and is there once.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Waiver>, FileError> {
-    let written: WaiversFile = Document::new(file, text).parse(WAIVERS_SCHEMA)?;
+    let doc = Document::new(file, text);
+    let written: WaiversFile = doc.parse(WAIVERS_SCHEMA)?;
+    for (i, waiver) in written.waiver.iter().enumerate() {
+        let index = i.to_string();
+        let stated = [
+            ("check", waiver.check.as_str(), "expected the id of a check"),
+            ("owner", waiver.owner.as_str(), "expected who answers for it"),
+            ("reason", waiver.reason.as_str(), "expected why it is waived"),
+            ("subject", waiver.subject.as_deref().unwrap_or("all"), "expected a subject; leave it out to waive all of them"),
+        ];
+        for (key, value, message) in stated {
+            if value.trim().is_empty() {
+                return Err(doc.refuse(&["waiver", &index, key], message));
+            }
+        }
+        if written.waiver[..i].iter().any(|other| (&other.check, &other.subject) == (&waiver.check, &waiver.subject)) {
+            return Err(
+                doc.refuse(&["waiver", &index, "check"], format!("`{}` is waived twice; expected one owner, reason and expiry", waiver.check))
+            );
+        }
+    }
     Ok(written.waiver)
 }
+
+#[cfg(test)]
+mod tests;
