@@ -89,6 +89,11 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     }
 }
 
+/// What one run says by itself, whatever the gate: whether it completed, whether its data were right, whether anything disturbed it.
+pub fn checks_of(run: &Run) -> Vec<Check> {
+    run::checks(run)
+}
+
 /// The gate of `assay verify`: every check that the inventory gave, as severe as the site's gates say. It asks for no run.
 pub fn verify_gate(site: &Site, checks: &[Check]) -> Gate {
     let ids: BTreeSet<&CheckId> = checks.iter().map(|check| &check.id).collect();

@@ -143,4 +143,16 @@ pub struct ListRow {
     pub name: String,
     /// One sentence that says what it is.
     pub describe: String,
+    /// The phase of a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Whether code exists for a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implemented: Option<bool>,
+    /// How many checks a gate requires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<usize>,
+    /// For how many of them code exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_implemented: Option<usize>,
 }

@@ -1,0 +1,104 @@
+//! `assay accept`, the main job: probe, check, run the phase's scenarios, judge the gate, write the report. What it will do is written down before it is
+//! done, so that `--resume` finishes it after any death.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use assay_model::inventory::Inventory;
+use assay_model::run::{Acceptance, Ended, PlannedRun, Run};
+use assay_model::site::{Site, digest};
+use assay_reports::store::{Content, Store};
+use assay_scenarios::directory::run_id;
+
+use super::report::{REPORT, runs_of};
+use crate::assessment::{Assessment, gate_of, phase};
+use crate::cli::Accept;
+use crate::context::{Context, Usage};
+use crate::workload::{self, Machine};
+
+/// Does the whole job.
+pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
+    context.require_this_machine("assay accept")?;
+    let site = context.site()?;
+    std::fs::create_dir_all(&context.runs).with_context(|| Usage(format!("cannot make the folder of runs {}", context.runs.display())))?;
+    let store = Store::open(&context.runs)?;
+    let acceptance = match &options.resume {
+        Some(id) => resumable(&store, &site, id)?,
+        None => begin(&site, options)?,
+    };
+    let folder = store.path(&acceptance.id)?;
+    store.save(&acceptance)?;
+
+    eprintln!("assay: acceptance {}: probing", acceptance.id);
+    let host = context.host()?;
+    let inventory = context.inventory(&host);
+    let machine = Machine::new(&host, &inventory, &context.runs);
+    let scratch = options.scratch.clone().unwrap_or_else(|| context.runs.clone());
+    for planned in &acceptance.runs {
+        match make(&store, &machine, planned, &scratch, &inventory) {
+            Ok(Some(run)) if run.ended == Ended::Cancelled => {
+                eprintln!("assay: stopped; `{} --resume {}` finishes it", context.command("accept"), acceptance.id);
+                break;
+            }
+            Ok(_) => {}
+            // What could not be run comes out as not_run and holds the gate; the other scenarios still say what they can.
+            Err(error) => eprintln!("assay: scenario {} was not run: {error:#}", planned.scenario),
+        }
+    }
+
+    let runs = runs_of(&store, &acceptance);
+    let assessment = Assessment::of_phase(&site, acceptance.phase, &inventory, runs, Some(&acceptance))?;
+    let report = folder.join(REPORT);
+    let repeat = context.command(&format!("accept --phase {}", acceptance.phase.number()));
+    assessment.write_report(&report, &repeat)?;
+    assessment.answer(context, Some(&report), &repeat)
+}
+
+fn begin(site: &Site, options: &Accept) -> Result<Acceptance> {
+    let phase = phase(options.phase)?;
+    let gate = gate_of(site, phase)?;
+    let now = jiff::Timestamp::now();
+    Ok(Acceptance {
+        id: run_id("accept", now),
+        site: site.digest.clone(),
+        policy: policy(site, phase)?,
+        site_name: site.name.clone(),
+        phase,
+        runs: gate.scenarios.iter().map(|scenario| PlannedRun { scenario: scenario.clone(), run: run_id(scenario, now) }).collect(),
+    })
+}
+
+fn policy(site: &Site, phase: assay_model::phase::Phase) -> Result<String> {
+    let text = serde_json::to_string(gate_of(site, phase)?).context("cannot serialise the gate")?;
+    Ok(digest(&[("gate".to_owned(), text)].into()))
+}
+
+fn resumable(store: &Store, site: &Site, id: &str) -> Result<Acceptance> {
+    let found = if id.is_empty() {
+        store.acceptances()?.into_iter().next()
+    } else {
+        match store.load(id).map_err(|error| Usage(format!("{error:#}")))? {
+            Content::Acceptance(acceptance) => Some(acceptance),
+            Content::Run(_) => return Err(Usage(format!("{id} is a run; `assay run --resume {id}` finishes it")).into()),
+        }
+    };
+    let acceptance = found.ok_or_else(|| Usage(format!("there is no acceptance below {} to resume", store.dir().display())))?;
+    if acceptance.site != site.digest || acceptance.policy != policy(site, acceptance.phase)? {
+        return Err(Usage(format!("acceptance {} was begun under other files of site {}; begin a new one", acceptance.id, acceptance.site_name)).into());
+    }
+    Ok(acceptance)
+}
+
+/// Makes a planned run, finishes it, or leaves it as it is when it is over.
+fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Path, inventory: &Inventory) -> Result<Option<Run>> {
+    let path = store.path(&planned.run)?;
+    if path.exists() {
+        return match store.load(&planned.run)? {
+            Content::Run(run) if matches!(run.ended, Ended::Interrupted | Ended::Cancelled) => machine.resume(&path).map(Some),
+            Content::Run(_) | Content::Acceptance(_) => Ok(None),
+        };
+    }
+    let scenario = workload::scenario(&planned.scenario)?;
+    let plan = workload::plan_for(&scenario, scratch, inventory)?;
+    machine.run(&planned.run, &plan).map(Some)
+}

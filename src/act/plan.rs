@@ -1,0 +1,61 @@
+//! `assay plan`: what a run would touch, how long it takes and how many bytes it writes. Touches nothing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use assay_reports::scale;
+use assay_model::unit::Unit;
+use assay_scenarios::plan::{Plan, PlannedTarget};
+
+use super::DONE;
+use crate::cli::{Format, Load};
+use crate::context::{Context, Usage};
+use crate::present;
+use crate::workload;
+
+/// Plans and prints.
+pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
+    context.require_this_machine("assay plan")?;
+    let scenario = workload::scenario(&load.scenario)?;
+    let inventory = context.inventory(&context.host()?);
+    let target = load.target.clone().unwrap_or_else(|| default_target(&context.runs));
+    let plan = workload::plan_for(&scenario, &target, &inventory)?;
+    if let Some(target) = &plan.target {
+        target.examine().map_err(|refused| Usage(format!("{:#}", anyhow::Error::new(refused))))?;
+    }
+    match context.format {
+        Format::Json => present::print_json(&plan)?,
+        Format::Text => present::print(&text(&plan)?)?,
+    }
+    Ok(DONE)
+}
+
+/// Where scratch files lie without another wish: beside the runs, or where they will be.
+pub(crate) fn default_target(runs: &Path) -> std::path::PathBuf {
+    if runs.is_dir() { runs.to_owned() } else { runs.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| ".".into(), Path::to_owned) }
+}
+
+fn text(plan: &Plan) -> Result<String> {
+    let bytes = |count: u64| scale::reading(&count.into(), Unit::Bytes, scale::Bytes::Binary);
+    let mut out = String::new();
+    writeln!(out, "{}: {}", plan.scenario, plan.describe)?;
+    match &plan.target {
+        None => writeln!(out, "touches:  no storage")?,
+        Some(PlannedTarget::ScratchFile { folder, bytes: size }) => {
+            writeln!(out, "touches:  a scratch file of {} that is made in {} and removed at the end", bytes(*size), folder.display())?;
+        }
+        Some(PlannedTarget::LoopDevice { path, bytes: size }) => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,
+    }
+    writeln!(out, "memory:   at most {}", bytes(plan.memory_bytes))?;
+    writeln!(out, "written:  at most {} to the target", bytes(plan.bytes_written))?;
+    writeln!(out, "takes:    about {} s", plan.duration_ms.div_ceil(1000))?;
+    writeln!(out, "steps:")?;
+    for step in &plan.steps {
+        writeln!(out, "  {} ({} rounds): {}", step.name, step.repeats, step.describe)?;
+        for family in step.families() {
+            writeln!(out, "    {family}")?;
+        }
+    }
+    Ok(out)
+}

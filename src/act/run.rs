@@ -1,0 +1,138 @@
+//! `assay run`: one scenario, and what it says by itself: whether it completed, whether its data were right, whether it was disturbed.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use assay_model::check::Check;
+use assay_model::judge;
+use assay_model::metric::Samples;
+use assay_model::outcome::{CheckRow, MetricRow, Outcome};
+use assay_model::run::{Ended, Run};
+use assay_model::verdict::{Rank, worst};
+use assay_reports::scale;
+use assay_reports::store::{Content, Store};
+use assay_scenarios::directory::run_id;
+
+use crate::cli::{self, Format};
+use crate::context::{Context, Usage};
+use crate::present;
+use crate::workload::{self, Machine};
+
+/// Confidence of the printed interval, when there are samples enough for it.
+const CONFIDENCE: f64 = 0.95;
+
+/// Runs or resumes, and answers.
+pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
+    context.require_this_machine("assay run")?;
+    let host = context.host()?;
+    let inventory = context.inventory(&host);
+    let machine = Machine::new(&host, &inventory, &context.runs);
+    let run = match (&options.resume, &options.scenario) {
+        (Some(id), _) => machine.resume(&resumable(context, id)?)?,
+        (None, Some(name)) => {
+            let scenario = workload::scenario(name)?;
+            let target = options.target.clone().unwrap_or_else(|| super::plan::default_target(&context.runs));
+            let plan = workload::plan_for(&scenario, &target, &inventory)?;
+            machine.run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?
+        }
+        (None, None) => return Err(Usage("name a scenario, or --resume".into()).into()),
+    };
+    answer(context, &run)
+}
+
+fn resumable(context: &Context, id: &str) -> Result<PathBuf> {
+    let store = Store::open(&context.runs)?;
+    if !id.is_empty() {
+        store.load(id).map_err(|error| Usage(format!("{error:#}")))?;
+        return Ok(store.path(id)?);
+    }
+    let unfinished = |content: &Content| match content {
+        Content::Run(run) => matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
+        Content::Acceptance(_) => false,
+    };
+    let found = store.entries()?.into_iter().find(|entry| entry.content.as_ref().is_ok_and(unfinished));
+    found.map(|entry| entry.path).ok_or_else(|| Usage(format!("no run below {} was interrupted", context.runs.display())).into())
+}
+
+fn answer(context: &Context, run: &Run) -> Result<u8> {
+    let checks = judge::checks_of(run);
+    let verdict = worst(checks.iter().map(|check| check.verdict.rank()));
+    let exit_code = match verdict {
+        Rank::Pass => 0,
+        Rank::Fail => 1,
+        Rank::Inconclusive | Rank::NotApplicable => 3,
+    };
+    match context.format {
+        Format::Json => present::print_json(&outcome(run, &checks, verdict, exit_code))?,
+        Format::Text => present::print(&text(context, run, &checks, verdict)?)?,
+    }
+    Ok(exit_code)
+}
+
+fn outcome(run: &Run, checks: &[Check], verdict: Rank, exit_code: u8) -> Outcome {
+    let check = |check: &Check| CheckRow {
+        id: check.id.to_string(),
+        phase: None,
+        severity: None,
+        subject: check.subject.clone(),
+        verdict: check.verdict.rank(),
+        reason: check.verdict.reason(),
+        expected: check.expected.clone(),
+        observed: check.observed.clone(),
+        source: check.source.clone(),
+    };
+    let metrics = run.steps.iter().flat_map(|step| &step.metrics).map(|metric| row(&metric.fact.name.0, metric.fact.unit, &metric.fact.samples));
+    Outcome {
+        verdict,
+        exit_code,
+        phase: None,
+        run_id: Some(run.id.clone()),
+        report: None,
+        checks: checks.iter().map(check).collect(),
+        metrics: metrics.collect(),
+        contradictions: Vec::new(),
+    }
+}
+
+fn row(name: &str, unit: assay_model::unit::Unit, samples: &Samples) -> MetricRow {
+    let interval = samples.interval(CONFIDENCE);
+    let finite = |value: f64| value.is_finite().then_some(value);
+    MetricRow {
+        name: name.to_owned(),
+        unit,
+        value: finite(samples.median()),
+        ceiling: None,
+        efficiency: None,
+        low: finite(interval.low),
+        high: finite(interval.high),
+    }
+}
+
+fn text(context: &Context, run: &Run, checks: &[Check], verdict: Rank) -> Result<String> {
+    let mut out = String::new();
+    for step in &run.steps {
+        for metric in &step.metrics {
+            let (fact, interval) = (&metric.fact, metric.fact.samples.interval(CONFIDENCE));
+            let figure = |value| scale::scaled(value, fact.unit);
+            writeln!(out, "{:<44} {}  [{} .. {}]", fact.name.to_string(), figure(fact.samples.median()), figure(interval.low), figure(interval.high))?;
+        }
+        for condition in &step.conditions {
+            writeln!(out, "{}: {condition:?}", step.name)?;
+        }
+    }
+    let mut sorted: Vec<&Check> = checks.iter().collect();
+    sorted.sort_by_key(|check| std::cmp::Reverse(check.verdict.rank()));
+    for check in &sorted {
+        writeln!(out, "{:<14} {}: {}", check.verdict.rank().name(), check.id, if check.verdict.reason().is_empty() { &check.observed } else { "" })?;
+        if !check.verdict.reason().is_empty() {
+            writeln!(out, "               {}", check.verdict.reason())?;
+        }
+    }
+    writeln!(out, "{verdict}: run of {}", run.scenario)?;
+    if let Some(check) = sorted.first().filter(|check| check.verdict.rank() > Rank::Pass) {
+        writeln!(out, "worst: {}: expected {}, observed {}", check.id, check.expected, check.observed)?;
+    }
+    writeln!(out, "run: {}", context.runs.join(&run.id).display())?;
+    Ok(out)
+}

@@ -1,0 +1,29 @@
+//! `assay snapshot`: everything that the probes read, as one plain-text file.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use assay_probes::{Host, RecordingOptions, error_counters, take_inventory};
+
+use super::DONE;
+use crate::cli::Snapshot;
+use crate::context::{Context, Usage, tool};
+
+/// Records the host.
+pub(crate) fn snapshot(context: &Context, options: &Snapshot) -> Result<u8> {
+    let Some(root) = context.root() else {
+        return Err(Usage("a snapshot is taken of a machine or of --root, not of another snapshot".into()).into());
+    };
+    let host = Host::recording(root);
+    let probing = context.probe_options();
+    let now = probing.now;
+    take_inventory(&host, &probing);
+    error_counters(&host);
+    let text = host.recorded(&RecordingOptions { redact: options.redact, tool: tool(), now }).context("cannot write down what was read")?;
+    let path = &options.output;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path).with_context(|| Usage(format!("cannot write {}", path.display())))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    file.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(DONE)
+}

@@ -1,0 +1,131 @@
+//! A gate judged on what is known now: the site, the node and the stored runs put together. The judging itself is `assay_model::judge`, and pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use assay_model::gate::{Decision, Gate, Judgement};
+use assay_model::inventory::Inventory;
+use assay_model::judge::{self, Case};
+use assay_model::phase::Phase;
+use assay_model::run::{Acceptance, Run};
+use assay_model::site::Site;
+use assay_probes::check;
+use assay_reports::dossier::Dossier;
+use assay_reports::{html, text};
+
+use crate::cli::Format;
+use crate::context::{Context, Usage, tool};
+use crate::present;
+
+/// What a gate was judged on, and the judgement.
+pub(crate) struct Assessment<'a> {
+    site: &'a Site,
+    inventory: &'a Inventory,
+    runs: Vec<Run>,
+    acceptance: Option<&'a Acceptance>,
+    judgement: Judgement,
+}
+
+/// The gate of a phase, or what phases there are.
+pub(crate) fn gate_of(site: &Site, phase: Phase) -> Result<&Gate> {
+    site.gates.iter().find(|gate| gate.phase == phase).with_context(|| Usage(format!("site {} has no gate for {phase}", site.name)))
+}
+
+/// A phase from its number.
+pub(crate) fn phase(number: u8) -> Result<Phase> {
+    Phase::try_from(number).map_err(|error| Usage(error.to_string()).into())
+}
+
+impl<'a> Assessment<'a> {
+    /// Judges the gate of `phase`, the gates of the phases before it first.
+    pub(crate) fn of_phase(site: &'a Site, phase: Phase, inventory: &'a Inventory, runs: Vec<Run>, acceptance: Option<&'a Acceptance>) -> Result<Self> {
+        let checks = check::inventory(inventory, site);
+        let implemented = implemented(site);
+        let now = jiff::Timestamp::now();
+        let mut earlier: Vec<(Phase, Decision)> = Vec::new();
+        for before in site.gates.iter().filter(|gate| gate.phase < phase) {
+            let case =
+                Case { site, gate: before, runs: &runs, inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &earlier, now };
+            let decision = judge::judge(&case).decision;
+            earlier.push((before.phase, decision));
+        }
+        let gate = gate_of(site, phase)?;
+        let case = Case { site, gate, runs: &runs, inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &earlier, now };
+        let judgement = judge::judge(&case);
+        Ok(Self { site, inventory, runs: newest(runs), acceptance, judgement })
+    }
+
+    /// Judges the node against its order alone: no load, no run, no earlier phase.
+    pub(crate) fn of_order(site: &'a Site, inventory: &'a Inventory) -> Self {
+        let checks = check::inventory(inventory, site);
+        let gate = judge::verify_gate(site, &checks);
+        let implemented = implemented(site);
+        let now = jiff::Timestamp::now();
+        let case = Case { site, gate: &gate, runs: &[], inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &[], now };
+        let mut judgement = judge::judge(&case);
+        for judged in &mut judgement.judged {
+            judged.phase = judge::phase_of(site, &judged.check.id).unwrap_or(judged.phase);
+        }
+        Self { site, inventory, runs: Vec::new(), acceptance: None, judgement }
+    }
+
+    /// Writes the HTML report.
+    pub(crate) fn write_report(&self, path: &Path, repeat: &str) -> Result<()> {
+        let page = html::html(&self.dossier(Some(path), repeat)).context("cannot make the report")?;
+        let unfinished = path.with_extension("html.new");
+        fs::write(&unfinished, page).with_context(|| format!("cannot write {}", unfinished.display()))?;
+        fs::rename(&unfinished, path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Prints the answer and gives the exit status.
+    pub(crate) fn answer(&self, context: &Context, report: Option<&Path>, repeat: &str) -> Result<u8> {
+        let dossier = self.dossier(report, repeat);
+        match context.format {
+            Format::Json => present::print_json(&dossier.outcome())?,
+            Format::Text => present::print(&text::text(&dossier))?,
+        }
+        Ok(self.judgement.exit_code())
+    }
+
+    fn dossier(&self, report: Option<&Path>, repeat: &str) -> Dossier<'_> {
+        Dossier {
+            judgement: &self.judgement,
+            site: self.site,
+            runs: &self.runs,
+            inventory: Some(self.inventory),
+            inventory_note: "as probed when this was judged".into(),
+            acceptance: self.acceptance,
+            report: report.map(|path| path.display().to_string()),
+            generated_at: jiff::Timestamp::now().to_string(),
+            tool: tool(),
+            repeat_command: repeat.to_owned(),
+        }
+    }
+}
+
+/// Ids of the checks that code exists for.
+pub(crate) fn implemented(site: &Site) -> BTreeSet<String> {
+    check::implemented_ids().into_iter().map(|id| id.to_string()).chain(site.gates.iter().flat_map(limited)).collect()
+}
+
+// A limit on a figure that a scenario of the catalogue measures is judged by the model; one on any other figure has nothing behind it yet.
+fn limited(gate: &Gate) -> impl Iterator<Item = String> + '_ {
+    let measured = |name: &str| name.starts_with("memory.triad.") || name.starts_with("storage.");
+    gate.requires.iter().filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| measured(&limit.metric.0))).map(|requirement| requirement.id.to_string())
+}
+
+// The run of each scenario that counts, oldest first: what the report shows is what the gate looked at.
+fn newest(runs: Vec<Run>) -> Vec<Run> {
+    let mut by_scenario: BTreeMap<String, Run> = BTreeMap::new();
+    for run in runs {
+        let newer = by_scenario.get(&run.scenario).is_none_or(|known| (&known.started_at, &known.id) < (&run.started_at, &run.id));
+        if newer {
+            by_scenario.insert(run.scenario.clone(), run);
+        }
+    }
+    let mut newest: Vec<Run> = by_scenario.into_values().collect();
+    newest.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+    newest
+}

@@ -1,0 +1,169 @@
+//! What the global options resolve to: the site, the host, where runs are kept and how results are printed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use assay_model::inventory::Inventory;
+use assay_model::site::{self, Site, SiteFiles};
+use assay_probes::{Host, ProbeOptions, take_inventory};
+
+use crate::cli::{Format, Global};
+use crate::embedded;
+
+/// The user asked for something that cannot be: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// A site that orders nothing and overrides nothing.
+const BARE_SITE: &str = "schema = 1\nname = \"default\"\n";
+
+/// Largest file of a site; a bill of materials is some kilobytes.
+const SITE_FILE_MAX: u64 = 1 << 20;
+
+/// The resolved global options.
+pub(crate) struct Context {
+    pub(crate) format: Format,
+    pub(crate) runs: PathBuf,
+    pub(crate) verbose: bool,
+    pub(crate) site_folder: Option<PathBuf>,
+    pub(crate) probe_deadline: Duration,
+    source: Source,
+}
+
+enum Source {
+    Live(PathBuf),
+    Snapshot(PathBuf),
+}
+
+impl Context {
+    /// Resolves the options; reads nothing yet.
+    pub(crate) fn new(global: &Global) -> Self {
+        let source = match (&global.snapshot, &global.root) {
+            (Some(file), _) => Source::Snapshot(file.clone()),
+            (None, Some(root)) => Source::Live(root.clone()),
+            (None, None) => Source::Live(PathBuf::from("/")),
+        };
+        Self {
+            format: global.format,
+            runs: global.runs.clone(),
+            verbose: global.verbose,
+            site_folder: global.site.clone(),
+            probe_deadline: Duration::from_secs(global.probe_deadline),
+            source,
+        }
+    }
+
+    /// The site of `--site`, or the embedded `generic` one.
+    pub(crate) fn site(&self) -> Result<Site> {
+        let files = match &self.site_folder {
+            Some(folder) => SiteFiles { origin: folder.display().to_string(), files: read_site(folder)? },
+            None => SiteFiles { origin: "embedded generic site".into(), files: owned(embedded::GENERIC).into_iter().collect() },
+        };
+        site::assemble(files, &owned(embedded::GATES), &owned(embedded::PARTS)).map_err(|error| Usage(error.to_string()).into())
+    }
+
+    /// The named site, or without one a site that has the default gates of all phases: what `list` speaks of.
+    pub(crate) fn site_with_default_gates(&self) -> Result<Site> {
+        if self.site_folder.is_some() {
+            return self.site();
+        }
+        let files = SiteFiles { origin: "default gates".into(), files: [("site.toml".to_owned(), BARE_SITE.to_owned())].into() };
+        site::assemble(files, &owned(embedded::GATES), &owned(embedded::PARTS)).map_err(|error| Usage(error.to_string()).into())
+    }
+
+    /// The host that is probed.
+    pub(crate) fn host(&self) -> Result<Host> {
+        match &self.source {
+            Source::Live(root) => Ok(Host::live(root)),
+            Source::Snapshot(file) => {
+                let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
+                Host::from_snapshot(&text).map_err(|error| Usage(format!("{}: {error}", file.display())).into())
+            }
+        }
+    }
+
+    /// The root of the live tree that is probed; none for a snapshot.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Live(root) => Some(root),
+            Source::Snapshot(_) => None,
+        }
+    }
+
+    /// The command line that repeats `act` on the same site, for reports.
+    pub(crate) fn command(&self, act: &str) -> String {
+        let site = self.site_folder.as_ref().map(|folder| format!(" --site {}", folder.display())).unwrap_or_default();
+        let source = match &self.source {
+            Source::Snapshot(file) => format!(" --snapshot {}", file.display()),
+            Source::Live(root) if root == Path::new("/") => String::new(),
+            Source::Live(root) => format!(" --root {}", root.display()),
+        };
+        format!("assay{site}{source} --runs {} {}", self.runs.display(), act.trim())
+    }
+
+    /// Whether the machine itself is probed, and may be loaded.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match &self.source {
+            Source::Live(root) => root == Path::new("/"),
+            Source::Snapshot(_) => false,
+        }
+    }
+
+    /// Refuses work that loads or records the machine when something else was named as the host.
+    pub(crate) fn require_this_machine(&self, act: &str) -> Result<()> {
+        if self.is_this_machine() {
+            return Ok(());
+        }
+        Err(Usage(format!("{act} works on this machine only, not with --root or --snapshot")).into())
+    }
+
+    /// Probes the host.
+    pub(crate) fn inventory(&self, host: &Host) -> Inventory {
+        take_inventory(host, &self.probe_options())
+    }
+
+    /// Deadline and time of probing.
+    pub(crate) fn probe_options(&self) -> ProbeOptions {
+        ProbeOptions { deadline: self.probe_deadline, now: jiff::Timestamp::now() }
+    }
+}
+
+/// Version and revision of this binary.
+pub(crate) fn tool() -> String {
+    format!("assay {} ({})", env!("CARGO_PKG_VERSION"), env!("ASSAY_REVISION"))
+}
+
+fn owned(embedded: &[(&str, &str)]) -> Vec<(String, String)> {
+    embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn read_site(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for (below, prefix) in [(folder.to_path_buf(), ""), (folder.join("gates"), "gates/")] {
+        if !prefix.is_empty() && !below.is_dir() {
+            continue;
+        }
+        let entries = fs::read_dir(&below).with_context(|| Usage(format!("cannot list the site folder {}", below.display())))?;
+        for entry in entries {
+            let path = entry.with_context(|| format!("cannot list {}", below.display()))?.path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let size = fs::metadata(&path).with_context(|| Usage(format!("cannot read {}", path.display())))?.len();
+            if size > SITE_FILE_MAX {
+                return Err(Usage(format!("{} has {size} bytes; a file of a site has at most {SITE_FILE_MAX}", path.display())).into());
+            }
+            let text = fs::read_to_string(&path).with_context(|| Usage(format!("cannot read {}", path.display())))?;
+            files.insert(format!("{prefix}{name}"), text);
+        }
+    }
+    if !files.contains_key("site.toml") {
+        return Err(Usage(format!("{} is no site: it has no site.toml", folder.display())).into());
+    }
+    Ok(files)
+}

@@ -1,0 +1,149 @@
+//! Loading the machine: a scenario becomes a plan for this node, the plan a run, with progress on standard error.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use assay_model::inventory::Inventory;
+use assay_model::run::{CounterSample, Ended, Environment, Run};
+use assay_probes::{Host, environment, error_counters};
+use assay_scenarios::catalog;
+use assay_scenarios::claim::target_kind;
+use assay_scenarios::error::ScenarioError;
+use assay_scenarios::journal::Stamps;
+use assay_scenarios::plan::{Plan, PlanContext, plan, this_host};
+use assay_scenarios::runner::{self, Progress, Surroundings};
+use assay_scenarios::scenario::Scenario;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::context::Usage;
+
+/// The scenario of that name, or in the file of that path.
+pub(crate) fn scenario(name: &str) -> Result<Scenario> {
+    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    if !is_file {
+        return catalog::scenario(name).map_err(refusal);
+    }
+    let text = std::fs::read_to_string(name).with_context(|| Usage(format!("cannot read the scenario {name}")))?;
+    Scenario::parse(name, &text, &catalog::engines()).map_err(|error| Usage(error.to_string()).into())
+}
+
+/// What `scenario` would do on this node. A folder that does not exist is made only when it is `ours` to make.
+pub(crate) fn plan_for(scenario: &Scenario, target: &Path, inventory: &Inventory) -> Result<Plan> {
+    let kind = match scenario.target_bytes {
+        Some(_) => Some((target, target_kind(target).map_err(|error| refusal(error.into()))?)),
+        None => None,
+    };
+    let (cpus, memory_available) = this_host();
+    plan(scenario, &PlanContext { target: kind, inventory: Some(inventory), cpus: &cpus, memory_available }).map_err(refusal)
+}
+
+/// The machine as a place for runs.
+pub(crate) struct Machine<'a> {
+    host: &'a Host,
+    inventory: &'a Inventory,
+    runs: PathBuf,
+}
+
+impl<'a> Machine<'a> {
+    /// The probed machine, and where its runs are kept.
+    pub(crate) fn new(host: &'a Host, inventory: &'a Inventory, runs: &Path) -> Self {
+        Self { host, inventory, runs: runs.to_owned() }
+    }
+
+    /// Runs a plan as run `id`.
+    pub(crate) fn run(&self, id: &str, plan: &Plan) -> Result<Run> {
+        let counters = || error_counters(self.host);
+        let surroundings = self.surroundings(&counters)?;
+        let mut bar = Bar::new(&plan.scenario);
+        runner::run(&self.runs, id, plan, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+    }
+
+    /// Finishes the run in `path`.
+    pub(crate) fn resume(&self, path: &Path) -> Result<Run> {
+        let counters = || error_counters(self.host);
+        let surroundings = self.surroundings(&counters)?;
+        let mut bar = Bar::new("resumed run");
+        runner::resume(path, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+    }
+
+    fn surroundings<'b>(&self, counters: &'b dyn Fn() -> Vec<CounterSample>) -> Result<Surroundings<'b>> {
+        Ok(Surroundings {
+            host: self.inventory.host.clone(),
+            environment: Environment {
+                tool_version: env!("CARGO_PKG_VERSION").into(),
+                tool_revision: env!("ASSAY_REVISION").into(),
+                command: std::env::args().collect(),
+                facts: environment(self.host, self.inventory),
+            },
+            inventory: Some(self.inventory.clone()),
+            counters,
+            stamps: Stamps::of_this_boot()?,
+        })
+    }
+}
+
+/// What the user asked for and cannot have is usage (2); what failed in our hands is the harness (4).
+fn refusal(error: ScenarioError) -> anyhow::Error {
+    match error {
+        ScenarioError::Refused(_)
+        | ScenarioError::Unplannable { .. }
+        | ScenarioError::UnknownScenario { .. }
+        | ScenarioError::Scenario(_)
+        | ScenarioError::Unresumable { .. }
+        | ScenarioError::Held { .. } => {
+            let text = format!("{:#}", anyhow::Error::new(error));
+            Usage(text).into()
+        }
+        ScenarioError::Io { .. } | ScenarioError::Journal { .. } | ScenarioError::Plan { .. } => error.into(),
+    }
+}
+
+/// A bar with the time that is left on a terminal; one line per step elsewhere.
+struct Bar {
+    bar: Option<ProgressBar>,
+    scenario: String,
+}
+
+impl Bar {
+    fn new(scenario: &str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix:>16} [{bar:30}] {eta:>4} left  {msg}").expect("a valid template").progress_chars("=> ");
+            ProgressBar::new(0).with_style(style).with_prefix(scenario.to_owned())
+        });
+        Self { bar, scenario: scenario.to_owned() }
+    }
+
+    fn show(&mut self, progress: &Progress<'_>) {
+        match (&self.bar, progress) {
+            (Some(bar), Progress::RunStarted { total_ms, .. }) => bar.set_length(*total_ms),
+            (None, Progress::RunStarted { run, total_ms }) => eprintln!("{}: run {run}, about {} s", self.scenario, total_ms.div_ceil(1000)),
+            (Some(bar), Progress::StepStarted { step, describe }) => bar.set_message(format!("{step}: {describe}")),
+            (None, Progress::StepStarted { step, describe }) => eprintln!("{}: {step}: {describe}", self.scenario),
+            (Some(bar), Progress::Tick { done_ms, total_ms }) => {
+                bar.set_length(*total_ms);
+                bar.set_position(*done_ms);
+            }
+            (None, Progress::Tick { .. }) | (_, Progress::StepEnded { ended: Ended::Completed, .. }) => {}
+            (Some(bar), Progress::StepEnded { step, ended }) => bar.println(unfinished(step, ended)),
+            (None, Progress::StepEnded { step, ended }) => eprintln!("{}: {}", self.scenario, unfinished(step, ended)),
+        }
+    }
+}
+
+fn unfinished(step: &str, ended: &Ended) -> String {
+    match ended {
+        Ended::Completed => format!("{step}: completed"),
+        Ended::Interrupted => format!("{step}: interrupted"),
+        Ended::Cancelled => format!("{step}: cancelled"),
+        Ended::Failed(why) => format!("{step}: failed: {why}"),
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

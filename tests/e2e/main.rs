@@ -1,0 +1,11 @@
+//! End to end: the real binary, real files, real loop devices, real kills, a real browser.
+
+mod accept;
+mod browser;
+mod command;
+mod exit_codes;
+mod kill;
+mod refusals;
+mod schema;
+mod site;
+mod snapshot;
