@@ -17,6 +17,7 @@ pub(super) fn writable_state(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let ask = |disk: &Component| {
         let seen = Seen::of(disk, &[Attr::ReadOnly, Attr::Removable]);
         let verdict = match (flag(disk, Attr::ReadOnly), flag(disk, Attr::Removable)) {
+            _ if is_made_of_others(disk) => return None,
             (_, Ok(Some(true))) => return None,
             (Err(reason), _) => Verdict::Inconclusive(reason),
             (Ok(Some(false)), _) => Verdict::pass_on(seen.evidence()),
@@ -31,10 +32,18 @@ pub(super) fn writable_state(inventory: &Inventory, site: &Site) -> Vec<Check> {
     WRITABLE.each(inventory, site, Kind::Block, "this node has no fixed disk", ask)
 }
 
+// Devices made of files, of other disks or of what is far away: whoever made one read-only wanted it so (the loop devices of snaps are).
+fn is_made_of_others(disk: &Component) -> bool {
+    ["loop", "dm-", "md", "zd", "nbd", "rbd", "drbd"].iter().any(|driver| name(disk).strip_prefix(driver).is_some_and(is_digits))
+}
+
 // mmcblk0boot0 and mmcblk0boot1 hold firmware and are read-only from the first moment on.
 fn is_emmc_boot_area(disk: &Component) -> bool {
-    let name = disk.value(Attr::Name).and_then(|name| name.as_str()).unwrap_or(&disk.locator);
-    name.strip_prefix("mmcblk").and_then(|rest| rest.split_once("boot")).is_some_and(|(card, area)| is_digits(card) && is_digits(area))
+    name(disk).strip_prefix("mmcblk").and_then(|rest| rest.split_once("boot")).is_some_and(|(card, area)| is_digits(card) && is_digits(area))
+}
+
+fn name(disk: &Component) -> &str {
+    disk.value(Attr::Name).and_then(|name| name.as_str()).unwrap_or(&disk.locator)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -58,6 +67,7 @@ mod tests {
     fn a_fixed_disk_that_is_read_only_is_found() {
         assert_eq!(disk("sda", true, false).strictly(writable_state), Rank::Fail);
         assert_eq!(disk("nvme3n1", true, Reading::Absent).generically(writable_state), Rank::Fail);
+        assert_eq!(disk("md", true, false).generically(writable_state), Rank::Fail);
         assert_eq!(disk("mmcblk0", true, false).generically(writable_state), Rank::Fail);
         let one_of_two = Node::healthy().with(component(Kind::Block, "sdb", &[(Attr::ReadOnly, true.into()), (Attr::Removable, false.into())]));
         assert_eq!(one_of_two.about("sdb", writable_state).verdict.rank(), Rank::Fail);
@@ -65,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn media_and_emmc_boot_areas_are_read_only_by_design() {
-        for node in [disk("sr0", true, true), disk("mmcblk0boot1", true, false)] {
+    fn media_emmc_boot_areas_and_devices_made_of_others_may_be_read_only_by_design() {
+        for node in [disk("sr0", true, true), disk("mmcblk0boot1", true, false), disk("loop7", true, false), disk("dm-0", true, false)] {
             assert_eq!((node.strictly(writable_state), node.generically(writable_state)), (Rank::Inconclusive, Rank::NotApplicable));
         }
     }
