@@ -44,7 +44,7 @@ pub struct Case<'a> {
 
 /// Judges the gate of a case.
 pub fn judge(case: &Case<'_>) -> Judgement {
-    let runs = fresh::newest(case.runs);
+    let runs = fresh::newest(case.runs, case.inventory);
     let figures = figure::figures(&runs);
     let ceilings = figure::ceilings(case.site, case.inventory);
     let checks = evidence(case, &runs);

@@ -172,14 +172,23 @@ fn without_value(ceiling: &Ceiling, absence: Absence) -> Verdict {
 
 fn impossible(metric: &Metric, median: f64, ceiling: Option<&Ceiling>) -> Option<String> {
     match metric.direction {
-        // Nothing takes no time; a limit of "at most" would let it pass.
-        Direction::LowerIsBetter => (median <= 0.0).then(|| format!("the median {median} of {} is not above zero", metric.name)),
+        // No operation takes no time, and "at most" would let it pass. An outage or a count of errors may well be zero.
+        Direction::LowerIsBetter if median < 0.0 || (median == 0.0 && is_latency(metric)) => {
+            Some(format!("a median of {median}{} for {} is impossible", unit(metric), metric.name))
+        }
+        Direction::LowerIsBetter => None,
         Direction::HigherIsBetter => {
             let value = ceiling.filter(|ceiling| ceiling.unit == metric.unit)?.value?;
             (median > value * CEILING_TOLERANCE)
                 .then(|| format!("the median {median} is above the physical ceiling {value}: the measurement is wrong"))
         }
     }
+}
+
+// `storage.randread_4k_qd32.p99`: a quantile of the times of single operations.
+fn is_latency(metric: &Metric) -> bool {
+    let quantile = |word: &str| word.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    metric.name.0.rsplit('.').next().is_some_and(quantile)
 }
 
 /// The reason that the conditions of a step are against its figures; the harness is blamed only when nothing else is.

@@ -91,7 +91,9 @@ fn populated(inventory: &Inventory) -> Result<Vec<&Component>, Reading> {
         match slot.reading(Attr::Populated) {
             Reading::Value(Value::Bool(true)) => modules.push(slot),
             Reading::Value(Value::Bool(false)) => {}
-            other => return Err(Reading::Unreadable(format!("whether {} is populated: {other}", slot.locator))),
+            other @ (Reading::Value(_) | Reading::Absent | Reading::Unreadable(_)) => {
+                return Err(Reading::Unreadable(format!("whether {} is populated: {other}", slot.locator)));
+            }
         }
     }
     if modules.is_empty() { Err(Reading::Absent) } else { Ok(modules) }

@@ -43,17 +43,14 @@ fn label<'a>(metric: &Metric, others: impl Iterator<Item = &'a Metric>) -> Strin
     if shown.is_empty() { metric.name.to_string() } else { format!("{}{{{}}}", metric.name, shown.join(",")) }
 }
 
-/// The ceilings of the node; where it does not give one, that of the order.
+/// The ceilings of the node as observed, and of the order those that no node shows (bonds, Ceph). What the node does not tell is not taken from
+/// the order: a figure would be judged by hardware that nobody saw.
 pub(super) fn ceilings(site: &Site, inventory: Option<&Inventory>) -> Vec<Ceiling> {
     let channels = site.bom.as_ref().and_then(|bom| ceiling::channels_per_socket(bom, &site.parts));
     let mut ceilings = inventory.map(|inventory| ceiling::of_node(inventory, channels)).unwrap_or_default();
-    for ordered in site.bom.iter().flat_map(|bom| ceiling::of_bom(bom, &site.parts)) {
-        match ceilings.iter_mut().find(|known| known.metric == ordered.metric) {
-            None => ceilings.push(ordered),
-            Some(known) if known.value.is_none() && ordered.value.is_some() => *known = ordered,
-            Some(_) => {}
-        }
-    }
+    let ordered = site.bom.as_ref().map(|bom| ceiling::of_bom(bom, &site.parts)).unwrap_or_default();
+    let unseen: Vec<Ceiling> = ordered.into_iter().filter(|one| !ceilings.iter().any(|known| known.metric == one.metric)).collect();
+    ceilings.extend(unseen);
     ceilings.sort_by(|a, b| a.metric.cmp(&b.metric));
     ceilings
 }

@@ -29,14 +29,15 @@ const IDENTITY: &[Attr] = &[
     Attr::Mac,
 ];
 
-/// The newest run of each scenario, by scenario.
-pub(super) fn newest(runs: &[Run]) -> Vec<&Run> {
+/// The newest run of each scenario, by scenario. Runs of this host go before those of others, which are shown only where it has none.
+pub(super) fn newest<'a>(runs: &'a [Run], inventory: Option<&Inventory>) -> Vec<&'a Run> {
     let mut newest: BTreeMap<&str, &Run> = BTreeMap::new();
+    let own = |run: &Run| inventory.is_some_and(|inventory| run.hosts.contains(&inventory.host));
     // A start that cannot be read sorts first: it never hides a run whose start can.
-    let age = |run: &Run| (run.started_at.parse::<Timestamp>().ok(), run.id.clone());
+    let rank = |run: &Run| (own(run), run.started_at.parse::<Timestamp>().ok(), run.id.clone());
     for run in runs {
         let kept = newest.entry(&run.scenario).or_insert(run);
-        if age(run) > age(kept) {
+        if rank(run) > rank(kept) {
             *kept = run;
         }
     }

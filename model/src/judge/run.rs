@@ -59,11 +59,9 @@ pub(super) fn limit_check(requirement: &Requirement, limit: &limit::Limit, figur
     let answer = limit::judge(limit, &figure.metric.fact, ceiling_of(figure, ceilings), &figure.step.conditions, absence);
     let mut verdict = answer.verdict;
     // A limit says how fast; an unfinished run or step says nothing about that.
-    for (what, ended) in [("the run", &figure.run.ended), ("its step", &figure.step.ended)] {
-        if let Some(why) = unfinished(ended) {
-            verdict = Verdict::Inconclusive(Reason::Interrupted(format!("{what} {why}")));
-            break;
-        }
+    let whole = unfinished(&figure.run.ended).map(|why| format!("the run {why}"));
+    if let Some(why) = whole.or_else(|| unfinished(&figure.step.ended).map(|why| format!("its step {why}"))) {
+        verdict = Verdict::Inconclusive(Reason::Interrupted(why));
     }
     let source = format!("run {}, step {}", figure.run.id, figure.step.name);
     let check = Check::new(requirement.id.as_str(), figure.label.clone(), verdict, answer.expected, answer.observed, source);
@@ -71,17 +69,11 @@ pub(super) fn limit_check(requirement: &Requirement, limit: &limit::Limit, figur
 }
 
 fn completed(run: &Run) -> Check {
-    let open = run.steps.iter().find_map(|step| Some(format!("step {} {}", step.name, unfinished(&step.ended)?)));
-    let verdict = match (unfinished(&run.ended), open) {
-        (Some(why), Some(step)) => Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}; {step}"))),
-        (Some(why), None) => Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}"))),
-        (None, Some(step)) => Verdict::Inconclusive(Reason::Interrupted(step)),
-        (None, None) if run.steps.is_empty() => Verdict::Inconclusive(Reason::NotRun("the run has no step".into())),
-        (None, None) => witnessed(run, format!("completed with {} steps", run.steps.len())),
-    };
-    let observed = match &run.ended {
-        Ended::Completed => "completed".to_owned(),
-        Ended::Interrupted | Ended::Cancelled | Ended::Failed(_) => unfinished(&run.ended).unwrap_or_default(),
+    let steps = run.steps.len();
+    let (verdict, observed) = match unfinished_run(run) {
+        Some(why) => (Verdict::Inconclusive(Reason::Interrupted(why.clone())), why),
+        None if steps == 0 => (Verdict::Inconclusive(Reason::NotRun("the run has no step".into())), "no step".to_owned()),
+        None => (witnessed(run, format!("completed with {steps} steps")), format!("completed with {steps} steps")),
     };
     check(run, COMPLETED, verdict, "every planned step is done", observed, Vec::new())
 }
@@ -99,8 +91,8 @@ fn data_verified(run: &Run, medium: Medium) -> Check {
     let silent = run.steps.iter().find(|step| medium_of(run, step) == Some(medium) && is_unverified(step, medium));
     let verdict = if !corrupt.is_empty() {
         Verdict::Fail(format!("wrong content: {}", corrupt.join(", ")))
-    } else if let Some(why) = unfinished(&run.ended) {
-        Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}")))
+    } else if let Some(why) = unfinished_run(run) {
+        Verdict::Inconclusive(Reason::Interrupted(why))
     } else if counted.is_empty() || operations == 0 {
         Verdict::Inconclusive(Reason::NotRun("no operation was counted".into()))
     } else if verified == 0 {
@@ -121,8 +113,8 @@ fn no_failed_operations(run: &Run) -> Check {
     let silent = run.steps.iter().find(|step| medium_of(run, step) == Some(Medium::Storage) && step.verification.is_none());
     let verdict = if !failed.is_empty() {
         Verdict::Fail(format!("operations failed or came back short: {}", failed.join(", ")))
-    } else if let Some(why) = unfinished(&run.ended) {
-        Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}")))
+    } else if let Some(why) = unfinished_run(run) {
+        Verdict::Inconclusive(Reason::Interrupted(why))
     } else if operations == 0 {
         Verdict::Inconclusive(Reason::NotRun("no operation was counted".into()))
     } else if let Some(step) = silent {
@@ -165,8 +157,8 @@ fn no_new_errors(run: &Run) -> Check {
     };
     let verdict = if !rose.is_empty() {
         Verdict::Fail(format!("new errors: {}", rose.join(", ")))
-    } else if let Some(why) = unfinished(&run.ended) {
-        Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}")))
+    } else if let Some(why) = unfinished_run(run) {
+        Verdict::Inconclusive(Reason::Interrupted(why))
     } else if let Some(reason) = unknown {
         Verdict::Inconclusive(reason)
     } else if run.steps.is_empty() {
@@ -203,9 +195,9 @@ fn change(step: &Step, delta: &CounterDelta) -> Change {
 
 fn undisturbed(run: &Run) -> Check {
     let conditions: Vec<Condition> = run.steps.iter().flat_map(|step| step.conditions.iter().cloned()).collect();
-    let verdict = match (limit::doubtful(&conditions), unfinished(&run.ended)) {
+    let verdict = match (limit::doubtful(&conditions), unfinished_run(run)) {
         (Some(reason), _) => Verdict::Inconclusive(reason),
-        (None, Some(why)) => Verdict::Inconclusive(Reason::Interrupted(format!("the run {why}"))),
+        (None, Some(why)) => Verdict::Inconclusive(Reason::Interrupted(why)),
         (None, None) if run.steps.is_empty() => Verdict::Inconclusive(Reason::NotRun("the run has no step".into())),
         (None, None) => witnessed(run, format!("no disturbance in {} steps", run.steps.len())),
     };
@@ -215,6 +207,14 @@ fn undisturbed(run: &Run) -> Check {
         n => format!("{n} disturbances"),
     };
     check(run, UNDISTURBED, verdict, "nothing else disturbed the measurement", observed, Vec::new())
+}
+
+/// What of a run is not done: the run as a whole, or a step of one that says it completed.
+fn unfinished_run(run: &Run) -> Option<String> {
+    let whole = unfinished(&run.ended).map(|why| format!("the run {why}"));
+    let step = run.steps.iter().find_map(|step| Some(format!("step {} {}", step.name, unfinished(&step.ended)?)));
+    let all: Vec<String> = [whole, step].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// Why something that ended did not end well.

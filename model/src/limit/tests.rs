@@ -16,7 +16,11 @@ fn metric(samples: &[f64]) -> Metric {
 }
 
 fn latency(samples: &[f64]) -> Metric {
-    Metric { unit: Unit::Nanoseconds, direction: Direction::LowerIsBetter, ..metric(samples) }
+    Metric { name: "storage.randread_4k_qd1.p99_9".into(), unit: Unit::Nanoseconds, direction: Direction::LowerIsBetter, ..metric(samples) }
+}
+
+fn outage(samples: &[f64]) -> Metric {
+    Metric { name: "bond.failover.outage".into(), ..latency(samples) }
 }
 
 fn ceiling(value: Option<f64>, inputs: &[(&str, Reading)]) -> Ceiling {
@@ -73,6 +77,8 @@ fn the_median_decides_inside_at_and_outside_of_the_bound() {
         (Bound::AtMost(500.0), latency(&[500.0]), pass),
         (Bound::AtMost(500.0), latency(&[500.1]), fail),
         (Bound::AtMost(500.0), latency(&[0.0]), invalid),
+        (Bound::AtMost(500.0), outage(&[0.0]), pass),
+        (Bound::AtMost(500.0), outage(&[-1.0]), invalid),
         (Bound::AtMost(500.0), latency(&[-1.0]), invalid),
         (Bound::AtMost(500.0), latency(&[f64::NAN]), invalid),
         (Bound::AtMost(500.0), latency(&[]), (Rank::Inconclusive, "not_run")),
@@ -89,7 +95,8 @@ fn the_median_decides_inside_at_and_outside_of_the_bound() {
 fn a_ceiling_that_lacks_an_input_judges_nothing() {
     let (absent, unreadable, known) = (Reading::Absent, Reading::Unreadable("EIO".into()), Reading::from(2_u64));
     let unknown = (Rank::Inconclusive, "unreadable");
-    let cases: &[(Option<Ceiling>, Absence, (Rank, &str), &str)] = &[
+    type Row<'a> = (Option<Ceiling>, Absence, (Rank, &'a str), &'a str);
+    let cases: &[Row<'_>] = &[
         (None, Absence::Inconclusive, unknown, "no ceiling is known"),
         (None, Absence::NotApplicable, unknown, "no ceiling is known"),
         (Some(ceiling(None, &[("a", absent.clone()), ("b", known.clone())])), Absence::Inconclusive, unknown, "a is absent"),

@@ -1,0 +1,176 @@
+//! Checks from runs, each against planted faults.
+
+use super::*;
+
+#[test]
+fn planted_faults_of_a_run_are_found() {
+    holds(&[
+        (
+            "interrupted",
+            |f| f.run("storage-quick").ended = Ended::Interrupted,
+            3,
+            "run.completed (storage-quick): interrupted: the run was interrupted",
+        ),
+        ("cancelled", |f| f.run("storage-quick").ended = Ended::Cancelled, 3, "cancelled"),
+        ("failed", |f| f.run("storage-quick").ended = Ended::Failed("no space".into()), 3, "no space"),
+        ("a step failed", |f| f.step("random").ended = Ended::Failed("EIO".into()), 3, "step random failed: EIO"),
+        ("no step", |f| f.run("memory-triad").steps.clear(), 3, "the run has no step"),
+        ("a scenario without a run", |f| f.runs.truncate(1), 3, "run.completed (memory-triad): not_run: there is no run of scenario memory-triad"),
+        ("a disk scenario without a run", |f| drop(f.runs.remove(0)), 3, "storage.data_verified (storage-quick): not_run"),
+        ("no run", |f| f.runs.clear(), 3, "there is no run of scenario"),
+        ("corrupt", |f| corrupt(f.verification("verify")), 1, "wrong content: 2 x stale in step verify"),
+        ("corrupt during a read", |f| corrupt(f.verification("random")), 1, "wrong content: 2 x stale in step random"),
+        (
+            "corrupt, then interrupted",
+            |f| {
+                corrupt(f.verification("random"));
+                f.run("storage-quick").ended = Ended::Interrupted;
+            },
+            1,
+            "wrong content",
+        ),
+        ("reads not compared", |f| f.verification("random").verified = 0, 3, "step random compared nothing"),
+        ("reads not counted", |f| f.step("random").verification = None, 3, "step random compared nothing"),
+        (
+            "nothing compared",
+            |f| {
+                f.step("random").metrics.clear();
+                f.verification("random").verified = 0;
+                f.verification("verify").verified = 0;
+            },
+            3,
+            "none of 1512 operations was compared",
+        ),
+        ("no operation", |f| nothing(f, &["layout", "random", "verify"]), 3, "no operation was counted"),
+        ("a wrong element", |f| corrupt(f.verification("triad")), 1, "memory.triad_verified (memory-triad): wrong content"),
+        ("triad not compared", |f| f.verification("triad").verified = 0, 3, "memory.triad_verified"),
+        ("triad not counted", |f| f.step("triad").verification = None, 3, "memory.triad_verified (memory-triad): not_run: no operation was counted"),
+        ("failed operations", |f| f.verification("random").failed = [("EIO".into(), 3)].into(), 1, "3 x EIO in step random"),
+        ("throttled", |f| f.step("triad").conditions.push(Condition::Throttled("package 0".into())), 3, "run.undisturbed (memory-triad): disturbed"),
+        ("at the floor", |f| f.step("random").conditions.push(Condition::AtHarnessFloor("x".into())), 3, "at_harness_floor"),
+    ]);
+}
+
+fn corrupt(verification: &mut Verification) {
+    verification.corrupt.insert("stale".into(), 2);
+}
+
+fn nothing(f: &mut Fixture, steps: &[&str]) {
+    for step in steps {
+        f.step(step).metrics.clear();
+        *f.verification(step) = Verification::default();
+    }
+}
+
+#[test]
+fn new_errors_during_a_run_are_told_from_old_ones_and_from_none() {
+    holds(&[
+        ("one more", |f| f.step("random").counters[0] = counter(3, 5), 1, "new errors: 0000:41:00.0 aer_correctable during step random: +2 (3 to 5)"),
+        (
+            "reset",
+            |f| f.step("random").counters[0] = counter(3, 0),
+            3,
+            "invalid: 0000:41:00.0 aer_correctable during step random: went back from 3 to 0",
+        ),
+        ("unreadable before", |f| f.step("random").counters[0] = counter(Reading::Unreadable("EIO".into()), 3), 3, "EIO"),
+        ("unreadable after", |f| f.step("random").counters[0] = counter(3, Reading::Unreadable("EIO".into())), 3, "EIO"),
+        ("vanished", |f| f.step("random").counters[0] = counter(3, Reading::Absent), 3, "the counter vanished"),
+        ("appeared", |f| f.step("random").counters[0] = counter(Reading::Absent, 0), 3, "the counter appeared"),
+        ("no number", |f| f.step("random").counters[0] = counter("none", "none"), 3, "not a whole number"),
+        ("not read in one step", |f| f.step("random").counters.clear(), 3, "no counter was read around step random"),
+        (
+            "an error beats what was not read",
+            |f| f.step("random").counters = vec![counter(Reading::Unreadable("EIO".into()), 3), counter(3, 4)],
+            1,
+            "+1 (3 to 4)",
+        ),
+        ("no counter at all", |f| no_counters(f), 3, "this host has no error counters"),
+    ]);
+    admits(&[
+        ("one counter that this host lacks", |f| f.step("random").counters.push(counter(Reading::Absent, Reading::Absent)), ""),
+        (
+            "no counter, and nothing was ordered",
+            |f| {
+                no_counters(f);
+                f.site.absence = Absence::NotApplicable;
+            },
+            "",
+        ),
+    ]);
+}
+
+fn counter(before: impl Into<Reading>, after: impl Into<Reading>) -> CounterDelta {
+    super::counter(before, after)
+}
+
+fn no_counters(f: &mut Fixture) {
+    for step in f.runs.iter_mut().flat_map(|run| &mut run.steps) {
+        step.counters = vec![counter(Reading::Absent, Reading::Absent)];
+    }
+}
+
+#[test]
+fn a_figure_is_judged_against_the_ceiling_of_the_node() {
+    fn figure(f: &mut Fixture, samples: &[f64]) {
+        f.step("triad").metrics[0].fact.samples = Samples::new(samples.to_vec());
+    }
+    holds(&[
+        ("too slow", |f| figure(f, &[50e9]), 1, "memory.triad_bandwidth (memory.triad.bandwidth): the median 50000000000 is below 53760000000"),
+        ("above the ceiling", |f| figure(f, &[80e9]), 3, "above the physical ceiling 76800000000"),
+        ("no number", |f| figure(f, &[f64::NAN]), 3, "not a finite number"),
+        ("no sample", |f| figure(f, &[]), 3, "no sample"),
+        ("interrupted", |f| f.run("memory-triad").ended = Ended::Interrupted, 3, "memory.triad_bandwidth (memory.triad.bandwidth): interrupted"),
+        ("of a step that failed", |f| f.step("triad").ended = Ended::Failed("x".into()), 3, "its step failed: x"),
+        ("a speed that was not read", |f| slow_module(f, Reading::Absent), 3, "configured speed, MT/s is absent"),
+        ("one node of two too slow", |f| second(f, 50e9), 1, "memory.triad.bandwidth{numa_node=1}"),
+    ]);
+    admits(&[
+        ("at the limit", |f| figure(f, &[53.76e9]), ""),
+        ("two nodes", |f| second(f, 60e9), ""),
+        (
+            "no ordered speed and none to be read",
+            |f| {
+                f.site.absence = Absence::NotApplicable;
+                slow_module(f, Reading::Absent);
+            },
+            "",
+        ),
+    ]);
+}
+
+fn second(f: &mut Fixture, figure: f64) {
+    let metric = metric("memory.triad.bandwidth", Unit::BytesPerSecond, &[("numa_node", "1")], &[figure]);
+    f.step("triad").metrics.push(metric);
+}
+
+// The same in both inventories, so that the node stays the one of the run.
+fn slow_module(f: &mut Fixture, speed: Reading) {
+    for module in &mut f.inventory().components[2..] {
+        module.attributes.insert(Attr::ConfiguredSpeed, speed.clone());
+    }
+}
+
+#[test]
+fn every_figure_is_listed_with_its_ceiling_and_its_interval() {
+    let judgement = Fixture::healthy().judge();
+    let names: Vec<&str> = judgement.metrics.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["harness.null_4k_qd128.iops", "memory.triad.bandwidth", "storage.randread_4k_qd32.iops"]);
+    let triad = &judgement.metrics[1];
+    assert_eq!((triad.value, triad.ceiling, triad.low, triad.high), (Some(60.1e9), Some(76.8e9), Some(60e9), Some(60.2e9)));
+    assert!(triad.efficiency.is_some_and(|share| (share - 0.7826).abs() < 1e-3));
+    assert_eq!((judgement.metrics[0].low, judgement.metrics[0].ceiling), (None, None), "one sample has no interval");
+    let broken = Fixture::spoilt(|f| f.step("triad").metrics[0].fact.samples = Samples::new(vec![f64::NAN])).judge();
+    assert_eq!((broken.metrics[1].value, broken.metrics[1].low), (None, None));
+    let two = Fixture::spoilt(|f| second(f, 60e9)).judge();
+    let names: Vec<&str> = two.metrics.iter().map(|row| row.name.as_str()).filter(|name| name.starts_with("memory")).collect();
+    assert_eq!(names, ["memory.triad.bandwidth{numa_node=0}", "memory.triad.bandwidth{numa_node=1}"]);
+}
+
+#[test]
+fn a_judged_check_names_the_events_that_carry_it() {
+    let judgement = Fixture::healthy().judge();
+    assert_eq!(row(&judgement, TRIAD).check.evidence, [30]);
+    assert_eq!(row(&judgement, "storage.data_verified").check.evidence, [50, 51, 52]);
+    assert_eq!(row(&judgement, "memory.triad_verified").check.evidence, [53]);
+    assert_eq!(rows(&judgement, "run.no_new_errors")[0].check.evidence, [40]);
+}
