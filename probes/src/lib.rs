@@ -1,3 +1,10 @@
-//! What the node is: the host seam, one file per probe, and the checks of what was found.
+//! What the node is: the host seam, one file per probe, and the checks of what was found. Nothing here changes anything on the node.
 
 pub mod check;
+mod described;
+mod host;
+mod probe;
+mod sys;
+
+pub use host::{Act, Host, HostError, RecordingOptions};
+pub use probe::{PROBES, Probe, ProbeOptions, take_inventory};

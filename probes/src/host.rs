@@ -1,0 +1,246 @@
+//! The probes' only door to the node: files, folders, links and named kernel calls, answered by the running kernel, by a snapshot of one,
+//! or by the running kernel while every answer is written down. What the answers mean is for the probes to say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use self::answer::{Answer, Ask};
+use self::live::{Live, Refusal};
+use self::redact::Redactor;
+use self::snapshot::Snapshot;
+use crate::sys::ClockState;
+
+mod answer;
+mod error;
+mod live;
+mod reading;
+mod redact;
+mod snapshot;
+
+pub use self::error::{Act, HostError};
+pub(crate) use self::reading::{malformed, reading_from, reading_of, unanswered, whole};
+
+/// Largest text file: `/proc/cpuinfo` of 768 threads is 1.4 MB.
+const TEXT_MAX: usize = 4 << 20;
+/// Largest binary file: a DMI table with room to spare.
+const BYTES_MAX: usize = 16 << 20;
+/// Largest table of which single lines are taken: `/proc/interrupts` has a line per queue and a column per thread.
+const TABLE_MAX: usize = 64 << 20;
+
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+const MACHINE_ID: &str = "/etc/machine-id";
+/// The name under which the call is recorded.
+pub(crate) const ADJTIMEX: &str = "syscall:adjtimex";
+
+/// A node that can be asked. Clones share source and recording.
+#[derive(Debug, Clone)]
+pub struct Host {
+    source: Arc<Source>,
+    in_flight: Arc<Mutex<Option<(Act, String)>>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Live(Live),
+    Snapshot(Snapshot),
+    Recording { live: Live, answers: Mutex<BTreeMap<(String, Ask), Answer>> },
+}
+
+/// How a recording is written.
+#[derive(Debug, Clone)]
+pub struct RecordingOptions {
+    /// Whether serials, addresses, host names and other identities become pseudonyms.
+    pub redact: bool,
+    /// Name and version of the program that records.
+    pub tool: String,
+    /// The time that the header gives.
+    pub now: Timestamp,
+}
+
+impl Host {
+    /// The running kernel, below `root`; `/` for the machine itself.
+    pub fn live(root: &Path) -> Self {
+        Self::of(Source::Live(Live::new(root)))
+    }
+
+    /// A node as written down in a snapshot; see `docs/snapshot-format.md`. A damaged text is refused with its line.
+    pub fn from_snapshot(text: &str) -> Result<Self, HostError> {
+        Ok(Self::of(Source::Snapshot(Snapshot::parse(text)?)))
+    }
+
+    /// The running kernel, with every answer written down for [`Host::recorded`].
+    pub fn recording(root: &Path) -> Self {
+        Self::of(Source::Recording { live: Live::new(root), answers: Mutex::default() })
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source: Arc::new(source), in_flight: Arc::default() }
+    }
+
+    /// The snapshot text of all answers so far. Identities are replaced before anything is written. A host that does not record has none.
+    pub fn recorded(&self, options: &RecordingOptions) -> Result<String, HostError> {
+        let Source::Recording { live, answers } = &*self.source else {
+            return Err(HostError::SourceMissing("recording: the host was not opened with Host::recording".into()));
+        };
+        let answers = locked(answers).clone();
+        let hostname = live.content(HOSTNAME, TEXT_MAX).map_or_else(|_| "unknown".into(), |name| String::from_utf8_lossy(&name).trim().to_owned());
+        let snapshot = Snapshot::new(options, &hostname, answers);
+        if !options.redact {
+            return Ok(snapshot.to_string());
+        }
+        let machine = live.content(MACHINE_ID, TEXT_MAX).unwrap_or_default();
+        Ok(Redactor::keyed_by(&machine)?.redact(snapshot).to_string())
+    }
+
+    /// A door of its own for one probe, so that what it hangs on can be told.
+    pub(crate) fn for_probe(&self) -> Self {
+        Self { source: Arc::clone(&self.source), in_flight: Arc::default() }
+    }
+
+    /// What is being asked right now: `read /sys/...`.
+    pub(crate) fn in_flight(&self) -> Option<String> {
+        locked(&self.in_flight).as_ref().map(|(act, path)| format!("{act} {path}"))
+    }
+
+    /// The text of a file without the line end that closes it. What is not UTF-8 or a control character is replaced by U+FFFD.
+    pub fn read(&self, path: &str) -> Result<String, HostError> {
+        let live = |live: &Live| Ok(Answer::Text(closed(&String::from_utf8_lossy(&live.content(path, TEXT_MAX)?))));
+        match self.ask(Act::Read, path, Ask::Content, live)? {
+            Answer::Text(text) => Ok(text),
+            Answer::Bytes(bytes) => Ok(closed(&String::from_utf8_lossy(&bytes))),
+            other => Err(unexpected(path, &other)),
+        }
+    }
+
+    /// The text of a file, or none when there is no such file.
+    pub fn read_or_none(&self, path: &str) -> Result<Option<String>, HostError> {
+        none_if_absent(self.read(path))
+    }
+
+    /// The content of a binary file.
+    pub fn bytes(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        match self.ask(Act::Read, path, Ask::Bytes, |live| Ok(Answer::Bytes(live.content(path, BYTES_MAX)?)))? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            Answer::Text(text) => Ok(format!("{text}\n").into_bytes()),
+            other => Err(unexpected(path, &other)),
+        }
+    }
+
+    /// The content of a binary file, or none when there is no such file.
+    pub fn bytes_or_none(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        none_if_absent(self.bytes(path))
+    }
+
+    /// The lines of a large table that begin with `label`, blanks before it aside; empty when none does.
+    pub fn lines(&self, path: &str, label: &str) -> Result<String, HostError> {
+        let live = |live: &Live| Ok(Answer::Text(live.lines(path, label, TABLE_MAX)?));
+        match self.ask(Act::Read, path, Ask::Lines(label.to_owned()), live)? {
+            Answer::Text(text) => Ok(labelled(&text, label)),
+            other => Err(unexpected(path, &other)),
+        }
+    }
+
+    /// The names in a folder, sorted.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, HostError> {
+        match self.ask(Act::List, path, Ask::List, |live| Ok(Answer::List(live.list(path)?)))? {
+            Answer::List(names) => Ok(names),
+            other => Err(unexpected(path, &other)),
+        }
+    }
+
+    /// The names in a folder, or none when there is no such folder.
+    pub fn list_or_none(&self, path: &str) -> Result<Option<Vec<String>>, HostError> {
+        none_if_absent(self.list(path))
+    }
+
+    /// Where a symbolic link leads, as it is written.
+    pub fn link(&self, path: &str) -> Result<String, HostError> {
+        match self.ask(Act::Follow, path, Ask::Link, |live| Ok(Answer::Link(live.link(path)?)))? {
+            Answer::Link(target) => Ok(target),
+            other => Err(unexpected(path, &other)),
+        }
+    }
+
+    /// Whether the path exists.
+    pub fn exists(&self, path: &str) -> Result<bool, HostError> {
+        let live = |live: &Live| Ok(if live.exists(path)? { Answer::Exists } else { Answer::Absent });
+        none_if_absent(self.ask(Act::LookFor, path, Ask::Existence, live)).map(|found| found.is_some())
+    }
+
+    /// What the kernel says of its clock.
+    pub(crate) fn adjtimex(&self) -> Result<ClockState, HostError> {
+        let live = |_: &Live| Ok(Answer::Text(answer::clock_text(crate::sys::adjtimex()?)));
+        match self.ask(Act::Call, ADJTIMEX, Ask::Content, live)? {
+            Answer::Text(text) => answer::clock_state(&text).map_err(|reason| HostError::Malformed { path: ADJTIMEX.into(), reason }),
+            other => Err(unexpected(ADJTIMEX, &other)),
+        }
+    }
+
+    /// Asks the source; an answer that says "no" becomes the error.
+    fn ask(&self, act: Act, path: &str, ask: Ask, of: impl FnOnce(&Live) -> Result<Answer, Refusal>) -> Result<Answer, HostError> {
+        let answer = match &*self.source {
+            Source::Live(live) => self.watched(act, path, || answered(of(live))),
+            Source::Snapshot(snapshot) => {
+                snapshot.answer(path, &ask).ok_or_else(|| HostError::NotRecorded { act, path: path.to_owned() })?
+            }
+            Source::Recording { live, answers } => {
+                let answer = self.watched(act, path, || answered(of(live)));
+                locked(answers).insert((path.to_owned(), ask), answer.clone());
+                answer
+            }
+        };
+        match answer {
+            Answer::Absent => Err(HostError::Absent { act, path: path.to_owned() }),
+            Answer::Refused(source) => Err(HostError::Refused { act, path: path.to_owned(), source }),
+            Answer::TooLarge(limit) => Err(HostError::TooLarge { path: path.to_owned(), limit }),
+            Answer::Text(_) | Answer::Bytes(_) | Answer::List(_) | Answer::Link(_) | Answer::Exists => Ok(answer),
+        }
+    }
+
+    fn watched<T>(&self, act: Act, path: &str, ask: impl FnOnce() -> T) -> T {
+        *locked(&self.in_flight) = Some((act, path.to_owned()));
+        let answer = ask();
+        *locked(&self.in_flight) = None;
+        answer
+    }
+}
+
+// A panic of another probe leaves what it had written, and that is as true as before.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn answered(answer: Result<Answer, Refusal>) -> Answer {
+    answer.unwrap_or_else(|refusal| match refusal {
+        Refusal::Absent => Answer::Absent,
+        Refusal::Errno(errno) => Answer::Refused(errno),
+        Refusal::TooLarge(limit) => Answer::TooLarge(limit),
+    })
+}
+
+fn none_if_absent<T>(answer: Result<T, HostError>) -> Result<Option<T>, HostError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn unexpected(path: &str, answer: &Answer) -> HostError {
+    HostError::Malformed { path: path.to_owned(), reason: format!("the snapshot gives {} here", answer.noun()) }
+}
+
+// Kernel texts end with one line end, some with several or with NUL; none of them carries meaning. Control characters never reach a terminal.
+fn closed(text: &str) -> String {
+    let is_kept = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
+    text.trim_end_matches(['\n', '\0']).replace(|character| !is_kept(character), "\u{fffd}")
+}
+
+/// The lines of `text` that begin with `label`, blanks before it aside.
+fn labelled(text: &str, label: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with(label)).collect();
+    closed(&lines.join("\n"))
+}

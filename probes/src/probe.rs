@@ -1,0 +1,33 @@
+//! The trait of probes and their registry. How they are asked is in `probe/survey.rs`; to add one, see `docs/adding-a-probe.md`.
+
+use assay_model::attr::Kind;
+use assay_model::component::Component;
+
+use crate::host::{Host, HostError};
+
+mod block;
+mod cpu;
+mod cpu_list;
+mod memory;
+mod nic;
+mod os;
+mod pci;
+mod survey;
+
+pub use self::survey::{ProbeOptions, take_inventory};
+
+/// One way of looking at a node. It changes nothing, reads through [`Host`] only and answers with facts, not with judgements.
+pub trait Probe: Sync {
+    /// Its name: a word.
+    fn name(&self) -> &'static str;
+    /// One sentence that says what it looks at, and where.
+    fn describe(&self) -> &'static str;
+    /// The kinds of component that it answers for. After it completed, a kind without components means "none fitted".
+    fn kinds(&self) -> &'static [Kind];
+    /// Everything that it sees. `Err` only when it could not look; an attribute that could not be read is a reading, and a source that this
+    /// host does not have is [`HostError::SourceMissing`].
+    fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError>;
+}
+
+/// Every probe, in the order of reports.
+pub const PROBES: &[&dyn Probe] = &[&cpu::Cpu, &memory::Memory, &pci::Pci, &block::Block, &nic::Nic, &os::Os];
