@@ -118,11 +118,6 @@ pub fn verify_gate(site: &Site, checks: &[Check]) -> Gate {
     }
 }
 
-/// The checks that a run gives by itself, whatever gate asks for them: what [`RUN_CHECKS`] names, without regard to its age or its node.
-pub fn checks_of(run: &Run) -> Vec<Check> {
-    run::checks(run)
-}
-
 /// The earliest phase whose gate lists a check.
 pub fn phase_of(site: &Site, id: &CheckId) -> Option<Phase> {
     listing(site, id).map(|(phase, _)| phase)
