@@ -2,10 +2,9 @@
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading};
-
 use rustix::io::Errno;
 
-use crate::host::{Host, HostError, whole};
+use crate::host::{Host, HostError, reading_from, reading_of, whole};
 
 /// A component under description.
 pub(crate) struct Described<'a> {
@@ -25,16 +24,13 @@ impl<'a> Described<'a> {
         Self { folder: folder.into(), ..self }
     }
 
-    /// The path of a file in the folder.
-    pub(crate) fn path(&self, file: &str) -> String {
+    fn path(&self, file: &str) -> String {
         format!("{}/{file}", self.folder)
     }
 
     /// A word.
     pub(crate) fn text(self, attr: Attr, file: &str) -> Self {
-        let path = self.path(file);
-        let reading = self.host.reading(&path);
-        self.put(attr, path, reading)
+        self.understood(attr, file, |text| Ok(text.into()))
     }
 
     /// A whole number in decimal.
@@ -66,7 +62,7 @@ impl<'a> Described<'a> {
         let path = self.path(file);
         let reading = match self.host.read(&path) {
             Err(HostError::Refused { source: Errno::INVAL, .. }) => Reading::Absent,
-            answer @ (Ok(_) | Err(_)) => crate::host::reading_of(answer, understand),
+            answer => reading_of(answer, understand),
         };
         self.put(attr, path, reading)
     }
@@ -79,14 +75,7 @@ impl<'a> Described<'a> {
     /// The last step of where a link leads: the name of a driver, of a device.
     pub(crate) fn leads_to(self, attr: Attr, link: &str) -> Self {
         let path = self.path(link);
-        let reading = crate::host::reading_from(self.host.link(&path).map(last_step));
-        self.put(attr, path, reading)
-    }
-
-    /// How many names the folder `file` holds that `counts` takes.
-    pub(crate) fn entries(self, attr: Attr, file: &str, counts: impl Fn(&str) -> bool) -> Self {
-        let path = self.path(file);
-        let reading = crate::host::reading_from(self.host.list(&path).map(|names| total(names.iter().filter(|name| counts(name)).count())));
+        let reading = reading_from(self.host.link(&path).map(last_step));
         self.put(attr, path, reading)
     }
 

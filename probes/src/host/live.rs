@@ -1,100 +1,149 @@
-//! A live machine: files below a root, and the calls of `crate::sys`. Below another root than `/` every path is resolved by the kernel inside it
-//! (`openat2` with `RESOLVE_IN_ROOT`): absolute links are re-rooted and `..` does not lead out. Calls have no root, so there they are refused.
+//! Answers of the running kernel, below a root folder. With a root other than `/`, the kernel itself keeps every symbolic link inside of it
+//! (`openat2` with `RESOLVE_IN_ROOT`), so that absolute links of a copied `/sys` lead into the copy. Calls have no root: below one there are none.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, open, openat, openat2, readlinkat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
-use super::{Answer, CONTENT_MAX, Call, Question};
-use crate::error::HostError;
-use crate::sys;
+use crate::sys::{self, ClockState};
 
-/// The machine, or a tree that looks like one.
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Absent,
+    Errno(Errno),
+    TooLarge(usize),
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        if errno == Errno::NOENT || errno == Errno::NOTDIR { Refusal::Absent } else { Refusal::Errno(errno) }
+    }
+}
+
+/// A node that answers for itself.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// `None` is `/`.
-    root: Option<OwnedFd>,
+    root: PathBuf,
 }
 
 impl Live {
-    pub(super) fn open(root: &Path) -> Result<Self, HostError> {
-        if root == Path::new("/") {
-            return Ok(Self { root: None });
-        }
-        // A root that does not exist must not read as a machine that has nothing.
-        match open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(root) => Ok(Self { root: Some(root) }),
-            Err(errno) => Err(HostError::Io { act: "open the root", path: root.display().to_string(), source: errno.into() }),
-        }
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
     }
 
-    pub(super) fn answer(&self, question: Question, path: &str) -> Answer {
-        let call = [Call::Adjtimex, Call::Uname].into_iter().find(|call| call.name() == path);
-        let answer = match (call, question) {
-            (Some(call), _) => self.call(call).map(Answer::Content),
-            (None, Question::Read) => self.content(path).map(Answer::Content),
-            (None, Question::List) => self.names(path).map(Answer::Names),
-            (None, Question::Link) => self.target(path).map(Answer::Target),
+    fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// The content of a file, at most `limit` bytes. The size that `stat` gives is not asked: sysfs and procfs lie.
+    pub(super) fn content(&self, path: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+        let mut content = Vec::new();
+        let bound = u64::try_from(limit).map_or(u64::MAX, |limit| limit.saturating_add(1));
+        let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NOCTTY)?);
+        file.take(bound).read_to_end(&mut content).map_err(refusal)?;
+        if content.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(content) }
+    }
+
+    /// The lines of a file that begin with `label` after blanks; the file may be as large as `limit`.
+    pub(super) fn lines(&self, path: &str, label: &str, limit: usize) -> Result<String, Refusal> {
+        let content = self.content(path, limit)?;
+        Ok(super::labelled(&String::from_utf8_lossy(&content), label))
+    }
+
+    /// The names in a folder, sorted. A name that is not UTF-8 cannot be asked for again; none exists in sysfs.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>, Refusal> {
+        let folder = match self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            // Something is there, and it is no folder.
+            Err(Refusal::Absent) if self.exists(path)? => return Err(Refusal::Errno(Errno::NOTDIR)),
+            opened => opened?,
         };
-        answer.unwrap_or_else(|error| Answer::Failed(error.raw_os_error().unwrap_or(libc::EIO)))
-    }
-
-    fn open_below(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let opened = match &self.root {
-            None => openat(CWD, path, flags, Mode::empty()),
-            Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
-        };
-        Ok(opened?)
-    }
-
-    fn content(&self, path: &str) -> io::Result<Vec<u8>> {
-        let file = File::from(self.open_below(path, OFlags::RDONLY)?);
-        let bound = u64::try_from(CONTENT_MAX).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
-        let mut content = Vec::with_capacity(4096);
-        file.take(bound + 1).read_to_end(&mut content)?;
-        if content.len() > CONTENT_MAX { Err(io::Error::from_raw_os_error(libc::EFBIG)) } else { Ok(content) }
-    }
-
-    fn names(&self, path: &str) -> io::Result<Vec<String>> {
-        let folder = self.open_below(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut names = Vec::new();
         for entry in Dir::read_from(folder)? {
             let entry = entry?;
-            // A name that is not UTF-8 could not be asked for later, and would be missing without a word.
-            let name = entry.file_name().to_str().map_err(|_| io::Error::from_raw_os_error(libc::EILSEQ))?;
+            let name = String::from_utf8_lossy(entry.file_name().to_bytes()).into_owned();
             if name != "." && name != ".." {
-                names.push(name.to_owned());
+                names.push(name);
             }
         }
-        names.sort_unstable();
+        names.sort();
         Ok(names)
     }
 
-    fn target(&self, path: &str) -> io::Result<String> {
-        let link = self.open_below(path, OFlags::PATH | OFlags::NOFOLLOW)?;
-        let target = readlinkat(link, "", Vec::new()).map_err(|errno| match errno {
-            // On a descriptor the kernel says ENOENT for "not a link"; opening it has just shown that it exists.
-            rustix::io::Errno::NOENT => rustix::io::Errno::INVAL,
-            errno => errno,
-        })?;
-        target.into_string().map_err(|_| io::Error::from_raw_os_error(libc::EILSEQ))
+    /// The text of a symbolic link.
+    pub(super) fn link(&self, path: &str) -> Result<String, Refusal> {
+        let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW)?;
+        match rustix::fs::readlinkat(link, c"", Vec::new()) {
+            Ok(target) => Ok(target.to_string_lossy().into_owned()),
+            // The descriptor is open, so ENOENT is the kernel's word for "not a link" here, as EINVAL is for a path.
+            Err(Errno::NOENT) => Err(Refusal::Errno(Errno::INVAL)),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
-    fn call(&self, call: Call) -> io::Result<Vec<u8>> {
-        if self.root.is_some() {
-            return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+    pub(super) fn exists(&self, path: &str) -> Result<bool, Refusal> {
+        match self.open(path, OFlags::PATH) {
+            Ok(_) => Ok(true),
+            Err(Refusal::Absent) => Ok(false),
+            Err(refusal) => Err(refusal),
         }
-        match call {
-            Call::Adjtimex => sys::adjtimex::read().map(|state| state.to_string().into_bytes()),
-            Call::Uname => {
-                let uname = rustix::system::uname();
-                let fields = [("machine", uname.machine()), ("nodename", uname.nodename()), ("release", uname.release()), ("sysname", uname.sysname())];
-                Ok(fields.iter().map(|(name, value)| format!("{name} {}\n", value.to_string_lossy())).collect::<String>().into_bytes())
-            }
+    }
+
+    pub(super) fn clock(&self) -> Result<ClockState, Refusal> {
+        if self.is_this_machine() { Ok(sys::adjtimex()?) } else { Err(Refusal::Absent) }
+    }
+
+    fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Refusal> {
+        let flags = flags | OFlags::CLOEXEC;
+        if self.is_this_machine() {
+            return Ok(rustix::fs::open(path, flags, Mode::empty())?);
         }
+        let root = rustix::fs::open(&self.root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)?)
+    }
+}
+
+fn refusal(error: std::io::Error) -> Refusal {
+    Errno::from_io_error(&error).map_or(Refusal::Errno(Errno::IO), Refusal::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn absolute_links_stay_below_the_root() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(root.path().join("sys/devices/a")).expect("folders");
+        fs::write(root.path().join("sys/devices/a/model"), "inside\n").expect("a file");
+        symlink("/sys/devices/a", root.path().join("sys/b")).expect("a link");
+        symlink("../../../../etc", root.path().join("sys/up")).expect("a link");
+        let live = Live::new(root.path());
+        assert_eq!(live.content("/sys/b/model", 100), Ok(b"inside\n".to_vec()));
+        assert_eq!(live.link("/sys/b"), Ok("/sys/devices/a".into()));
+        assert_eq!(live.content("/sys/up/passwd", 1 << 20), Err(Refusal::Absent));
+        assert_eq!(live.list("/sys"), Ok(vec!["b".into(), "devices".into(), "up".into()]));
+        assert_eq!(live.clock(), Err(Refusal::Absent), "the clock of this machine is not that of the copy");
+    }
+
+    #[test]
+    fn absent_refused_and_too_large_are_told_apart() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::write(root.path().join("long"), [b'x'; 11]).expect("a file");
+        let live = Live::new(root.path());
+        assert_eq!(live.content("/none", 10), Err(Refusal::Absent));
+        assert_eq!(live.content("/long/below", 10), Err(Refusal::Absent));
+        assert_eq!(live.content("/long", 10), Err(Refusal::TooLarge(10)));
+        assert_eq!(live.content("/long", 11).map(|content| content.len()), Ok(11));
+        assert_eq!(live.content("/", 10), Err(Refusal::Errno(Errno::ISDIR)));
+        assert_eq!(live.link("/long"), Err(Refusal::Errno(Errno::INVAL)));
+        assert_eq!((live.list("/long"), live.list("/none")), (Err(Refusal::Errno(Errno::NOTDIR)), Err(Refusal::Absent)));
+        assert_eq!((live.exists("/long"), live.exists("/none")), (Ok(true), Ok(false)));
     }
 }

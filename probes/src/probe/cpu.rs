@@ -75,24 +75,19 @@ fn offline(host: &Host) -> Reading {
 
 fn describe(host: &Host, package: u64, cpus: &CpuList, info: &Result<CpuInfo, HostError>, offline: &Reading) -> Component {
     let caches = Caches::read(host, cpus);
-    let identity = |attr: Attr, field: &'static str, described: Described<'_>| {
-        let reading = info.as_ref().map_or_else(unanswered, |info| info.common(cpus, field));
-        described.put(attr, format!("{CPUINFO} {field}"), reading)
+    let word = |field| info.as_ref().map_or_else(unanswered, |info| info.common(cpus, field));
+    let number = |field| match word(field) {
+        Reading::Value(text) => whole(&text.to_string()).map_or_else(|why| malformed(&text.to_string(), &why), Reading::from),
+        no @ (Reading::Absent | Reading::Unreadable(_)) => no,
     };
-    let number = |attr: Attr, field: &'static str, described: Described<'_>| {
-        let reading = info.as_ref().map_or_else(unanswered, |info| match info.common(cpus, field) {
-            Reading::Value(text) => whole(&text.to_string()).map_or_else(|why| malformed(&text.to_string(), &why), Reading::from),
-            no @ (Reading::Absent | Reading::Unreadable(_)) => no,
-        });
-        described.put(attr, format!("{CPUINFO} {field}"), reading)
-    };
-    let mut described = Described::new(host, Kind::Cpu, format!("package {package}"), CPUS);
-    described = identity(Attr::Vendor, "vendor_id", described);
-    described = identity(Attr::Model, "model name", described);
-    described = number(Attr::Family, "cpu family", described);
-    described = number(Attr::ModelNumber, "model", described);
-    described = number(Attr::Stepping, "stepping", described);
-    described = identity(Attr::Microcode, "microcode", described);
+    let from = |field: &str| format!("{CPUINFO} {field}");
+    let mut described = Described::new(host, Kind::Cpu, format!("package {package}"), CPUS)
+        .put(Attr::Vendor, from("vendor_id"), word("vendor_id"))
+        .put(Attr::Model, from("model name"), word("model name"))
+        .put(Attr::Family, from("cpu family"), number("cpu family"))
+        .put(Attr::ModelNumber, from("model"), number("model"))
+        .put(Attr::Stepping, from("stepping"), number("stepping"))
+        .put(Attr::Microcode, from("microcode"), word("microcode"));
     let cores = cores(host, cpus);
     let threads = total(cpus.len());
     let per_core = cores.as_ref().map(|cores| threads.checked_div(*cores).unwrap_or_default()).map_err(Clone::clone);
