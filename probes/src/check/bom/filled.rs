@@ -1,4 +1,5 @@
-//! Which attributes the probes fill for each kind, and so what an expectation of the order can be compared with.
+//! Which attributes the probes fill for each kind, and so what an expectation of the order can be compared with. `probes/tests/check_filled.rs` holds it
+//! to what they fill on the host of the tests.
 
 use assay_model::attr::Attr::{self, *};
 use assay_model::attr::Kind;
@@ -139,7 +140,23 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
         ],
     ),
     (Kind::Gpu, &[Driver, PciId, PciSubsystem, NumaNode, LinkSpeed, LinkWidth, LinkSpeedMax, LinkWidthMax]),
-    (Kind::Os, &[Hostname, Kernel, KernelBuild, CommandLine, Distribution, DistributionVersion, Architecture, BootId, Hypervisor, Tainted, Uptime]),
+    (
+        Kind::Os,
+        &[
+            Hostname,
+            Kernel,
+            KernelBuild,
+            CommandLine,
+            Distribution,
+            DistributionVersion,
+            Architecture,
+            BootId,
+            Hypervisor,
+            Tainted,
+            Uptime,
+            Clocksource,
+        ],
+    ),
     (Kind::Clock, &[Clocksource, Synchronised, ClockError, ClockOffset]),
     (Kind::Thermal, &[Name, Temperature, TemperatureMax, TemperatureCritical]),
     (Kind::Throttle, &[CoreThrottles, PackageThrottles]),
