@@ -6,6 +6,7 @@ mod cli;
 mod context;
 mod embedded;
 mod present;
+mod shim;
 mod workload;
 
 use std::process::ExitCode;

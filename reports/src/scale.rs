@@ -17,6 +17,12 @@ pub struct Scaled {
     pub exact: String,
 }
 
+impl std::fmt::Display for Scaled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
 /// How bytes are scaled where the number itself does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bytes {

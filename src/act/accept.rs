@@ -70,7 +70,7 @@ fn begin(site: &Site, options: &Accept) -> Result<Acceptance> {
 
 fn policy(site: &Site, phase: assay_model::phase::Phase) -> Result<String> {
     let text = serde_json::to_string(gate_of(site, phase)?).context("cannot serialise the gate")?;
-    Ok(digest(&[("gate".to_owned(), text)].into()))
+    Ok(digest([("gate".to_owned(), text.as_str())]))
 }
 
 fn resumable(store: &Store, site: &Site, id: &str) -> Result<Acceptance> {

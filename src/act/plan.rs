@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use assay_reports::scale;
 use assay_model::unit::Unit;
-use assay_scenarios::plan::{Plan, PlannedTarget};
+use assay_reports::scale;
+use assay_scenarios::plan::{Plan, PlannedTarget, PlannedWork};
 
 use super::DONE;
 use crate::cli::{Format, Load};
@@ -53,8 +53,11 @@ fn text(plan: &Plan) -> Result<String> {
     writeln!(out, "steps:")?;
     for step in &plan.steps {
         writeln!(out, "  {} ({} rounds): {}", step.name, step.repeats, step.describe)?;
-        for family in step.families() {
-            writeln!(out, "    {family}")?;
+        for work in &step.work {
+            match work {
+                PlannedWork::Io(io) => writeln!(out, "    {}", io.family())?,
+                PlannedWork::Triad { node, .. } => writeln!(out, "    memory.triad on NUMA node {node}")?,
+            }
         }
     }
     Ok(out)
