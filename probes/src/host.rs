@@ -183,9 +183,7 @@ impl Host {
     fn ask(&self, act: Act, path: &str, ask: Ask, of: impl FnOnce(&Live) -> Result<Answer, Refusal>) -> Result<Answer, HostError> {
         let answer = match &*self.source {
             Source::Live(live) => self.watched(act, path, || answered(of(live))),
-            Source::Snapshot(snapshot) => {
-                snapshot.answer(path, &ask).ok_or_else(|| HostError::NotRecorded { act, path: path.to_owned() })?
-            }
+            Source::Snapshot(snapshot) => snapshot.answer(path, &ask).ok_or_else(|| HostError::NotRecorded { act, path: path.to_owned() })?,
             Source::Recording { live, answers } => {
                 // Asked once: who repeats a question gets the answer that the snapshot will give.
                 let key = (path.to_owned(), ask);

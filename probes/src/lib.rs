@@ -1,10 +1,15 @@
 //! What the node is: the host seam, one file per probe, and the checks of what was found. Nothing here changes anything on the node.
 
 pub mod check;
+mod counters;
 mod described;
+mod environment;
 mod host;
 mod probe;
+mod smbios;
 mod sys;
 
+pub use counters::error_counters;
+pub use environment::environment;
 pub use host::{Act, Host, HostError, RecordingOptions};
 pub use probe::{PROBES, Probe, ProbeOptions, take_inventory};

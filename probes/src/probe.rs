@@ -6,14 +6,26 @@ use assay_model::component::Component;
 use crate::host::{Host, HostError};
 
 mod block;
+mod board;
+mod clock;
 mod cpu;
 mod cpu_list;
+mod dimm;
+mod edac;
+mod firmware_text;
+mod machine_check;
 mod memory;
 mod nic;
+mod numa;
+mod nvme;
 mod os;
 mod pci;
 mod survey;
+mod thermal;
+mod throttle;
 
+pub(crate) use self::firmware_text::is_placeholder;
+pub(crate) use self::survey::survey;
 pub use self::survey::{ProbeOptions, take_inventory};
 
 /// One way of looking at a node. It changes nothing, reads through [`Host`] only and answers with facts, not with judgements.
@@ -30,4 +42,23 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, in the order of reports.
-pub const PROBES: &[&dyn Probe] = &[&cpu::Cpu, &memory::Memory, &pci::Pci, &block::Block, &nic::Nic, &os::Os];
+pub const PROBES: &[&dyn Probe] = &[
+    &board::Board,
+    &cpu::Cpu,
+    &numa::Numa,
+    &dimm::Dimm,
+    &memory::Memory,
+    &edac::Edac,
+    &pci::Pci,
+    &nvme::Nvme,
+    &block::Block,
+    &nic::Nic,
+    &os::Os,
+    &clock::Clock,
+    &thermal::Thermal,
+    &throttle::Throttle,
+    &machine_check::MachineCheck,
+];
+
+/// Those whose components count faults.
+pub(crate) const COUNTING: &[&dyn Probe] = &[&edac::Edac, &pci::Pci, &nic::Nic, &throttle::Throttle, &machine_check::MachineCheck];

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn absent_unreadable_and_malformed_are_three_answers() {
-        let host = Host::from_snapshot("/good: 12\n/bad: 0x12\n/minus: -1\n/huge: 99999999999999999999\n/refused error: EIO\n/empty:\n/flag: 1").expect("a fixture");
+        let host = Host::from_snapshot("/good: 12\n/bad: 0x12\n/minus: -1\n/huge: 99999999999999999999\n/refused error: EIO\n/empty:\n/flag: 1")
+            .expect("a fixture");
         assert_eq!(host.reading_u64("/good"), 12_u64.into());
         assert_eq!(host.reading_u64("/none"), Reading::Absent);
         assert_eq!(host.reading_u64("/empty"), Reading::Absent);

@@ -13,7 +13,7 @@ pub(super) struct Block;
 
 const BLOCK: &str = "/sys/block";
 /// `size` counts sectors of 512 bytes, whatever the device's own block size.
-const SECTOR_BYTES: u64 = 512;
+pub(super) const SECTOR_BYTES: u64 = 512;
 
 impl Probe for Block {
     fn name(&self) -> &'static str {
@@ -41,7 +41,8 @@ impl Probe for Block {
 }
 
 fn is_disk(host: &Host, name: &str) -> Result<bool, HostError> {
-    let is_ram = ["ram", "zram"].iter().any(|ram| name.strip_prefix(ram).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit())));
+    let is_ram =
+        ["ram", "zram"].iter().any(|ram| name.strip_prefix(ram).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit())));
     // The paths of a multipath NVMe namespace are hidden behind its head, which is listed.
     let is_hidden = host.reading(&format!("{BLOCK}/{name}/hidden")) == Reading::from("1");
     if is_ram || is_hidden {
@@ -125,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_disk_has_geometry_partitions_and_holders() {
-        let all = found("
+        let all = found(
+            "
             /sys/block/sda/size: 937703088
             /sys/block/sda/device/vendor: ATA
             /sys/block/sda/device/model: SAMSUNG MZ7LH480
@@ -139,7 +141,8 @@ mod tests {
             /sys/block/sda/sda1/partition: 1
             /sys/block/sda/sda3/partition: 3
             /sys/block/sda/sda3/holders list: dm-1 dm-0
-            /sys/block/sda/holders list:");
+            /sys/block/sda/holders list:",
+        );
         let disk = &all[0];
         assert_eq!(disk.reading(Attr::Capacity), &480_103_981_056_u64.into());
         assert_eq!(disk.reading(Attr::Serial), &"S45GNX0R01".into());
@@ -152,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_has_nothing_behind_it_is_no_disk() {
-        let all = found("
+        let all = found(
+            "
             /sys/block/loop0/size: 0
             /sys/block/loop1/size: 2048
             /sys/block/nbd0/size: 0
@@ -163,7 +167,8 @@ mod tests {
             /sys/block/nvme0n1/size: 100
             /sys/block/sr0/size: 0
             /sys/block/sr0/device link: ../../../1:0:0:0
-            /sys/block/ramdisk/size: 5");
+            /sys/block/ramdisk/size: 5",
+        );
         let names: Vec<&str> = all.iter().map(|disk| disk.locator.as_str()).collect();
         assert_eq!(names, ["loop1", "nvme0n1", "ramdisk", "sr0"]);
     }

@@ -110,18 +110,18 @@ fn describe(host: &Host, package: u64, cpus: &CpuList, info: &Result<CpuInfo, Ho
         .done()
 }
 
-/// Each core counts once, at the first of its threads. The kernels before 5.3 call the file by another name.
+/// Each core counts once, whatever the number of its threads.
 fn cores(host: &Host, cpus: &CpuList) -> Result<u64, HostError> {
-    let mut cores = BTreeSet::new();
-    for cpu in cpus.iter() {
-        let new = format!("{CPUS}/cpu{cpu}/topology/core_cpus_list");
-        let siblings = match host.read_or_none(&new)? {
-            Some(siblings) => siblings,
-            None => host.read(&format!("{CPUS}/cpu{cpu}/topology/thread_siblings_list"))?,
-        };
-        cores.insert(siblings);
-    }
+    let cores = cpus.iter().map(|cpu| siblings(host, cpu)).collect::<Result<BTreeSet<_>, _>>()?;
     Ok(total(cores.len()))
+}
+
+/// The threads of the core that `cpu` is one of. Kernels before 5.3 call the file by another name.
+pub(super) fn siblings(host: &Host, cpu: u64) -> Result<String, HostError> {
+    match host.read_or_none(&format!("{CPUS}/cpu{cpu}/topology/core_cpus_list"))? {
+        Some(siblings) => Ok(siblings),
+        None => host.read(&format!("{CPUS}/cpu{cpu}/topology/thread_siblings_list")),
+    }
 }
 
 fn numa_nodes(host: &Host, cpus: &CpuList) -> Reading {
@@ -172,11 +172,11 @@ impl Caches {
         };
         let index = |index: u8| format!("{CPUS}/cpu*/cache/index{index}/size");
         let sharing = format!("{CPUS}/cpu*/cache/index3/shared_cpu_list");
-        described
-            .put(Attr::L2Bytes, index(2), self.l2)
-            .put(Attr::L3Bytes, index(3), sum)
-            .put(Attr::L3Domains, sharing, count)
-            .put(Attr::L3DomainBytes, index(3), each)
+        described.put(Attr::L2Bytes, index(2), self.l2).put(Attr::L3Bytes, index(3), sum).put(Attr::L3Domains, sharing, count).put(
+            Attr::L3DomainBytes,
+            index(3),
+            each,
+        )
     }
 }
 

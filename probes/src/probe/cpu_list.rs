@@ -53,7 +53,11 @@ impl fmt::Display for CpuList {
             while let Some(next) = cpus.next_if(|next| *next == last + 1) {
                 last = next;
             }
-            if first == last { write!(f, "{separator}{first}")? } else { write!(f, "{separator}{first}-{last}")? }
+            if first == last {
+                write!(f, "{separator}{first}")?
+            } else {
+                write!(f, "{separator}{first}-{last}")?
+            }
             separator = ",";
         }
         Ok(())

@@ -33,7 +33,7 @@ impl Probe for Memory {
 }
 
 /// `MemTotal:       24590912 kB` in bytes; the kernel's kB are KiB.
-fn amount(text: &str, field: &str) -> Reading {
+pub(super) fn amount(text: &str, field: &str) -> Reading {
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let Some(value) = value.map(str::trim) else { return Reading::Absent };
     let bytes = value.strip_suffix(" kB").and_then(|kib| whole(kib.trim()).ok()).and_then(|kib| kib.checked_mul(1024));
@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn kib_become_bytes() {
-        let found = memory("/proc/meminfo:\n|MemTotal:       2377662464 kB\n|MemFree:  1 kB\n|MemAvailable:   100 kB\n|SwapTotal:       0 kB").expect("found");
+        let found = memory("/proc/meminfo:\n|MemTotal:       2377662464 kB\n|MemFree:  1 kB\n|MemAvailable:   100 kB\n|SwapTotal:       0 kB")
+            .expect("found");
         assert_eq!(found.reading(Attr::Total), &(2_377_662_464_u64 * 1024).into());
         assert_eq!(found.reading(Attr::SwapTotal), &0_u64.into());
         assert_eq!(found.source(Attr::Available), "/proc/meminfo MemAvailable");

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_port_with_a_link_has_speed_in_bits_and_its_pci_identity() {
-        let all = found("
+        let all = found(
+            "
             /sys/class/net/enp65s0f0np0/address: 94:6d:ae:01:02:03
             /sys/class/net/enp65s0f0np0/carrier: 1
             /sys/class/net/enp65s0f0np0/speed: 200000
@@ -104,7 +105,8 @@ mod tests {
             /sys/class/net/enp65s0f0np0/device/current_link_speed: 16.0 GT/s PCIe
             /sys/class/net/enp65s0f0np0/device/current_link_width: 16
             /sys/class/net/bond0/speed: 400000
-            /sys/class/net/bonding_masters: bond0");
+            /sys/class/net/bonding_masters: bond0",
+        );
         assert_eq!(all.len(), 1, "a bond has no device");
         let port = &all[0];
         assert_eq!(port.reading(Attr::Speed), &200_000_000_000_u64.into());
@@ -118,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_port_that_is_down_has_no_speed_and_that_is_no_error() {
-        let down = found("
+        let down = found(
+            "
             /sys/class/net/eth0/device link: ../../../0000:41:00.0
             /sys/class/net/eth0/carrier error: EINVAL
             /sys/class/net/eth0/speed error: EINVAL
@@ -127,7 +130,8 @@ mod tests {
             /sys/class/net/eth1/speed: -1
             /sys/class/net/eth1/duplex: unknown
             /sys/class/net/eth2/device link: ../../../0000:41:00.2
-            /sys/class/net/eth2/speed error: EIO");
+            /sys/class/net/eth2/speed error: EIO",
+        );
         for attr in [Attr::Carrier, Attr::Speed, Attr::Duplex] {
             assert_eq!((down[0].reading(attr), down[1].reading(attr)), (&Reading::Absent, &Reading::Absent), "{attr}");
         }
@@ -136,11 +140,13 @@ mod tests {
 
     #[test]
     fn a_device_on_another_bus_has_no_pci_identity() {
-        let all = found("
+        let all = found(
+            "
             /sys/class/net/eth0/device link: ../../../virtio1
             /sys/class/net/eth0/device/subsystem link: ../../../../bus/virtio
             /sys/class/net/eth0/device/vendor: 0x1af4
-            /sys/class/net/eth0/device/device: 0x0001");
+            /sys/class/net/eth0/device/device: 0x0001",
+        );
         assert_eq!(all[0].reading(Attr::PciId), &Reading::Absent);
     }
 

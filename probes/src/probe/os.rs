@@ -13,7 +13,6 @@ pub(super) struct Os;
 const KERNEL: &str = "/proc/sys/kernel";
 const RELEASES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 const CPUINFO: &str = "/proc/cpuinfo";
-const CLOCKSOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
 impl Probe for Os {
     fn name(&self) -> &'static str {
@@ -47,7 +46,6 @@ impl Probe for Os {
             .count(Attr::Tainted, "tainted")
             .put(Attr::CommandLine, "/proc/cmdline", host.reading("/proc/cmdline"))
             .put(Attr::Uptime, "/proc/uptime", host.reading_as("/proc/uptime", uptime))
-            .put(Attr::Clocksource, CLOCKSOURCE, host.reading(CLOCKSOURCE))
             .put(Attr::Hypervisor, format!("{CPUINFO} flags"), reading_of(host.read(CPUINFO), hypervisor))
             .put(Attr::Distribution, format!("{source} ID"), field("ID"))
             .put(Attr::DistributionVersion, format!("{source} VERSION_ID"), field("VERSION_ID"));
@@ -114,7 +112,6 @@ mod tests {
         assert_eq!(found.reading(Attr::Distribution), &"debian".into());
         assert_eq!(found.reading(Attr::DistributionVersion), &"12".into());
         assert_eq!(found.source(Attr::Distribution), "/etc/os-release ID");
-        assert_eq!(found.reading(Attr::Clocksource), &Reading::Absent);
     }
 
     #[test]

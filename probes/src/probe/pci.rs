@@ -137,6 +137,18 @@ pub(super) fn behind(host: &Host, folder: &str) -> Result<Option<String>, HostEr
     if bus == "pci" { Ok(Some(last_step(host.link(&format!("{folder}/device"))?))) } else { Ok(None) }
 }
 
+/// The addresses of all functions of a class (24 bits, as the kernel writes it); none when there is no PCI bus.
+pub(super) fn of_class(host: &Host, class: &str) -> Result<Option<Vec<String>>, HostError> {
+    let Some(addresses) = host.list_or_none(DEVICES)? else { return Ok(None) };
+    let mut functions = Vec::new();
+    for address in addresses {
+        if host.read(&format!("{DEVICES}/{address}/class"))?.trim() == class {
+            functions.push(address);
+        }
+    }
+    Ok(Some(functions))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_link_that_is_down_is_absent_and_a_device_of_no_numa_node_has_none() {
-        let all = found("/sys/bus/pci/devices/0000:00:02.0/current_link_speed: Unknown\n/sys/bus/pci/devices/0000:00:02.0/numa_node: -1\n/sys/bus/pci/devices/0000:00:02.0/max_link_speed: fast");
+        let all = found(
+            "/sys/bus/pci/devices/0000:00:02.0/current_link_speed: Unknown\n/sys/bus/pci/devices/0000:00:02.0/numa_node: -1\n/sys/bus/pci/devices/0000:00:02.0/max_link_speed: fast",
+        );
         assert_eq!(all[0].reading(Attr::LinkSpeed), &Reading::Absent);
         assert_eq!(all[0].reading(Attr::NumaNode), &Reading::Absent);
         assert!(matches!(all[0].reading(Attr::LinkSpeedMax), Reading::Unreadable(_)));
@@ -202,8 +216,11 @@ mod tests {
 
     #[test]
     fn a_gpu_is_a_display_with_lanes_and_the_display_of_a_bmc_is_not() {
-        let device = |class: &str, lanes: &str| format!("/sys/bus/pci/devices/0000:c1:00.0/class: {class}\n/sys/bus/pci/devices/0000:c1:00.0/max_link_width: {lanes}\n");
-        for (class, lanes, gpus) in [("0x030000", "16", 1), ("0x030200", "0", 1), ("0x030000", "1", 0), ("0x030000", "255", 0), ("0x010802", "4", 0)] {
+        let device = |class: &str, lanes: &str| {
+            format!("/sys/bus/pci/devices/0000:c1:00.0/class: {class}\n/sys/bus/pci/devices/0000:c1:00.0/max_link_width: {lanes}\n")
+        };
+        for (class, lanes, gpus) in [("0x030000", "16", 1), ("0x030200", "0", 1), ("0x030000", "1", 0), ("0x030000", "255", 0), ("0x010802", "4", 0)]
+        {
             let all = found(&device(class, lanes));
             assert_eq!(all.iter().filter(|component| component.kind == Kind::Gpu).count(), gpus, "{class} {lanes}");
         }

@@ -87,7 +87,9 @@ impl Begun {
                 let on = self.host.in_flight().unwrap_or_else(|| "nothing that it reads: it was still at work".into());
                 (ProbeEnded::Hung(on), self.at.elapsed(), Vec::new())
             }
-            Ok(Err(RecvTimeoutError::Disconnected)) => (ProbeEnded::Failed("its thread ended without an answer".into()), self.at.elapsed(), Vec::new()),
+            Ok(Err(RecvTimeoutError::Disconnected)) => {
+                (ProbeEnded::Failed("its thread ended without an answer".into()), self.at.elapsed(), Vec::new())
+            }
             Err(error) => (ProbeEnded::Failed(format!("cannot start a thread: {error}")), Duration::ZERO, Vec::new()),
         };
         let outcome = ProbeOutcome {

@@ -30,7 +30,8 @@ pub(super) fn name(word: &str) -> Result<String, String> {
             rest = after;
             continue;
         }
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
+        let digits =
+            after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
         let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(value.ok_or_else(|| format!("`%` in `{word}` is not followed by two hex digits"))?);
         rest = &after[2..];

@@ -169,7 +169,9 @@ impl Parser {
             Ask::Bytes => {
                 let mut bytes = Vec::new();
                 for line in &lines {
-                    STANDARD.decode_vec(line.trim(), &mut bytes).map_err(|error| format!("the bytes of {} are not base64: {error}", excerpt(&path)))?;
+                    STANDARD
+                        .decode_vec(line.trim(), &mut bytes)
+                        .map_err(|error| format!("the bytes of {} are not base64: {error}", excerpt(&path)))?;
                 }
                 Answer::Bytes(bytes)
             }

@@ -36,8 +36,9 @@ fn answers() -> impl Strategy<Value = (Ask, Answer)> {
 fn node() -> impl Strategy<Value = BTreeMap<(String, Ask), Answer>> {
     let path = vec("[^/]{1,6}", 1..4).prop_map(|steps| format!("/{}", steps.join("/")));
     let plain = path.prop_filter("plain paths", |path| !path.split('/').any(|step| matches!(step, "." | "..")));
-    btree_map(plain, vec(answers(), 1..3), 0..12)
-        .prop_map(|node| node.into_iter().flat_map(|(path, given)| given.into_iter().map(move |(ask, answer)| ((path.clone(), ask), answer))).collect())
+    btree_map(plain, vec(answers(), 1..3), 0..12).prop_map(|node| {
+        node.into_iter().flat_map(|(path, given)| given.into_iter().map(move |(ask, answer)| ((path.clone(), ask), answer))).collect()
+    })
 }
 
 proptest! {

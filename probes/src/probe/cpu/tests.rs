@@ -92,7 +92,17 @@ fn threads_that_are_present_and_not_online_are_counted() {
 #[test]
 fn a_guest_without_cpufreq_caches_or_numa_has_absent_readings() {
     let all = found(&format!("{CPUS}/online: 0\n{CPUS}/cpu0/topology/physical_package_id: -1\n{CPUS}/cpu0/topology/thread_siblings_list: 0"));
-    for attr in [Attr::Model, Attr::L2Bytes, Attr::L3Bytes, Attr::L3Domains, Attr::NumaNodes, Attr::Governor, Attr::FrequencyMax, Attr::Boost, Attr::ThreadsOffline] {
+    for attr in [
+        Attr::Model,
+        Attr::L2Bytes,
+        Attr::L3Bytes,
+        Attr::L3Domains,
+        Attr::NumaNodes,
+        Attr::Governor,
+        Attr::FrequencyMax,
+        Attr::Boost,
+        Attr::ThreadsOffline,
+    ] {
         assert_eq!(all[0].reading(attr), &Reading::Absent, "{attr}");
     }
     assert_eq!(all[0].reading(Attr::Cores), &1_u64.into());
