@@ -6,7 +6,6 @@ mod cli;
 mod context;
 mod embedded;
 mod present;
-mod shim;
 mod workload;
 
 use std::process::ExitCode;

@@ -4,8 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
-use assay_probes::{Host, RecordingOptions, take_inventory};
-use crate::shim::error_counters;
+use assay_probes::{Host, RecordingOptions, error_counters, take_inventory};
 
 use super::DONE;
 use crate::cli::Snapshot;
