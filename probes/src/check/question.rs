@@ -24,7 +24,7 @@ impl Question {
     pub(super) fn subjects<'a>(&self, inventory: &'a Inventory, site: &Site, kind: Kind) -> Result<Vec<&'a Component>, Vec<Check>> {
         let unasked = match inventory.of(kind) {
             Observed::Components(found) if found.is_empty() => {
-                self.absent(site, kind.name(), format!("this node has no {kind}"), looked(inventory, kind))
+                self.absent(site, kind.name(), format!("this node has no component of kind {kind}"), looked(inventory, kind))
             }
             Observed::Components(found) => return Ok(found),
             Observed::SourceMissing(source) => self.absent(site, kind.name(), format!("{source} does not exist on this host"), source),
