@@ -116,7 +116,7 @@ impl Tried<'_> {
     /// The target is refused with exit status 2, the message holds every word, and `file` keeps its bytes.
     fn refused(&mut self, what: &str, target: &Path, words: &[&str], file: Option<&Path>) {
         let before = file.map(digest);
-        let output = self.assay.command(&["run", "storage-quick", "--target"]).arg(target).output().expect("starts");
+        let output = self.assay.command(&["run", "short.toml", "--target"]).arg(target).output().expect("starts");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{what}: {stderr}\n{}", String::from_utf8_lossy(&output.stdout));
         for word in words {
@@ -133,6 +133,7 @@ impl Tried<'_> {
 fn what_holds_something_is_refused_and_keeps_every_byte() {
     let assay = Assay::new();
     let folder = assay.folder().to_path_buf();
+    fs::write(folder.join("short.toml"), crate::kill::SCENARIO).expect("writes");
     let mut tried = Tried { assay: &assay, count: 0 };
 
     for (what, offset, bytes) in SIGNATURES {
@@ -140,7 +141,7 @@ fn what_holds_something_is_refused_and_keeps_every_byte() {
         let at = if *offset < 0 { DEVICE - offset.unsigned_abs() } else { offset.unsigned_abs() };
         OpenOptions::new().write(true).open(&file).expect("opens").write_all_at(bytes, at).expect("writes");
         let device = Loop::over(&file, &[]);
-        tried.refused(what, Path::new(&device.device), &[&device.device], Some(&file));
+        tried.refused(what, Path::new(&device.device), &[&device.device, "at byte"], Some(&file));
     }
 
     let real = Loop::blank(&folder, "real-ext4.img");
@@ -148,7 +149,7 @@ fn what_holds_something_is_refused_and_keeps_every_byte() {
     tried.refused("a real ext4", Path::new(&real.device), &[&real.device, "ext"], Some(&real.file));
     {
         let mounted = Mounted::new(&[&real.device], folder.join("mnt"));
-        let output = assay.command(&["run", "storage-quick", "--target", &real.device]).output().expect("starts");
+        let output = assay.command(&["run", "short.toml", "--target", &real.device]).output().expect("starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "a mounted file system: {stderr}");
         assert!(stderr.contains("mounted") && stderr.contains(&mounted.0.display().to_string()), "{stderr}");
@@ -185,6 +186,7 @@ fn what_holds_something_is_refused_and_keeps_every_byte() {
 fn what_is_no_target_is_refused_with_its_name() {
     let assay = Assay::new();
     let folder = assay.folder().to_path_buf();
+    fs::write(folder.join("short.toml"), crate::kill::SCENARIO).expect("writes");
     let mut tried = Tried { assay: &assay, count: 0 };
 
     let file = folder.join("data.db");

@@ -51,6 +51,7 @@ enum Proof {
     Hardware,
     VirtualMachine,
     Emulation,
+    Snapshot,
     Untested,
 }
 
@@ -60,6 +61,7 @@ impl Proof {
             Proof::Hardware => "hardware",
             Proof::VirtualMachine => "virtual machine",
             Proof::Emulation => "emulation",
+            Proof::Snapshot => "snapshots only",
             Proof::Untested => "untested",
         }
     }

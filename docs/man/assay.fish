@@ -1,0 +1,244 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_assay_global_optspecs
+    string join \n site= root= snapshot= runs= format= probe-deadline= v/verbose h/help V/version
+end
+
+function __fish_assay_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_assay_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_assay_using_subcommand
+    set -l cmd (__fish_assay_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c assay -n "__fish_assay_needs_command" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_needs_command" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_needs_command" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_needs_command" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_needs_command" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
+complete -c assay -n "__fish_assay_needs_command" -f -a "inventory" -d 'Show what the probes see of the node'
+complete -c assay -n "__fish_assay_needs_command" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
+complete -c assay -n "__fish_assay_needs_command" -f -a "bom" -d 'Work on the bill of materials'
+complete -c assay -n "__fish_assay_needs_command" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
+complete -c assay -n "__fish_assay_needs_command" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
+complete -c assay -n "__fish_assay_needs_command" -f -a "run" -d 'Run one scenario'
+complete -c assay -n "__fish_assay_needs_command" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
+complete -c assay -n "__fish_assay_needs_command" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
+complete -c assay -n "__fish_assay_needs_command" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
+complete -c assay -n "__fish_assay_needs_command" -f -a "history" -d 'Show the stored runs and how their figures moved'
+complete -c assay -n "__fish_assay_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c assay -n "__fish_assay_needs_command" -f -a "man" -d 'Print the manual page in roff'
+complete -c assay -n "__fish_assay_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand accept" -l phase -d 'Phase whose gate is judged, 1 to 11' -r
+complete -c assay -n "__fish_assay_using_subcommand accept" -l scratch -d 'Folder in which the scratch file is made and removed; the folder of the runs without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l resume -d 'Finish an acceptance that was interrupted: its id, or the newest one' -r
+complete -c assay -n "__fish_assay_using_subcommand accept" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand accept" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand accept" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand accept" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand accept" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand inventory" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand inventory" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand inventory" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand verify" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand verify" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand verify" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -f -a "lint" -d 'Show contradictions and why; exit 3 while one that blocks is unresolved'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -f -a "draft" -d 'Write the bill of materials of this node'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -f -a "limits" -d 'Show each physical ceiling with its formula and inputs'
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Show contradictions and why; exit 3 while one that blocks is unresolved'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from help" -f -a "draft" -d 'Write the bill of materials of this node'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from help" -f -a "limits" -d 'Show each physical ceiling with its formula and inputs'
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand list" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand list" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand list" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand list" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand plan" -l target -d 'What the scenario works on: a folder for its scratch file, or a loop device that holds nothing' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand plan" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand plan" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand plan" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand run" -l target -d 'What the scenario works on: a folder for its scratch file, or a loop device that holds nothing' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a run that was interrupted: its id, or the newest one' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand run" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand run" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand gate" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand gate" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand gate" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand gate" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand report" -s o -l output -d 'File to write' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand report" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand report" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand report" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -s o -l output -d 'File to write' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l redact -d 'Replace serials, addresses and names by stable pseudonyms before anything is written'
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand history" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand history" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand history" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand history" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand completions" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand completions" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand completions" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand man" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand man" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand man" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand man" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "inventory" -d 'Show what the probes see of the node'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "bom" -d 'Work on the bill of materials'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "run" -d 'Run one scenario'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "history" -d 'Show the stored runs and how their figures moved'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "man" -d 'Print the manual page in roff'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "lint" -d 'Show contradictions and why; exit 3 while one that blocks is unresolved'
+complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "draft" -d 'Write the bill of materials of this node'
+complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "limits" -d 'Show each physical ceiling with its formula and inputs'
