@@ -1,1 +1,237 @@
-//! What every engine that has operations must do, tried on each of them.
+//! What every engine that has operations must do, tried on each of them: `null`, and `uring` on a real scratch file with O_DIRECT.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use super::null::Null;
+use super::uring::{Uring, WriteLeave};
+use super::{Completion, Lane, Op};
+use crate::driver::drive;
+use crate::error::EngineError;
+use crate::history::History;
+use crate::job::{Extent, Job, Rw, Span, Verify};
+
+const SIZE: u64 = 4 << 20;
+
+pub(crate) struct Leave(pub(crate) Span);
+
+impl WriteLeave for Leave {
+    fn span(&self) -> Span {
+        self.0
+    }
+}
+
+/// A file on a disk (not a tmpfs, which has no O_DIRECT everywhere) that is gone at the end of the test.
+pub(crate) struct Scratch {
+    pub(crate) direct: File,
+    pub(crate) plain: NamedTempFile,
+}
+
+pub(crate) fn scratch() -> Scratch {
+    let plain = NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).expect("a file in the source tree");
+    plain.as_file().set_len(SIZE).expect("sizes");
+    plain.as_file().write_all_at(&vec![0; usize::try_from(SIZE).expect("fits")], 0).expect("writes");
+    plain.as_file().sync_all().expect("syncs");
+    let direct = OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(plain.path()).expect("opens with O_DIRECT");
+    Scratch { direct, plain }
+}
+
+pub(crate) fn job(rw: Rw, bs: u32, iodepth: u32) -> Job {
+    Job {
+        rw,
+        bs,
+        iodepth,
+        ramp_time: Duration::ZERO,
+        extent: Extent::Runtime(Duration::from_millis(40)),
+        io_size: None,
+        span: Span { start: 0, bytes: SIZE },
+        seed: 11,
+        stamp_seed: 5,
+        verify: Verify::Off,
+        stall: Duration::from_secs(5),
+    }
+}
+
+/// Runs `check` on every engine that has operations.
+fn on_every_engine(bs: u32, iodepth: u32, check: impl Fn(&mut dyn Lane, &str)) {
+    check(&mut Null::new(bs, iodepth), "null");
+    let scratch = scratch();
+    let leave = Leave(Span { start: 0, bytes: SIZE });
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", bs, iodepth, Some(&leave)).expect("opens");
+    check(&mut lane, "uring");
+}
+
+/// Passes everything on and writes down what went through.
+struct Watched<'a> {
+    inner: &'a mut dyn Lane,
+    ops: Vec<Op>,
+    out: usize,
+    most_out: usize,
+}
+
+impl<'a> Watched<'a> {
+    fn new(inner: &'a mut dyn Lane) -> Self {
+        Self { inner, ops: Vec::new(), out: 0, most_out: 0 }
+    }
+}
+
+impl Lane for Watched<'_> {
+    fn target(&self) -> &str {
+        self.inner.target()
+    }
+    fn slots(&self) -> u32 {
+        self.inner.slots()
+    }
+    fn buffer(&mut self, slot: u32) -> &mut [u8] {
+        self.inner.buffer(slot)
+    }
+    fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
+        let taken = self.inner.submit(ops)?;
+        self.ops.extend(&ops[..taken]);
+        self.out += taken;
+        self.most_out = self.most_out.max(self.out);
+        Ok(taken)
+    }
+    fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
+        let before = done.len();
+        self.inner.reap(patience, done)?;
+        self.out -= done.len() - before;
+        Ok(())
+    }
+}
+
+fn run(job: &Job, lane: &mut dyn Lane) -> crate::JobResult {
+    drive(job, lane, None, &AtomicBool::new(false), None).expect("runs")
+}
+
+#[test]
+fn operations_and_bytes_agree_and_every_latency_is_recorded() {
+    on_every_engine(4096, 8, |lane, engine| {
+        let result = run(&job(Rw::RandRead, 4096, 8), lane);
+        assert!(result.operations > 10, "{engine}");
+        assert_eq!(result.bytes, result.operations * 4096, "{engine}");
+        assert_eq!(result.histogram.len(), result.operations, "{engine}");
+        assert!(result.verification.operations >= result.operations && result.verification.failed.is_empty(), "{engine}");
+        assert!(result.elapsed >= Duration::from_millis(30) && result.elapsed < Duration::from_secs(2), "{engine}: {:?}", result.elapsed);
+    });
+}
+
+#[test]
+fn iodepth_is_kept_and_never_exceeded() {
+    for depth in [1, 7, 32] {
+        on_every_engine(4096, depth, |lane, engine| {
+            let mut watched = Watched::new(lane);
+            run(&job(Rw::RandRead, 4096, depth), &mut watched);
+            assert_eq!(watched.most_out, usize::try_from(depth).expect("fits"), "{engine}");
+            assert_eq!(watched.out, 0, "{engine}: everything is waited for");
+        });
+    }
+}
+
+#[test]
+fn random_offsets_are_aligned_inside_the_span_and_cover_it() {
+    on_every_engine(4096, 16, |lane, engine| {
+        let span = Span { start: 1 << 20, bytes: 64 * 4096 };
+        let mut watched = Watched::new(lane);
+        run(&Job { span, extent: Extent::Runtime(Duration::from_millis(150)), ..job(Rw::RandRead, 4096, 16) }, &mut watched);
+        let mut seen = std::collections::BTreeSet::new();
+        for op in &watched.ops {
+            assert!(op.offset.is_multiple_of(4096) && op.offset >= span.start && op.offset + 4096 <= span.start + span.bytes, "{engine}: {op:?}");
+            seen.insert(op.offset);
+        }
+        assert_eq!(seen.len(), 64, "{engine}: every block of the span is drawn");
+    });
+}
+
+#[test]
+fn one_seed_gives_one_sequence_and_another_seed_another() {
+    on_every_engine(4096, 1, |lane, engine| {
+        let mut offsets = |seed| {
+            let mut watched = Watched::new(lane);
+            run(&Job { seed, io_size: Some(50 * 4096), ..job(Rw::RandRead, 4096, 1) }, &mut watched);
+            watched.ops.iter().map(|op| op.offset).collect::<Vec<_>>()
+        };
+        let (first, again, other) = (offsets(1), offsets(1), offsets(2));
+        assert_eq!(first, again, "{engine}");
+        assert_ne!(first, other, "{engine}");
+    });
+}
+
+#[test]
+fn a_pass_over_the_whole_span_touches_every_block_once_in_order() {
+    on_every_engine(65536, 4, |lane, engine| {
+        // A span that is no multiple of the block size: the odd rest is left alone.
+        let span = Span { start: 0, bytes: SIZE - 4096 };
+        let mut watched = Watched::new(lane);
+        let result = run(&Job { span, extent: Extent::WholeSpan, ..job(Rw::Read, 65536, 4) }, &mut watched);
+        let offsets: Vec<u64> = watched.ops.iter().map(|op| op.offset).collect();
+        assert_eq!(offsets, (0..63).map(|block| block * 65536).collect::<Vec<_>>(), "{engine}");
+        assert_eq!(result.operations, 63, "{engine}: the last operations of a pass count");
+    });
+}
+
+#[test]
+fn a_stop_is_obeyed_at_once() {
+    on_every_engine(4096, 8, |lane, engine| {
+        let begin = Instant::now();
+        let long = Job { extent: Extent::Runtime(Duration::from_secs(60)), ..job(Rw::RandRead, 4096, 8) };
+        let result = drive(&long, lane, None, &AtomicBool::new(true), None).expect("stops");
+        assert!(result.stopped && begin.elapsed() < Duration::from_secs(1), "{engine}");
+    });
+}
+
+#[test]
+fn a_write_job_ends_when_its_budget_is_used_up() {
+    on_every_engine(4096, 8, |lane, engine| {
+        let mut watched = Watched::new(lane);
+        run(&Job { io_size: Some(100 * 4096), ..job(Rw::RandWrite, 4096, 8) }, &mut watched);
+        assert_eq!(watched.ops.len(), 100, "{engine}");
+    });
+}
+
+#[test]
+fn two_writes_to_one_block_are_never_out_together() {
+    on_every_engine(4096, 32, |lane, engine| {
+        let mut watched = Watched::new(lane);
+        // 40 blocks for 32 operations: without care they would collide all the time.
+        let span = Span { start: 0, bytes: 40 * 4096 };
+        let mut history = History::new(span);
+        let job = Job { span, verify: Verify::Stamp, ..job(Rw::RandWrite, 4096, 32) };
+        drive(&job, &mut watched, Some(&mut history), &AtomicBool::new(false), None).expect("runs");
+        let read = Job { rw: Rw::Read, extent: Extent::WholeSpan, ..job.clone() };
+        let result = drive(&read, lane, Some(&mut history), &AtomicBool::new(false), None).expect("runs");
+        if engine == "uring" {
+            assert!(result.verification.corrupt.is_empty() && result.verification.verified == 40, "{:?}", result.verification);
+        }
+    });
+}
+
+#[test]
+fn a_write_outside_of_the_leave_is_refused_and_nothing_is_written() {
+    let scratch = scratch();
+    for leave in [None, Some(Leave(Span { start: 0, bytes: 4096 * 16 })), Some(Leave(Span { start: 4096, bytes: SIZE }))] {
+        let leave = leave.as_ref().map(|leave| leave as &dyn WriteLeave);
+        let mut lane = Uring::open(&scratch.direct, "the scratch file", 4096, 4, leave).expect("opens");
+        let error = drive(&job(Rw::Write, 4096, 4), &mut lane, None, &AtomicBool::new(false), None);
+        let refused = error.is_err();
+        assert!(refused, "a write outside of the leave was let through");
+    }
+    let mut first = vec![1; 4096];
+    scratch.plain.as_file().read_exact_at(&mut first, SIZE - 4096).expect("reads");
+    assert!(first.iter().all(|byte| *byte == 0), "something was written");
+}
+
+#[test]
+fn short_reads_of_a_truncated_file_are_no_operations() {
+    let scratch = scratch();
+    scratch.plain.as_file().set_len(SIZE / 2).expect("truncates");
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", 4096, 8, None).expect("opens");
+    let result = drive(&Job { extent: Extent::WholeSpan, ..job(Rw::Read, 4096, 8) }, &mut lane, None, &AtomicBool::new(false), None).expect("runs");
+    assert_eq!(result.verification.operations, SIZE / 2 / 4096);
+    assert_eq!(result.operations, SIZE / 2 / 4096);
+    assert_eq!(result.verification.failed.values().sum::<u64>(), SIZE / 2 / 4096, "{:?}", result.verification.failed);
+}
