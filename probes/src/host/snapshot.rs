@@ -1,4 +1,3 @@
-// SECOND helper: read ../READ-ME-FIRST-HELPERS.txt (changed 03:26).
 //! A node as plain text (`docs/snapshot-format.md`): support bundle, test fixture and bug report in one. Reading is in `snapshot/parse.rs`,
 //! writing in `snapshot/write.rs`; here is what a snapshot answers.
 

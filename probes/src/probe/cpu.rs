@@ -1,4 +1,3 @@
-// SECOND helper: read ../READ-ME-FIRST-HELPERS.txt (changed 03:26).
 //! Processor packages: identity and microcode from `/proc/cpuinfo`, topology, caches and cpufreq from `/sys/devices/system/cpu`.
 //! NUMA nodes themselves are in `numa.rs`, throttling in `throttle.rs`.
 

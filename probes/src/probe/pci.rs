@@ -31,7 +31,9 @@ impl Probe for Pci {
         let mut found = Vec::new();
         for address in &addresses {
             let function = function(host, address);
-            if is_gpu(&function) {
+            // A virtual function is a share of a GPU that is listed already.
+            let is_virtual = host.exists(&format!("{DEVICES}/{address}/physfn"))?;
+            if !is_virtual && is_gpu(&function) {
                 found.push(gpu(host, address));
             }
             found.push(function);
@@ -54,12 +56,19 @@ fn function(host: &Host, address: &str) -> Component {
 /// What a device is known by and how it is linked, from its PCI function's folder.
 pub(super) fn identity<'a>(host: &Host, described: Described<'a>, folder: &str) -> Described<'a> {
     let pair = |vendor: &str, device: &str| id_pair(host, &format!("{folder}/{vendor}"), &format!("{folder}/{device}"));
+    // 0 and 255 lanes are the kernel's words for a link that is down or that it cannot tell.
+    let lanes = host.reading_as(&format!("{folder}/current_link_width"), |text| whole(text).map(Reading::from));
+    let is_up = lanes.value().and_then(Value::as_u64).is_some_and(|lanes| (1..=32).contains(&lanes));
+    let speed = move |text: &str| match link_speed(text) {
+        Ok(Reading::Absent) if is_up => Err("unknown, although the link has lanes".to_owned()),
+        other => other,
+    };
     described
         .at(folder)
         .put(Attr::PciId, format!("{folder}/vendor, device"), pair("vendor", "device"))
         .put(Attr::PciSubsystem, format!("{folder}/subsystem_vendor, subsystem_device"), pair("subsystem_vendor", "subsystem_device"))
         .numa_node("numa_node")
-        .understood(Attr::LinkSpeed, "current_link_speed", link_speed)
+        .understood(Attr::LinkSpeed, "current_link_speed", speed)
         .count(Attr::LinkWidth, "current_link_width")
         .understood(Attr::LinkSpeedMax, "max_link_speed", link_speed)
         .count(Attr::LinkWidthMax, "max_link_width")
@@ -105,7 +114,11 @@ fn upstream<'a>(host: &Host, described: Described<'a>, folder: &str) -> Describe
             .at(folder),
         // Directly on the host bridge (`pci0000:00`): there is no port above, and so no maximum of one.
         Ok(_) => described.put(Attr::UpstreamPort, folder, Reading::Absent),
-        Err(error) => described.put(Attr::UpstreamPort, folder, unanswered(&error)),
+        Err(error) => described.put(Attr::UpstreamPort, folder, unanswered(&error)).put(Attr::UpstreamLinkSpeedMax, folder, unanswered(&error)).put(
+            Attr::UpstreamLinkWidthMax,
+            folder,
+            unanswered(&error),
+        ),
     }
 }
 
@@ -118,8 +131,13 @@ fn is_address(step: &str) -> bool {
 // Class 03 is "display". The display of a BMC is one too: conventional PCI or a single lane; and that of a processor has no link.
 fn is_gpu(function: &Component) -> bool {
     let class = function.value(Attr::PciClass).and_then(Value::as_str).unwrap_or_default();
-    let lanes = function.value(Attr::LinkWidthMax).and_then(Value::as_u64).unwrap_or_default();
-    class.starts_with("0x0302") || (class.starts_with("0x03") && lanes > 1 && lanes <= 32)
+    let has_lanes = match function.reading(Attr::LinkWidthMax) {
+        Reading::Value(lanes) => lanes.as_u64().is_some_and(|lanes| (2..=32).contains(&lanes)),
+        Reading::Absent => false,
+        // What cannot be read must not hide a GPU.
+        Reading::Unreadable(_) => true,
+    };
+    class.starts_with("0x0302") || (class.starts_with("0x03") && has_lanes)
 }
 
 fn gpu(host: &Host, address: &str) -> Component {
@@ -212,6 +230,27 @@ mod tests {
         assert_eq!(all[0].reading(Attr::LinkSpeed), &Reading::Absent);
         assert_eq!(all[0].reading(Attr::NumaNode), &Reading::Absent);
         assert!(matches!(all[0].reading(Attr::LinkSpeedMax), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn an_unknown_speed_of_a_link_that_is_up_is_no_absence() {
+        let all = found("/sys/bus/pci/devices/0000:00:02.0/current_link_speed: Unknown\n/sys/bus/pci/devices/0000:00:02.0/current_link_width: 4");
+        assert!(matches!(all[0].reading(Attr::LinkSpeed), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn a_virtual_function_of_a_gpu_is_no_gpu_and_an_unreadable_width_hides_none() {
+        let gpus = |text: &str| found(text).iter().filter(|component| component.kind == Kind::Gpu).count();
+        assert_eq!(gpus("/sys/bus/pci/devices/0000:c1:00.4/class: 0x030200\n/sys/bus/pci/devices/0000:c1:00.4/physfn link: ../0000:c1:00.0"), 0);
+        assert_eq!(gpus("/sys/bus/pci/devices/0000:c1:00.0/class: 0x030000\n/sys/bus/pci/devices/0000:c1:00.0/max_link_width error: EIO"), 1);
+    }
+
+    #[test]
+    fn a_port_above_that_cannot_be_seen_leaves_nothing_looking_absent() {
+        let all = found("/sys/bus/pci/devices/0000:41:00.0/class: 0x010802\n/sys/bus/pci/devices/0000:41:00.0 error: EIO");
+        for attr in [Attr::UpstreamPort, Attr::UpstreamLinkSpeedMax, Attr::UpstreamLinkWidthMax] {
+            assert!(matches!(all[0].reading(attr), Reading::Unreadable(_)), "{attr}");
+        }
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub(crate) fn survey(host: &Host, probes: &[&'static dyn Probe], deadline: Durat
     (components, outcomes)
 }
 
+/// The words of a panic.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "without words".into())
+}
+
 /// What a probe's thread sends: what it found and after how long.
 type Found = (Result<Vec<Component>, HostError>, Duration);
 
@@ -68,7 +74,9 @@ impl Begun {
         let asked = host.clone();
         let look = move || {
             let found = catch_unwind(AssertUnwindSafe(|| probe.probe(&asked)));
-            let found = found.unwrap_or_else(|_| Err(HostError::Malformed { path: probe.name().into(), reason: "the probe panicked".into() }));
+            let found = found.unwrap_or_else(|panic| {
+                Err(HostError::Malformed { path: probe.name().into(), reason: format!("the probe panicked: {}", said(&*panic)) })
+            });
             // Nobody listens any more once the deadline has passed.
             let _ = sender.send((found, at.elapsed()));
         };
