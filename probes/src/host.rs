@@ -108,11 +108,7 @@ impl Host {
     /// The text of a file without the line end that closes it. What is not UTF-8 or a control character is replaced by U+FFFD.
     pub fn read(&self, path: &str) -> Result<String, HostError> {
         let live = |live: &Live| Ok(Answer::Text(closed(&String::from_utf8_lossy(&live.content(path, TEXT_MAX)?))));
-        match self.ask(Act::Read, path, Ask::Content, live)? {
-            Answer::Text(text) => Ok(text),
-            Answer::Bytes(bytes) => Ok(closed(&String::from_utf8_lossy(&bytes))),
-            other => Err(unexpected(path, &other)),
-        }
+        taken(path, self.ask(Act::Read, path, Ask::Content, live)?.into_text())
     }
 
     /// The text of a file, or none when there is no such file.
@@ -122,11 +118,7 @@ impl Host {
 
     /// The content of a binary file.
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, HostError> {
-        match self.ask(Act::Read, path, Ask::Bytes, |live| Ok(Answer::Bytes(live.content(path, BYTES_MAX)?)))? {
-            Answer::Bytes(bytes) => Ok(bytes),
-            Answer::Text(text) => Ok(format!("{text}\n").into_bytes()),
-            other => Err(unexpected(path, &other)),
-        }
+        taken(path, self.ask(Act::Read, path, Ask::Bytes, |live| Ok(Answer::Bytes(live.content(path, BYTES_MAX)?)))?.into_bytes())
     }
 
     /// The content of a binary file, or none when there is no such file.
@@ -137,18 +129,13 @@ impl Host {
     /// The lines of a large table that begin with `label`, blanks before it aside; empty when none does.
     pub fn lines(&self, path: &str, label: &str) -> Result<String, HostError> {
         let live = |live: &Live| Ok(Answer::Text(live.lines(path, label, TABLE_MAX)?));
-        match self.ask(Act::Read, path, Ask::Lines(label.to_owned()), live)? {
-            Answer::Text(text) => Ok(labelled(&text, label)),
-            other => Err(unexpected(path, &other)),
-        }
+        let lines = taken(path, self.ask(Act::Read, path, Ask::Lines(label.to_owned()), live)?.into_text())?;
+        Ok(labelled(&lines, label))
     }
 
     /// The names in a folder, sorted.
     pub fn list(&self, path: &str) -> Result<Vec<String>, HostError> {
-        match self.ask(Act::List, path, Ask::List, |live| Ok(Answer::List(live.list(path)?)))? {
-            Answer::List(names) => Ok(names),
-            other => Err(unexpected(path, &other)),
-        }
+        taken(path, self.ask(Act::List, path, Ask::List, |live| Ok(Answer::List(live.list(path)?)))?.into_list())
     }
 
     /// The names in a folder, or none when there is no such folder.
@@ -158,10 +145,7 @@ impl Host {
 
     /// Where a symbolic link leads, as it is written.
     pub fn link(&self, path: &str) -> Result<String, HostError> {
-        match self.ask(Act::Follow, path, Ask::Link, |live| Ok(Answer::Link(live.link(path)?)))? {
-            Answer::Link(target) => Ok(target),
-            other => Err(unexpected(path, &other)),
-        }
+        taken(path, self.ask(Act::Follow, path, Ask::Link, |live| Ok(Answer::Link(live.link(path)?)))?.into_link())
     }
 
     /// Whether the path exists.
@@ -173,10 +157,8 @@ impl Host {
     /// What the kernel says of its clock.
     pub(crate) fn adjtimex(&self) -> Result<ClockState, HostError> {
         let live = |live: &Live| Ok(Answer::Text(answer::clock_text(live.clock()?)));
-        match self.ask(Act::Call, ADJTIMEX, Ask::Content, live)? {
-            Answer::Text(text) => answer::clock_state(&text).map_err(|reason| HostError::Malformed { path: ADJTIMEX.into(), reason }),
-            other => Err(unexpected(ADJTIMEX, &other)),
-        }
+        let text = taken(ADJTIMEX, self.ask(Act::Call, ADJTIMEX, Ask::Content, live)?.into_text())?;
+        answer::clock_state(&text).map_err(|reason| HostError::Malformed { path: ADJTIMEX.into(), reason })
     }
 
     /// Asks the source; an answer that says "no" becomes the error.
@@ -230,8 +212,9 @@ fn none_if_absent<T>(answer: Result<T, HostError>) -> Result<Option<T>, HostErro
     }
 }
 
-fn unexpected(path: &str, answer: &Answer) -> HostError {
-    HostError::Malformed { path: path.to_owned(), reason: format!("the snapshot gives {} here", answer.noun()) }
+/// An answer of the kind that was asked for; a snapshot made by hand may give another.
+fn taken<T>(path: &str, answer: Result<T, &'static str>) -> Result<T, HostError> {
+    answer.map_err(|noun| HostError::Malformed { path: path.to_owned(), reason: format!("the snapshot gives {noun} here") })
 }
 
 // Kernel texts end with one line end, some with several or with NUL; none of them carries meaning. Control characters never reach a terminal.

@@ -38,8 +38,39 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// What kind of answer it is, for messages.
-    pub(super) fn noun(&self) -> &'static str {
+    /// The text, or what it is instead.
+    pub(super) fn into_text(self) -> Result<String, &'static str> {
+        match self {
+            Answer::Text(text) => Ok(text),
+            Answer::Bytes(bytes) => Ok(super::closed(&String::from_utf8_lossy(&bytes))),
+            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_)) => {
+                Err(other.noun())
+            }
+        }
+    }
+
+    /// The bytes, or what it is instead.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Answer::Bytes(bytes) => Ok(bytes),
+            Answer::Text(text) => Ok(format!("{text}\n").into_bytes()),
+            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_)) => {
+                Err(other.noun())
+            }
+        }
+    }
+
+    /// The list, or what it is instead.
+    pub(super) fn into_list(self) -> Result<Vec<String>, &'static str> {
+        if let Answer::List(names) = self { Ok(names) } else { Err(self.noun()) }
+    }
+
+    /// The link's target, or what it is instead.
+    pub(super) fn into_link(self) -> Result<String, &'static str> {
+        if let Answer::Link(target) = self { Ok(target) } else { Err(self.noun()) }
+    }
+
+    fn noun(&self) -> &'static str {
         match self {
             Answer::Text(_) => "a text",
             Answer::Bytes(_) => "bytes",

@@ -30,8 +30,7 @@ impl CpuInfo {
         said.sort_unstable();
         said.dedup();
         match said.as_slice() {
-            [] | [None] => Reading::Absent,
-            [Some(value)] if value.is_empty() => Reading::Absent,
+            [] | [None] | [Some("")] => Reading::Absent,
             [Some(value)] => (*value).into(),
             [_, _, ..] => {
                 let said: Vec<&str> = said.iter().map(|value| value.unwrap_or("nothing")).collect();

@@ -1,0 +1,208 @@
+//! The identities of one node: those that stand where identities stand, and those that look like one.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::patterns;
+use super::pseudonym::Pseudonyms;
+use super::table;
+use crate::host::answer::Answer;
+use crate::host::snapshot::Snapshot;
+use crate::probe::is_placeholder;
+use crate::smbios::TABLE;
+
+/// Files whose whole text is an identity, by their last step.
+const IDENTITIES: &[&str] = &[
+    "serial",
+    "serial_number",
+    "product_serial",
+    "product_uuid",
+    "board_serial",
+    "board_asset_tag",
+    "chassis_serial",
+    "chassis_asset_tag",
+    "wwid",
+    "wwn",
+    "nguid",
+    "eui",
+    "uuid",
+    "unique_id",
+    "subsysnqn",
+    "hostnqn",
+    "hostid",
+    "phys_switch_id",
+    "phys_port_id",
+    "node_guid",
+    "sys_image_guid",
+    "boot_id",
+    "machine-id",
+    "hostname",
+    "domainname",
+];
+
+/// Files whose text may look like an address and is a version.
+const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release"];
+/// Texts in which a word that is also the name of the host is not meant as one: a host may be called `debian`.
+const NO_HOST_NAMES: &[&str] = &["os-release", "cpuinfo"];
+const HOST_NAMES: &[&str] = &["hostname"];
+/// Shorter ones are replaced where they stand only: `7` is a serial number of many a virtual disk.
+const LENGTH_MIN: usize = 4;
+
+/// The text of each identity, longest first.
+pub(super) struct Secrets {
+    words: Vec<String>,
+    hosts: Vec<String>,
+    ipv4: BTreeSet<String>,
+}
+
+impl Secrets {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let mut found = Found::default();
+        found.host(&snapshot.header.host);
+        for (path, asked) in &snapshot.answers {
+            found.looks(path, path);
+            for answer in asked.values() {
+                found.answer(path, answer);
+            }
+        }
+        let Found { words, hosts, ipv4 } = found;
+        let mut words: Vec<String> = words.into_iter().chain(ipv4.iter().cloned()).collect();
+        let mut hosts: Vec<String> = hosts.into_iter().collect();
+        for texts in [&mut words, &mut hosts] {
+            texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        }
+        Self { words, hosts, ipv4 }
+    }
+
+    /// The text with a pseudonym in the place of each identity; names of hosts count only as whole words, and where they are looked for.
+    pub(super) fn replaced(&self, text: &str, pseudonyms: &Pseudonyms, hosts: bool) -> String {
+        let hosts = if hosts { self.hosts.as_slice() } else { &[] };
+        let mut replaced = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            let before = replaced_boundary(text, rest);
+            let word = self.words.iter().find(|word| rest.starts_with(word.as_str()));
+            let host = || hosts.iter().find(|host| before && rest.starts_with(host.as_str()) && is_boundary(rest[host.len()..].chars().next()));
+            match word.or_else(host) {
+                Some(secret) => {
+                    let pseudonym = if self.ipv4.contains(secret) { pseudonyms.of_ipv4(secret) } else { pseudonyms.of(secret) };
+                    replaced.push_str(&pseudonym);
+                    rest = &rest[secret.len()..];
+                }
+                None => {
+                    replaced.push(character);
+                    rest = &rest[character.len_utf8()..];
+                }
+            }
+        }
+        replaced
+    }
+}
+
+fn replaced_boundary(text: &str, rest: &str) -> bool {
+    is_boundary(text[..text.len() - rest.len()].chars().next_back())
+}
+
+fn is_boundary(neighbour: Option<char>) -> bool {
+    neighbour.is_none_or(|character| !character.is_alphanumeric())
+}
+
+#[derive(Default)]
+struct Found {
+    words: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    ipv4: BTreeSet<String>,
+}
+
+impl Found {
+    fn answer(&mut self, path: &str, answer: &Answer) {
+        match answer {
+            Answer::Text(text) => {
+                if is_identity(path) && !HOST_NAMES.contains(&last(path)) {
+                    self.word(text);
+                }
+                if HOST_NAMES.contains(&last(path)) {
+                    self.host(text.trim());
+                }
+                self.looks(path, text);
+            }
+            Answer::Bytes(bytes) if path == TABLE => table::identities(bytes).iter().for_each(|identity| self.word(identity)),
+            Answer::Bytes(bytes) => {
+                if let Some(serial) = scsi_serial(path, bytes) {
+                    self.word(&String::from_utf8_lossy(&bytes[serial]));
+                }
+            }
+            Answer::List(names) => names.iter().for_each(|name| self.looks(path, name)),
+            Answer::Link(target) => self.looks(path, target),
+            Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) => {}
+        }
+    }
+
+    fn looks(&mut self, path: &str, text: &str) {
+        for address in patterns::addresses(text) {
+            self.address(address);
+        }
+        for found in [patterns::uuids(text), patterns::ipv6(text), patterns::disks(text)] {
+            found.into_iter().for_each(|word| self.word(word));
+        }
+        if !VERSIONS.contains(&last(path)) {
+            self.ipv4.extend(patterns::ipv4(text).into_iter().map(str::to_owned));
+        }
+    }
+
+    // An address turns up in other spellings too: enx946dae010203.
+    fn address(&mut self, address: &str) {
+        let digits: String = address.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+        let pairs: Vec<&str> = digits.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
+        for spelling in [address.to_owned(), pairs.concat(), pairs.join(":"), pairs.join("-")] {
+            self.words.insert(spelling.to_ascii_uppercase());
+            self.words.insert(spelling);
+        }
+    }
+
+    fn word(&mut self, text: &str) {
+        let text = text.trim();
+        if text.len() >= LENGTH_MIN && !says_nothing(text) {
+            self.words.insert(text.to_owned());
+        }
+    }
+
+    fn host(&mut self, name: &str) {
+        if says_nothing(name) || !patterns::is_host_name(name) || matches!(name, "localhost") {
+            return;
+        }
+        self.hosts.insert(name.to_owned());
+        if let Some((host, domain)) = name.split_once('.') {
+            self.hosts.insert(host.to_owned());
+            if domain.contains('.') {
+                self.hosts.insert(domain.to_owned());
+            }
+        }
+    }
+}
+
+/// Whether the whole text of the file is an identity.
+pub(super) fn is_identity(path: &str) -> bool {
+    IDENTITIES.contains(&last(path)) || (path.starts_with("/sys/class/net/") && last(path) == "address")
+}
+
+/// Whether a word of the file's text that is also the name of the host is meant as one.
+pub(super) fn is_place_of_host_names(path: &str) -> bool {
+    !NO_HOST_NAMES.contains(&last(path))
+}
+
+/// Whether the text identifies nothing: a placeholder, or one character over and over.
+pub(super) fn says_nothing(text: &str) -> bool {
+    let mut characters = text.chars().filter(|c| c.is_alphanumeric());
+    let first = characters.next();
+    is_placeholder(text) || text == "(none)" || first.is_none_or(|first| text.chars().count() > 1 && characters.all(|c| c == first))
+}
+
+/// Where the serial number stands in VPD page 0x80 of a SCSI disk.
+pub(super) fn scsi_serial(path: &str, bytes: &[u8]) -> Option<Range<usize>> {
+    (last(path) == "vpd_pg80" && bytes.len() > 4).then_some(4..bytes.len())
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,168 @@
+//! A redacted snapshot of a node that has every kind of identity: none survives in any form, and the node is otherwise the same.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use assay_model::attr::{Attr, Kind};
+use assay_model::inventory::Inventory;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use super::*;
+use crate::host::{Host, RecordingOptions};
+use crate::smbios::made_up::{array, module, structure};
+use crate::{ProbeOptions, take_inventory};
+
+/// Whatever identifies this node.
+const IDENTITIES: &[&str] = &[
+    "pve1",
+    "example.com",
+    "S64HNE0R500001",
+    "94:6d:ae:01:02:03",
+    "94:6D:AE:01:02:03",
+    "946dae010203",
+    "94-6d-ae-01-02-03",
+    "0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1",
+    "4c4c4544-0042-3510-8056-b2c04f4e3333",
+    "10.20.30.40",
+    "2001:db8::17",
+    "80CE00000000",
+    "80CE00000001",
+    "ASSET01",
+    "BOARD-SERIAL-77",
+    "S45GNX0R01",
+    "HPE-KEY-1234",
+    "1a2b3c4d-01",
+];
+
+fn table() -> Vec<u8> {
+    let uuid = [0x44, 0x45, 0x4c, 0x4c, 0x42, 0x00, 0x10, 0x35, 0x80, 0x56, 0xb2, 0xc0, 0x4f, 0x4e, 0x33, 0x33];
+    let system = [&[1, 2, 3, 4][..], &uuid, &[6, 0, 0]].concat();
+    let mut table = structure(1, 0x0100, &system, &["Supermicro", "AS -2125HS-TNR", "0123", "BOARD-SERIAL-77"]);
+    table.extend(structure(2, 0x0200, &[1, 2, 0, 3], &["Supermicro", "H13DSH", "BOARD-SERIAL-77"]));
+    table.extend(structure(221, 0x0300, &[0x94, 0x6d, 0xae, 0x01, 0x02, 0x03, 1], &["HPE-KEY-1234"]));
+    [table, array(2), module(0, 98_304, 4800), module(1, 98_304, 4800), structure(127, 0x7f00, &[], &[])].concat()
+}
+
+fn node() -> Snapshot {
+    let page = STANDARD.encode(b"\x00\x80\x00\x0aS45GNX0R01");
+    let text = format!(
+        "/proc/sys/kernel/hostname: pve1.example.com
+        /proc/sys/kernel/osrelease: 6.8.12-4-pve
+        /proc/sys/kernel/random/boot_id: 0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1
+        /proc/cmdline: root=UUID=0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1 ip=10.20.30.40:::255.255.255.0:pve1 dns=2001:db8::17 BOOTIF=01-94-6d-ae-01-02-03 root=/dev/mapper/pve1-root by-id/nvme-X_S64HNE0R500001-part3 PARTUUID=1a2b3c4d-01
+        /etc/os-release: ID=debian
+        /sys/class/dmi/id/product_uuid: 4c4c4544-0042-3510-8056-b2c04f4e3333
+        /sys/class/dmi/id/product_serial: BOARD-SERIAL-77
+        /sys/class/dmi/id/product_name: AS -2125HS-TNR
+        /sys/class/dmi/id/bios_version: 3.1.2.4
+        /sys/class/net list: enx946dae010203 pve1-uplink lo
+        /sys/class/net/lo/device absent
+        /sys/class/net/pve1-uplink/device absent
+        /sys/class/net/enx946dae010203/address: 94:6d:ae:01:02:03
+        /sys/class/net/enx946dae010203/device exists
+        /sys/class/net/enx946dae010203/mtu: 1500
+        /sys/class/net/enx946dae010203/device/driver link: ../../94:6D:AE:01:02:03/mlx5_core
+        /sys/class/nvme/nvme0/serial: S64HNE0R500001
+        /sys/class/nvme/nvme0/model: SAMSUNG MZQL2
+        /sys/class/nvme/nvme0/firmware_rev: 1.2.3.4
+        /sys/block/sda/size: 100
+        /sys/block/sda/device/vpd_pg80 bytes: {page}
+        /sys/block/sdb/size: 100
+        /sys/block/sdb/device/vpd_pg83 bytes: {page}
+        {TABLE} bytes: {}",
+        STANDARD.encode(table())
+    );
+    let mut snapshot = Snapshot::parse(&format!("unmentioned: absent\n{text}")).expect("a fixture");
+    snapshot.header.host = "pve1.example.com".into();
+    snapshot
+}
+
+fn redacted() -> Snapshot {
+    Redactor::keyed_by(b"f00dfeed\n").expect("keyed").redact(node())
+}
+
+fn inventory(snapshot: &Snapshot) -> Inventory {
+    let host = Host::from_snapshot(&snapshot.to_string()).expect("reads back");
+    take_inventory(&host, &ProbeOptions { deadline: Duration::from_secs(20), now: Timestamp::UNIX_EPOCH })
+}
+
+#[test]
+fn no_original_survives_in_any_form() {
+    let before = node();
+    let written = before.to_string();
+    let bytes = |snapshot: &Snapshot| -> Vec<u8> {
+        let answers = snapshot.answers.values().flat_map(BTreeMap::values);
+        answers.flat_map(|answer| if let Answer::Bytes(bytes) = answer { [bytes.as_slice(), b"\n"].concat() } else { Vec::new() }).collect()
+    };
+    let everything = |snapshot: &Snapshot| format!("{snapshot}\n{}", String::from_utf8_lossy(&bytes(snapshot)));
+    let (before, after) = (everything(&before), everything(&redacted()));
+    for identity in IDENTITIES {
+        let is_derived_spelling = ["94:6D:AE:01:02:03"].contains(identity);
+        assert!(before.contains(identity) || is_derived_spelling, "{identity} is in the fixture: {written}");
+        assert!(!after.contains(identity), "{identity} survives:\n{after}");
+    }
+    let uuid = [0x44, 0x45, 0x4c, 0x4c, 0x42, 0x00, 0x10, 0x35];
+    let address = [0x94, 0x6d, 0xae, 0x01, 0x02, 0x03];
+    for raw in [&uuid[..], &address] {
+        assert!(bytes(&node()).windows(raw.len()).any(|window| window == raw));
+        assert!(!bytes(&redacted()).windows(raw.len()).any(|window| window == raw));
+    }
+}
+
+#[test]
+fn the_node_is_otherwise_the_same() {
+    let (before, after) = (inventory(&node()), inventory(&redacted()));
+    let identity = [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver];
+    assert_eq!(before.components.len(), after.components.len());
+    for (before, after) in before.components.iter().zip(&after.components) {
+        assert_eq!(before.kind, after.kind);
+        for (attr, reading) in before.attributes.iter().filter(|(attr, _)| !identity.contains(attr)) {
+            assert_eq!(after.reading(*attr), reading, "{} {attr}", before.locator);
+        }
+    }
+    let modules: Vec<_> = after.iter(Kind::Dimm).collect();
+    assert_eq!(modules.len(), 2);
+    assert_eq!(modules[0].reading(Attr::PartNumber), &"M321RYGA0BB0-CQKZJ".into());
+    assert_ne!(modules[0].reading(Attr::Serial), modules[1].reading(Attr::Serial));
+    assert_eq!(after.iter(Kind::Nvme).next().expect("a drive").reading(Attr::Firmware), &"1.2.3.4".into());
+}
+
+#[test]
+fn pseudonyms_are_the_same_in_every_place_and_in_every_snapshot() {
+    let after = inventory(&redacted());
+    let port = after.iter(Kind::Nic).next().expect("a port");
+    let mac = port.value(Attr::Mac).and_then(|mac| mac.as_str()).expect("an address").replace(':', "");
+    assert_eq!(port.locator, format!("enx{mac}"));
+    let os = after.iter(Kind::Os).next().expect("an os");
+    let boot = os.value(Attr::BootId).and_then(|id| id.as_str()).expect("an id");
+    let command_line = os.value(Attr::CommandLine).and_then(|line| line.as_str()).expect("a line");
+    assert!(command_line.contains(boot), "{command_line}");
+    let host = after.host.split('.').next().expect("a label");
+    assert!(command_line.contains(&format!("/dev/mapper/{host}-root")), "{command_line}");
+    assert_eq!(redacted(), redacted());
+    let elsewhere = Redactor::keyed_by(b"another machine").expect("keyed").redact(node());
+    assert_ne!(elsewhere, redacted());
+    let without_id = || Redactor::keyed_by(b"\n").expect("keyed").redact(node());
+    assert_ne!(without_id(), without_id(), "without a machine id, pseudonyms hold for one snapshot");
+}
+
+#[test]
+fn bytes_of_which_nothing_is_known_and_torn_tables_are_left_out() {
+    assert!(!redacted().to_string().contains("vpd_pg83"));
+    let torn = format!("unmentioned: absent\n{TABLE} bytes: {}", STANDARD.encode(&table()[..60]));
+    let snapshot = Redactor::keyed_by(b"x").expect("keyed").redact(Snapshot::parse(&torn).expect("a fixture"));
+    assert!(snapshot.answers.is_empty());
+}
+
+#[test]
+fn a_redacted_recording_of_this_machine_says_so_and_reads_back() {
+    let live = Host::recording(std::path::Path::new("/"));
+    let seen = take_inventory(&live, &ProbeOptions { deadline: Duration::from_secs(30), now: Timestamp::UNIX_EPOCH });
+    let text = live.recorded(&RecordingOptions { redact: true, tool: "a test".into(), now: Timestamp::UNIX_EPOCH }).expect("a snapshot");
+    assert!(text.contains("\nredacted: yes\n") && !text.contains(&seen.boot_id));
+    let again = inventory(&Snapshot::parse(&text).expect("reads back"));
+    assert_eq!(again.components.len(), seen.components.len());
+    assert_ne!(again.host, seen.host);
+}
