@@ -37,12 +37,14 @@ impl<'a> Seen<'a> {
     /// The readings, for people; attributes that the node does not have are left out unless there is nothing else.
     pub(super) fn observed(&self) -> String {
         let alone = self.0.len() == 1;
-        let said: Vec<String> = self
-            .0
-            .iter()
-            .filter(|(component, attr)| alone || *component.reading(*attr) != Reading::Absent)
-            .map(|(component, attr)| if alone { component.reading(*attr).to_string() } else { format!("{attr} {}", component.reading(*attr)) })
-            .collect();
+        let said: Vec<String> =
+            self.0
+                .iter()
+                .filter(|(component, attr)| alone || *component.reading(*attr) != Reading::Absent)
+                .map(|(component, attr)| {
+                    if alone { with_unit(component.reading(*attr), *attr) } else { format!("{attr} {}", with_unit(component.reading(*attr), *attr)) }
+                })
+                .collect();
         if said.is_empty() { "absent".into() } else { said.join(", ") }
     }
 
@@ -102,4 +104,12 @@ fn typed<'a, T>(component: &'a Component, attr: Attr, wanted: &str, take: impl F
 /// The operating system of a guest: what the firmware tables say there was made up by the hypervisor. `None` on bare metal and where nothing says.
 pub(super) fn guest(inventory: &Inventory) -> Option<&Component> {
     inventory.iter(Kind::Os).find(|os| flag(os, Attr::Hypervisor) == Ok(Some(true)))
+}
+
+/// A reading with the base unit of its attribute, when it is a figure that has one.
+fn with_unit(reading: &Reading, attr: Attr) -> String {
+    match (reading.value().and_then(Value::as_f64), attr.unit().symbol()) {
+        (Some(_), symbol) if !symbol.is_empty() => format!("{reading} {symbol}"),
+        (_, _) => reading.to_string(),
+    }
 }
