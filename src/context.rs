@@ -78,6 +78,8 @@ impl Context {
     /// The host that is probed.
     pub(crate) fn host(&self) -> Result<Host> {
         match &self.source {
+            // A root that is not there would read as a machine on which nothing is fitted.
+            Source::Live(root) if !root.is_dir() => Err(Usage(format!("cannot probe below {}: it is no folder", root.display())).into()),
             Source::Live(root) => Ok(Host::live(root)),
             Source::Snapshot(file) => {
                 let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
