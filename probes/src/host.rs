@@ -126,7 +126,7 @@ impl Host {
         none_if_absent(self.bytes(path))
     }
 
-    /// The lines of a large table that begin with `label`, blanks before it aside; empty when none does.
+    /// The lines of a large table that begin with `label` and a colon, blanks before it aside; empty when none does.
     pub fn lines(&self, path: &str, label: &str) -> Result<String, HostError> {
         let live = |live: &Live| Ok(Answer::Text(live.lines(path, label, TABLE_MAX)?));
         let lines = taken(path, self.ask(Act::Read, path, Ask::Lines(label.to_owned()), live)?.into_text())?;
@@ -223,8 +223,8 @@ fn closed(text: &str) -> String {
     text.trim_end_matches(['\n', '\0']).replace(|character| !is_kept(character), "\u{fffd}")
 }
 
-/// The lines of `text` that begin with `label`, blanks before it aside.
+/// The lines of `text` that begin with `label` and a colon, blanks before it aside.
 fn labelled(text: &str, label: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with(label)).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| line.trim_start().strip_prefix(label).is_some_and(|rest| rest.starts_with(':'))).collect();
     closed(&lines.join("\n"))
 }

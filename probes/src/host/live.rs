@@ -48,7 +48,7 @@ impl Live {
         if content.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(content) }
     }
 
-    /// The lines of a file that begin with `label` after blanks; the file may be as large as `limit`.
+    /// The lines of a file that begin with `label` and a colon; the file may be as large as `limit`.
     pub(super) fn lines(&self, path: &str, label: &str, limit: usize) -> Result<String, Refusal> {
         let content = self.content(path, limit)?;
         Ok(super::labelled(&String::from_utf8_lossy(&content), label))

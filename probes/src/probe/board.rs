@@ -27,7 +27,7 @@ impl Probe for Board {
     }
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
-        if host.list_or_none(DMI)?.is_none() {
+        if !host.exists(DMI)? {
             return Err(HostError::SourceMissing(DMI.into()));
         }
         let files = [

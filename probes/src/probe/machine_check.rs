@@ -26,7 +26,7 @@ impl Probe for MachineCheck {
     }
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
-        let lines = match host.lines(INTERRUPTS, "MCE:") {
+        let lines = match host.lines(INTERRUPTS, "MCE") {
             Err(error) if error.is_absent() => return Err(HostError::SourceMissing(INTERRUPTS.into())),
             answer => answer?,
         };

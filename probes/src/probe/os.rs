@@ -28,7 +28,7 @@ impl Probe for Os {
     }
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
-        if host.list_or_none(KERNEL)?.is_none() {
+        if !host.exists(KERNEL)? {
             return Err(HostError::SourceMissing(KERNEL.into()));
         }
         let (source, release) = os_release(host);

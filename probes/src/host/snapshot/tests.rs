@@ -138,3 +138,15 @@ fn a_refusal_is_not_an_absence() {
     assert_eq!(host.read_or_none("/b"), Ok(None));
     assert!(host.list_or_none("/c").is_err() && host.read("/c") == Ok("text".into()));
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_read() {
+    let page = include_str!("../../../../docs/snapshot-format.md");
+    let examples: Vec<&str> = page.split("```text\n").skip(1).map(|rest| rest.split("```").next().expect("a block")).collect();
+    assert_eq!(examples.len(), 2);
+    let recording = Host::from_snapshot(examples[0]).expect("the recording");
+    assert_eq!(recording.list("/sys/class/nvme"), Ok(vec!["nvme0".into(), "nvme1".into()]));
+    assert_eq!(recording.lines("/proc/interrupts", "MCE").map(|line| line.contains("Machine check")), Ok(true));
+    assert_eq!(recording.adjtimex().map(|clock| clock.max_error), Ok(25_000));
+    assert_eq!(Host::from_snapshot(examples[1]).expect("the fixture").exists("/sys/class/nvme/nvme0"), Ok(true));
+}
