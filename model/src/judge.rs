@@ -15,6 +15,7 @@ use crate::verdict::{Rank, Reason, Verdict, worst};
 use crate::waiver::Waiver;
 
 mod block;
+mod evidence;
 mod figure;
 mod fresh;
 mod run;
@@ -28,13 +29,13 @@ pub struct Case<'a> {
     pub site: &'a Site,
     /// The gate.
     pub gate: &'a Gate,
-    /// Runs, in any order; the newest of each scenario counts.
+    /// Runs, in any order; the newest of each scenario counts. Of a scenario that the gate does not name counts what it found wrong.
     pub runs: &'a [Run],
     /// The node now.
     pub inventory: Option<&'a Inventory>,
     /// The checks that were made on `inventory`.
     pub inventory_checks: &'a [Check],
-    /// Ids of the checks that code exists for, besides [`RUN_CHECKS`].
+    /// Ids of the checks that code exists for, those with a limit included, besides [`RUN_CHECKS`].
     pub implemented: &'a BTreeSet<String>,
     /// What the gates of earlier phases decided; one that is missing counts as held.
     pub earlier: &'a [(Phase, Decision)],
@@ -47,27 +48,18 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     let runs = fresh::newest(case.runs, case.inventory);
     let figures = figure::figures(&runs);
     let ceilings = figure::ceilings(case.site, case.inventory);
-    let checks = evidence(case, &runs);
-    let identity = block::failed_identity(case.inventory_checks);
+    let checks = evidence::checks(case, &runs);
 
     let mut judged: Vec<Judged> = Vec::new();
-    for requirement in &case.gate.requires {
+    for requirement in case.gate.requires.iter().chain(&ungraded(case)) {
         let mut answers: Vec<Check> = match &requirement.limit {
             None => checks.iter().filter(|check| check.id == requirement.id).cloned().collect(),
-            Some(limit) => figures
-                .iter()
-                .filter(|figure| figure.metric.fact.name == limit.metric)
-                .map(|figure| {
-                    let check = run::limit_check(requirement, limit, figure, &ceilings, case.site.absence);
-                    let check = block::withhold(check, fresh::stale_run(figure.run, case.inventory, case.now, case.gate.max_age_hours));
-                    block::withhold(check, identity.clone())
-                })
-                .collect(),
+            Some(limit) => evidence::limited(case, requirement, limit, &figures, &ceilings),
         };
         if answers.is_empty() {
             answers.push(unanswered(case, requirement));
         }
-        let blocked = block::contradiction_of(&case.site.contradictions, requirement);
+        let blocked = block::contradiction_of(&case.site.contradictions, &requirement.id, &requirement.blocked_by);
         judged.extend(answers.into_iter().map(|check| as_required(case, requirement, block::withhold(check, blocked.clone()))));
     }
     judged.extend(case.site.contradictions.iter().filter(|one| block::holds_phase(one, case.gate.phase)).map(|one| open(one, case.gate.phase)));
@@ -97,25 +89,32 @@ pub fn checks_of(run: &Run) -> Vec<Check> {
 /// The gate of `assay verify`: every check that the inventory gave, as severe as the site's gates say. It asks for no run.
 pub fn verify_gate(site: &Site, checks: &[Check]) -> Gate {
     let ids: BTreeSet<&CheckId> = checks.iter().map(|check| &check.id).collect();
-    let requirement = |id: &CheckId| {
-        let listed = listing(site, id).map(|(_, requirement)| requirement);
-        Requirement {
-            id: id.clone(),
-            reference: listed.and_then(|requirement| requirement.reference.clone()),
-            severity: listed.map_or(Severity::Gate, |requirement| requirement.severity),
-            title: listed.map_or_else(|| id.to_string(), |requirement| requirement.title.clone()),
-            limit: None,
-            blocked_by: listed.map_or_else(Vec::new, |requirement| requirement.blocked_by.clone()),
-        }
-    };
     Gate {
         schema: GATE_SCHEMA,
         phase: Phase::FIRST,
         title: "the node against its order".into(),
         max_age_hours: 24,
         scenarios: Vec::new(),
-        requires: ids.into_iter().map(requirement).collect(),
+        requires: ids.into_iter().map(|id| required(site, id)).collect(),
     }
+}
+
+/// A check as the site's gates list it; one that none of them lists decides.
+fn required(site: &Site, id: &CheckId) -> Requirement {
+    let listed = listing(site, id).map(|(_, requirement)| requirement);
+    Requirement {
+        id: id.clone(),
+        reference: listed.and_then(|requirement| requirement.reference.clone()),
+        severity: listed.map_or(Severity::Gate, |requirement| requirement.severity),
+        title: listed.map_or_else(|| id.to_string(), |requirement| requirement.title.clone()),
+        limit: None,
+        blocked_by: listed.map_or_else(Vec::new, |requirement| requirement.blocked_by.clone()),
+    }
+}
+
+/// The runs that a gate looks at: the newest of each scenario, by scenario, those of the node of `inventory` before others.
+pub fn newest_runs<'a>(runs: &'a [Run], inventory: Option<&Inventory>) -> Vec<&'a Run> {
+    fresh::newest(runs, inventory)
 }
 
 /// The earliest phase whose gate lists a check.
@@ -128,20 +127,16 @@ fn listing<'s>(site: &'s Site, id: &CheckId) -> Option<(Phase, &'s Requirement)>
     listed.min_by_key(|(phase, _)| *phase)
 }
 
-/// Every check besides the limits, each withheld when what it stands on no longer speaks of the node.
-fn evidence(case: &Case<'_>, runs: &[&Run]) -> Vec<Check> {
-    let max_age = case.gate.max_age_hours;
-    let stale = case.inventory.and_then(|inventory| fresh::stale_inventory(inventory, case.now, max_age));
-    let mut checks: Vec<Check> = case.inventory_checks.iter().map(|check| block::withhold(check.clone(), stale.clone())).collect();
-    for run in runs {
-        let stale = fresh::stale_run(run, case.inventory, case.now, max_age);
-        checks.extend(run::checks(run).into_iter().map(|check| block::withhold(check, stale.clone())));
+/// What the order asks and no gate of the site grades: it decides in the first phase, or an expectation would silently count for nothing.
+fn ungraded(case: &Case<'_>) -> Vec<Requirement> {
+    let Some(bom) = case.site.bom.as_ref().filter(|_| case.gate.phase == Phase::FIRST) else { return Vec::new() };
+    let mut ids: BTreeSet<CheckId> = BTreeSet::new();
+    for line in &bom.lines {
+        ids.extend(line.expect.keys().map(|attr| CheckId(format!("{}.{attr}", line.kind))));
+        ids.extend(["quantity", "unexpected"].map(|asked| CheckId(format!("{}.{asked}", line.kind))));
     }
-    // A scenario of the gate that has no run is a hole that another scenario's run must not cover.
-    for scenario in case.gate.scenarios.iter().filter(|scenario| !runs.iter().any(|run| run.scenario == **scenario)) {
-        checks.extend(run::absent(scenario));
-    }
-    checks
+    let graded = |id: &CheckId| case.gate.requires.iter().any(|one| one.id == *id) || listing(case.site, id).is_some();
+    ids.into_iter().filter(|id| !graded(id)).map(|id| required(case.site, &id)).collect()
 }
 
 /// The answer to a requirement that nothing answers.
@@ -151,7 +146,7 @@ fn unanswered(case: &Case<'_>, requirement: &Requirement) -> Check {
     if let Some(not_here) = not_here(case, &requirement.id) {
         return Check::not_applicable(id, subject, requirement.title.clone(), not_here, "site.toml");
     }
-    let known = requirement.limit.is_some() || RUN_CHECKS.contains(&id) || case.implemented.contains(id);
+    let known = RUN_CHECKS.contains(&id) || case.implemented.contains(id);
     let why = if known { "did not run" } else { "no code implements this check yet" };
     Check::inconclusive(id, subject, requirement.title.clone(), Reason::NotRun(why.into()), "nothing")
 }

@@ -81,6 +81,10 @@ fn ceilings(inputs: &Inputs) -> Vec<Ceiling> {
 }
 
 fn populated(inventory: &Inventory) -> Result<Vec<&Component>, Reading> {
+    // The modules of a guest are made up by its hypervisor: what they could carry bounds nothing.
+    if inventory.iter(Kind::Os).any(|os| os.value(Attr::Hypervisor).and_then(Value::as_bool) == Some(true)) {
+        return Err(Reading::Absent);
+    }
     let slots = match inventory.of(Kind::Dimm) {
         Observed::Components(slots) => slots,
         Observed::SourceMissing(_) => return Err(Reading::Absent),

@@ -152,6 +152,19 @@ fn what_was_not_read_leaves_no_ceiling_and_says_so() {
     }
 }
 
+#[test]
+fn the_modules_that_a_hypervisor_made_up_bound_nothing() {
+    let mut components = node((0..24).map(|slot| module(slot, 4800_u64)));
+    let os = |guest: bool| Component::new(Kind::Os, "node").with(Attr::Hypervisor, "cpuid", guest);
+    components.push(os(true));
+    let guest = of_inventory(&inventory(components.clone(), ProbeEnded::Completed));
+    let triad = one(&guest, "memory.triad.bandwidth");
+    assert!(triad.value.is_none() && missing(triad).contains(&"modules"), "{triad:?}");
+    components.pop();
+    components.push(os(false));
+    assert!(one(&of_inventory(&inventory(components, ProbeEnded::Completed)), "memory.triad.bandwidth").value.is_some());
+}
+
 fn drive(address: &str, gtps: impl Into<Reading>, lanes: u64) -> Component {
     Component::new(Kind::Nvme, address).with(Attr::LinkSpeed, "sysfs", gtps).with(Attr::LinkWidth, "sysfs", lanes).with(
         Attr::Transport,

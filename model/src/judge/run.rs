@@ -56,7 +56,7 @@ pub(super) fn absent(scenario: &str) -> Vec<Check> {
 
 /// The check of one figure against the limit of `requirement`.
 pub(super) fn limit_check(requirement: &Requirement, limit: &limit::Limit, figure: &Figure<'_>, ceilings: &[Ceiling], absence: Absence) -> Check {
-    let answer = limit::judge(limit, &figure.metric.fact, ceiling_of(figure, ceilings), &figure.step.conditions, absence);
+    let answer = limit::judge(limit, &figure.metric.fact, ceiling_of(figure, ceilings), &conditions(figure.step), absence);
     let mut verdict = answer.verdict;
     // A limit says how fast; an unfinished run or step says nothing about that.
     let whole = unfinished(&figure.run.ended).map(|why| format!("the run {why}"));
@@ -138,7 +138,7 @@ enum Change {
 fn no_new_errors(run: &Run) -> Check {
     let (mut rose, mut unknown, mut unchanged, mut events) = (Vec::new(), None, 0_usize, Vec::new());
     for step in &run.steps {
-        for delta in &step.counters {
+        for delta in step.counters.iter().filter(|delta| !is_throttle(delta.counter)) {
             match change(step, delta) {
                 Change::NoCounter => continue,
                 Change::Unchanged => unchanged += 1,
@@ -193,8 +193,26 @@ fn change(step: &Step, delta: &CounterDelta) -> Change {
     }
 }
 
+/// What makes the figures of a step doubtful: what the runner noticed, and its throttle counters, which count no errors.
+fn conditions(step: &Step) -> Vec<Condition> {
+    let mut conditions = step.conditions.clone();
+    if !conditions.iter().any(|condition| matches!(condition, Condition::Throttled(_))) {
+        let throttles = step.counters.iter().filter(|delta| is_throttle(delta.counter));
+        conditions.extend(throttles.filter_map(|delta| match change(step, delta) {
+            Change::NoCounter | Change::Unchanged => None,
+            Change::Rose(what) => Some(Condition::Throttled(what)),
+            Change::Unknown(reason) => Some(Condition::Throttled(format!("cannot be told: {}", reason.detail()))),
+        }));
+    }
+    conditions
+}
+
+fn is_throttle(counter: Attr) -> bool {
+    matches!(counter, Attr::CoreThrottles | Attr::PackageThrottles)
+}
+
 fn undisturbed(run: &Run) -> Check {
-    let conditions: Vec<Condition> = run.steps.iter().flat_map(|step| step.conditions.iter().cloned()).collect();
+    let conditions: Vec<Condition> = run.steps.iter().flat_map(conditions).collect();
     let verdict = match (limit::doubtful(&conditions), unfinished_run(run)) {
         (Some(reason), _) => Verdict::Inconclusive(reason),
         (None, Some(why)) => Verdict::Inconclusive(Reason::Interrupted(why)),

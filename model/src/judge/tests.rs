@@ -79,7 +79,7 @@ impl Fixture {
     }
 
     fn judge(&self) -> Judgement {
-        let implemented = [LINK, WARNED, NOTED].map(str::to_owned).into();
+        let implemented = [LINK, WARNED, NOTED, TRIAD].map(str::to_owned).into();
         judge(&Case {
             site: &self.site,
             gate: &self.gate,

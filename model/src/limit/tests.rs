@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::metric::Samples;
 use crate::unit::Unit;
@@ -165,4 +167,47 @@ fn a_pass_stands_on_its_samples() {
         (answer.expected.as_str(), answer.observed.as_str()),
         ("at least 75 % of the ceiling, that is 750 B/s", "median 805 B/s of 3 samples, 80.5 % of the ceiling 1000")
     );
+}
+
+fn any_bound() -> impl Strategy<Value = Bound> {
+    prop_oneof![(0.01_f64..=1.0).prop_map(Bound::Efficiency), (0.1_f64..2000.0).prop_map(Bound::AtLeast)]
+}
+
+fn any_sample() -> impl Strategy<Value = f64> {
+    prop_oneof![8 => 0.0_f64..1200.0, 1 => Just(f64::NAN), 1 => Just(f64::INFINITY), 1 => Just(f64::NEG_INFINITY)]
+}
+
+fn rank(bound: Bound, samples: &[f64]) -> Rank {
+    judge(&limit(bound), &metric(samples), Some(&ceiling(Some(1000.0), &[])), &[], Absence::Inconclusive).verdict.rank()
+}
+
+proptest! {
+    #[test]
+    fn only_finite_samples_below_the_ceiling_get_a_verdict(bound in any_bound(), samples in proptest::collection::vec(any_sample(), 0..9)) {
+        let sound = !samples.is_empty() && samples.iter().all(|sample| sample.is_finite());
+        let judged = sound && Samples::new(samples.clone()).median() <= 1000.0 * CEILING_TOLERANCE;
+        prop_assert_eq!(matches!(rank(bound, &samples), Rank::Pass | Rank::Fail), judged);
+    }
+
+    #[test]
+    fn a_pass_is_a_median_that_keeps_the_bound(bound in any_bound(), samples in proptest::collection::vec(0.0_f64..1000.0, 1..9)) {
+        let low = match bound {
+            Bound::Efficiency(share) => share * 1000.0,
+            Bound::AtLeast(low) | Bound::AtMost(low) => low,
+        };
+        prop_assert_eq!(rank(bound, &samples) == Rank::Pass, Samples::new(samples).median() >= low);
+    }
+
+    #[test]
+    fn a_higher_figure_is_never_judged_worse_below_the_ceiling(bound in any_bound(), figure in 0.0_f64..1000.0, more in 0.0_f64..1000.0) {
+        let better = (figure + more).min(1000.0);
+        prop_assert!(rank(bound, &[better]) <= rank(bound, &[figure]));
+    }
+
+    #[test]
+    fn the_order_of_the_samples_does_not_matter(bound in any_bound(), samples in proptest::collection::vec(any_sample(), 0..9)) {
+        let mut reversed = samples.clone();
+        reversed.reverse();
+        prop_assert_eq!(rank(bound, &samples), rank(bound, &reversed));
+    }
 }

@@ -22,6 +22,15 @@ fn what_does_not_pass_holds_by_its_severity() {
         ("did not run", |f| f.checks.retain(|check| check.id.as_str() != LINK), 3, "did not run"),
         ("no code", |f| f.require(requirement(PROMISED, Severity::Gate)), 3, "no code implements this check yet"),
         ("no figure", |f| f.step("triad").metrics.clear(), 3, "memory.triad_bandwidth (memory.triad.bandwidth): not_run: did not run"),
+        (
+            "a limit of a figure that nothing measures",
+            |f| {
+                let limit = Limit { metric: "net.rtt".into(), bound: Bound::AtMost(1e6), basis: Basis::Policy("test".into()) };
+                f.require(Requirement { limit: Some(limit), ..requirement("path.rtt", Severity::Gate) });
+            },
+            3,
+            "path.rtt (net.rtt): not_run: no code implements this check yet",
+        ),
         ("one of two fails", |f| f.checks.push(Check { verdict: failed(), ..passed(LINK, "0000:42:00.0") }), 1, "0000:42:00.0"),
         ("nothing required", |f| f.gate.requires.clear(), 3, "nothing was proved"),
         ("only warnings pass", |f| f.gate.requires.retain(|one| one.severity != Severity::Gate), 3, "nothing was proved"),
@@ -350,9 +359,100 @@ fn a_gate_holds_while_that_of_an_earlier_phase_does() {
 
 #[test]
 fn no_figure_is_judged_on_a_node_that_is_not_the_ordered_one() {
-    holds(&[("a module is missing", |f| f.check("dimm.quantity").verdict = failed(), 3, "blocked: identity failed: dimm.quantity of dimm")]);
+    holds(&[
+        ("a module is missing", |f| f.check("dimm.quantity").verdict = failed(), 3, "blocked: identity failed: dimm.quantity of dimm"),
+        (
+            "another board of the same chip",
+            |f| f.checks.push(Check { verdict: failed(), ..passed("gpu.pci_subsystem", "0000:01:00.0") }),
+            3,
+            "blocked: identity failed: gpu.pci_subsystem of 0000:01:00.0",
+        ),
+        (
+            "waived, and still another node",
+            |f| {
+                f.check("dimm.quantity").verdict = failed();
+                f.require(requirement("dimm.quantity", Severity::Gate));
+                f.site.waivers.push(waiver("dimm.quantity", "2027-01-01"));
+            },
+            3,
+            "identity failed",
+        ),
+    ]);
     let other = Fixture::spoilt(|f| f.checks.push(Check { verdict: failed(), ..passed("nic.speed", "eth0") })).judge();
     assert_eq!(row(&other, TRIAD).check.verdict.rank(), Rank::Pass, "a slow link is no other node");
+}
+
+#[test]
+fn an_identity_that_waits_for_a_contradiction_has_not_failed() {
+    let named_by_the_contradiction = Fixture::spoilt(|f| {
+        f.check("dimm.quantity").verdict = failed();
+        f.site.contradictions.push(Contradiction { checks: vec!["dimm.quantity".into()], ..contradiction("C-01") });
+    });
+    let named_by_the_gate = Fixture::spoilt(|f| {
+        f.check("dimm.quantity").verdict = failed();
+        f.site.contradictions.push(contradiction("C-01"));
+        f.require(Requirement { blocked_by: vec!["C-01".into()], ..requirement("dimm.quantity", Severity::Gate) });
+    });
+    for mut fixture in [named_by_the_contradiction, named_by_the_gate] {
+        assert_eq!(row(&fixture.judge(), TRIAD).check.verdict.rank(), Rank::Pass);
+        fixture.site.contradictions[0].resolution = Some("24".into());
+        assert!(row(&fixture.judge(), TRIAD).check.verdict.reason().contains("identity failed"));
+    }
+}
+
+#[test]
+fn what_the_order_asks_and_no_gate_grades_decides_in_the_first_phase() {
+    fn orders(f: &mut Fixture) {
+        let mut bom = crate::contradiction::tests::ordered();
+        bom.lines.retain(|line| line.name == "operating system");
+        for attr in bom.lines[0].expect.keys() {
+            f.checks.push(passed(&format!("os.{attr}"), "node"));
+        }
+        f.checks.extend([passed("os.quantity", "operating system"), passed("os.unexpected", "os")]);
+        f.site.bom = Some(bom);
+    }
+    admits(&[
+        ("as ordered", orders, ""),
+        (
+            "in the gate of a later phase it was decided before",
+            |f| {
+                orders(f);
+                f.check("os.hypervisor").verdict = failed();
+                f.gate.phase = phase(2);
+                f.earlier = vec![(phase(1), Decision::Admit { warnings: Vec::new() })];
+            },
+            "",
+        ),
+        (
+            "graded as a warning by a gate of the site",
+            |f| {
+                orders(f);
+                f.check("os.hypervisor").verdict = failed();
+                f.site.gates.push(Gate { phase: phase(2), requires: vec![requirement("os.hypervisor", Severity::Warn)], ..f.gate.clone() });
+            },
+            "",
+        ),
+    ]);
+    holds(&[
+        (
+            "a guest",
+            |f| {
+                orders(f);
+                f.check("os.hypervisor").verdict = failed();
+            },
+            1,
+            "os.hypervisor (node): expected 4, observed 2",
+        ),
+        (
+            "not compared",
+            |f| {
+                orders(f);
+                f.checks.retain(|check| check.id.as_str() != "os.hypervisor");
+            },
+            3,
+            "os.hypervisor (os.hypervisor): not_run",
+        ),
+    ]);
 }
 
 #[test]
@@ -399,5 +499,47 @@ proptest! {
                 prop_assert!(admitted || verdict.rank() == Rank::NotApplicable || fixture.judge().exit_code() != 0);
             }
         }
+    }
+    // Neither the order of the parts nor judging twice changes a byte.
+    #[test]
+    fn the_same_parts_in_any_order_give_the_same_bytes(verdicts in proptest::collection::vec(any_verdict(), 1..8), seed in any::<u64>()) {
+        let mut fixture = Fixture::healthy();
+        fixture.checks.extend(verdicts.iter().enumerate().map(|(i, verdict)| Check { verdict: verdict.clone(), ..passed(LINK, &(i / 2).to_string()) }));
+        fixture.site.waivers = vec![waiver(LINK, "2027-01-01"), Waiver { owner: "dev".into(), ..waiver(LINK, "2027-01-01") }];
+        fixture.site.contradictions = vec![contradiction("C-01"), Contradiction { checks: vec![WARNED.into()], ..contradiction("C-02") }];
+        fixture.runs.push(Run { id: "20261119-triad".into(), started_at: "2026-11-20T09:00:00Z".into(), ..triad() });
+        let json = serde_json::to_string(&fixture.judge()).expect("serialises");
+        prop_assert_eq!(&serde_json::to_string(&fixture.judge()).expect("serialises"), &json);
+        shuffle(&mut fixture.checks, seed);
+        shuffle(&mut fixture.runs, seed);
+        shuffle(&mut fixture.site.waivers, seed);
+        prop_assert_eq!(&serde_json::to_string(&fixture.judge()).expect("serialises"), &json);
+    }
+
+    // Whatever a waiver covers: the verdict stays, and only what holds can be excused.
+    #[test]
+    fn a_waiver_changes_no_verdict(verdicts in proptest::collection::vec(any_verdict(), 1..6), subject in 0_usize..6) {
+        let mut fixture = Fixture::healthy();
+        fixture.checks.retain(|check| check.id.as_str() != LINK);
+        fixture.checks.extend(verdicts.iter().enumerate().map(|(i, verdict)| Check { verdict: verdict.clone(), ..passed(LINK, &i.to_string()) }));
+        let plain = fixture.judge();
+        fixture.site.waivers = vec![Waiver { subject: Some(subject.to_string()), ..waiver(LINK, "2027-01-01") }];
+        let waived = fixture.judge();
+        prop_assert_eq!(plain.judged.len(), waived.judged.len());
+        for before in &plain.judged {
+            let after = waived.judged.iter().find(|after| after.check == before.check).expect("the same check");
+            let excused = before.holds && before.check.id.as_str() == LINK && before.check.subject == subject.to_string();
+            prop_assert_eq!((after.holds, after.excused_by.is_some()), (before.holds && !excused, excused));
+        }
+    }
+}
+
+/// A permutation that depends on the seed alone.
+fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut state = seed;
+    for i in (1..items.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let range = u64::try_from(i + 1).expect("few items");
+        items.swap(i, usize::try_from((state >> 33) % range).expect("few items"));
     }
 }

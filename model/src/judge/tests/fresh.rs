@@ -90,3 +90,62 @@ fn every_check_of_a_stale_run_is_stale() {
     ids.sort_unstable();
     assert_eq!(ids, ["memory.triad_bandwidth", "memory.triad_verified", "run.completed", "run.no_new_errors", "run.undisturbed"]);
 }
+
+fn soak(f: &mut Fixture) -> &mut Run {
+    f.runs.push(Run { id: "20261120-soak".into(), scenario: "memory-soak".into(), ..triad() });
+    f.run("memory-soak")
+}
+
+#[test]
+fn a_run_that_the_gate_does_not_ask_for_proves_nothing_but_a_fault_that_it_found_is_one() {
+    admits(&[
+        ("interrupted", |f| soak(f).ended = Ended::Interrupted, ""),
+        ("old", |f| soak(f).ended_at = "2026-11-01T00:00:00Z".into(), ""),
+        ("disturbed", |f| soak(f).steps[0].conditions.push(Condition::Throttled("x".into())), ""),
+        (
+            "an old fault on parts that were replaced",
+            |f| {
+                let soak = soak(f);
+                soak.inventory.as_mut().expect("recorded").fact.components.truncate(1);
+                soak.steps[0].metrics[0].fact.samples = Samples::new(vec![1e9]);
+            },
+            "",
+        ),
+    ]);
+    holds(&[
+        ("too slow", |f| soak(f).steps[0].metrics[0].fact.samples = Samples::new(vec![1e9]), 1, "the median 1000000000 is below"),
+        (
+            "wrong content",
+            |f| {
+                soak(f).steps[0].verification.as_mut().expect("counted").fact.corrupt.insert("stale".into(), 1);
+            },
+            1,
+            "memory.triad_verified (memory-soak): wrong content",
+        ),
+        (
+            "it does not stand in for a scenario of the gate",
+            |f| {
+                soak(f);
+                f.runs.retain(|run| run.scenario != "memory-triad");
+            },
+            3,
+            "there is no run of scenario memory-triad",
+        ),
+        (
+            "an old figure is all there is",
+            |f| {
+                soak(f).ended_at = "2026-11-01T00:00:00Z".into();
+                f.step("triad").metrics.clear();
+            },
+            3,
+            "memory.triad_bandwidth (memory.triad.bandwidth): stale",
+        ),
+    ]);
+}
+
+#[test]
+fn a_gate_that_names_no_scenario_judges_every_run() {
+    let mut fixture = Fixture::spoilt(|f| soak(f).ended = Ended::Interrupted);
+    fixture.gate.scenarios.clear();
+    assert!(blocking(&fixture.judge()).contains("run.completed (memory-soak): interrupted"));
+}

@@ -99,6 +99,56 @@ fn new_errors_during_a_run_are_told_from_old_ones_and_from_none() {
     ]);
 }
 
+#[test]
+fn throttling_is_a_disturbance_and_no_error() {
+    fn throttle(f: &mut Fixture, before: impl Into<Reading>, after: impl Into<Reading>) {
+        let delta = CounterDelta { counter: Attr::PackageThrottles, component: "package 0".into(), ..counter(before, after) };
+        f.step("triad").counters.push(delta);
+    }
+    admits(&[("no more than before", |f| throttle(f, 7_u64, 7_u64), ""), ("none there", |f| throttle(f, Reading::Absent, Reading::Absent), "")]);
+    holds(&[
+        ("throttled", |f| throttle(f, 7_u64, 9_u64), 3, "run.undisturbed (memory-triad): disturbed: throttled: package 0 package_throttles"),
+        ("the figure, too", |f| throttle(f, 7_u64, 9_u64), 3, "memory.triad_bandwidth (memory.triad.bandwidth): disturbed"),
+        ("cannot be told", |f| throttle(f, 7_u64, Reading::Unreadable("EIO".into())), 3, "throttled: cannot be told: package 0"),
+    ]);
+    let throttled = Fixture::spoilt(|f| throttle(f, 7_u64, 9_u64)).judge();
+    assert!(rows(&throttled, "run.no_new_errors").iter().all(|row| row.check.verdict.rank() == Rank::Pass));
+}
+
+#[test]
+fn a_numa_node_that_was_not_measured_is_not_spoken_for_by_another() {
+    fn two_nodes(f: &mut Fixture, cpus: impl Into<Reading>) {
+        let node = Component::new(Kind::NumaNode, "node1").with(Attr::CpuList, "sysfs", cpus);
+        f.inventory().components.push(node);
+        // Each node has half of the channels now.
+        f.step("triad").metrics[0].fact.samples = Samples::new(vec![30e9]);
+    }
+    holds(&[(
+        "one of two",
+        |f| two_nodes(f, "64-127"),
+        3,
+        "memory.triad_bandwidth (memory.triad.bandwidth{numa_node=1}): not_run: NUMA node 1 was not measured",
+    )]);
+    admits(&[
+        (
+            "both",
+            |f| {
+                two_nodes(f, "64-127");
+                second(f, 30e9);
+            },
+            "",
+        ),
+        (
+            "a node of memory alone",
+            |f| {
+                two_nodes(f, "");
+                f.step("triad").metrics[0].fact.samples = Samples::new(vec![60e9]);
+            },
+            "",
+        ),
+    ]);
+}
+
 fn counter(before: impl Into<Reading>, after: impl Into<Reading>) -> CounterDelta {
     super::counter(before, after)
 }
