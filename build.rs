@@ -28,8 +28,10 @@ fn embed(code: &mut String, name: &str, folder: &Path, prefix: &str) {
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) {
     println!("cargo:rerun-if-changed={}", folder.display());
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display())).map(|entry| entry.expect("an entry").path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     entries.sort();
     for path in entries {
         let label = format!("{prefix}{}", path.file_name().expect("a name").to_string_lossy());

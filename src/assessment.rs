@@ -40,19 +40,42 @@ pub(crate) fn phase(number: u8) -> Result<Phase> {
 
 impl<'a> Assessment<'a> {
     /// Judges the gate of `phase`, the gates of the phases before it first.
-    pub(crate) fn of_phase(site: &'a Site, phase: Phase, inventory: &'a Inventory, runs: Vec<Run>, acceptance: Option<&'a Acceptance>) -> Result<Self> {
+    pub(crate) fn of_phase(
+        site: &'a Site,
+        phase: Phase,
+        inventory: &'a Inventory,
+        runs: Vec<Run>,
+        acceptance: Option<&'a Acceptance>,
+    ) -> Result<Self> {
         let checks = check::inventory(inventory, site);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
         let mut earlier: Vec<(Phase, Decision)> = Vec::new();
         for before in site.gates.iter().filter(|gate| gate.phase < phase) {
-            let case =
-                Case { site, gate: before, runs: &runs, inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &earlier, now };
+            let case = Case {
+                site,
+                gate: before,
+                runs: &runs,
+                inventory: Some(inventory),
+                inventory_checks: &checks,
+                implemented: &implemented,
+                earlier: &earlier,
+                now,
+            };
             let decision = judge::judge(&case).decision;
             earlier.push((before.phase, decision));
         }
         let gate = gate_of(site, phase)?;
-        let case = Case { site, gate, runs: &runs, inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &earlier, now };
+        let case = Case {
+            site,
+            gate,
+            runs: &runs,
+            inventory: Some(inventory),
+            inventory_checks: &checks,
+            implemented: &implemented,
+            earlier: &earlier,
+            now,
+        };
         let judgement = judge::judge(&case);
         Ok(Self { site, inventory, runs: newest(runs), acceptance, judgement })
     }
@@ -63,7 +86,16 @@ impl<'a> Assessment<'a> {
         let gate = judge::verify_gate(site, &checks);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
-        let case = Case { site, gate: &gate, runs: &[], inventory: Some(inventory), inventory_checks: &checks, implemented: &implemented, earlier: &[], now };
+        let case = Case {
+            site,
+            gate: &gate,
+            runs: &[],
+            inventory: Some(inventory),
+            inventory_checks: &checks,
+            implemented: &implemented,
+            earlier: &[],
+            now,
+        };
         let mut judgement = judge::judge(&case);
         for judged in &mut judgement.judged {
             judged.phase = judge::phase_of(site, &judged.check.id).unwrap_or(judged.phase);
@@ -113,7 +145,10 @@ pub(crate) fn implemented(site: &Site) -> BTreeSet<String> {
 // A limit on a figure that a scenario of the catalogue measures is judged by the model; one on any other figure has nothing behind it yet.
 fn limited(gate: &Gate) -> impl Iterator<Item = String> + '_ {
     let measured = |name: &str| name.starts_with("memory.triad.") || name.starts_with("storage.");
-    gate.requires.iter().filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| measured(&limit.metric.0))).map(|requirement| requirement.id.to_string())
+    gate.requires
+        .iter()
+        .filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| measured(&limit.metric.0)))
+        .map(|requirement| requirement.id.to_string())
 }
 
 // The run of each scenario that counts, oldest first: what the report shows is what the gate looked at.

@@ -21,6 +21,8 @@ pub(crate) struct Usage(pub(crate) String);
 /// A site that orders nothing and overrides nothing.
 const BARE_SITE: &str = "schema = 1\nname = \"default\"\n";
 
+/// How every recorded snapshot begins.
+const SNAPSHOT_HEAD: &str = "assay-snapshot ";
 /// Largest file of a site; a bill of materials is some kilobytes.
 const SITE_FILE_MAX: u64 = 1 << 20;
 
@@ -83,6 +85,14 @@ impl Context {
             Source::Live(root) => Ok(Host::live(root)),
             Source::Snapshot(file) => {
                 let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
+                // Without its head a text may be a piece of a snapshot, and a piece reads as a machine on which the rest is not fitted.
+                if !text.trim_start().starts_with(SNAPSHOT_HEAD) {
+                    return Err(Usage(format!(
+                        "{}: line 1 should begin with `{SNAPSHOT_HEAD}`: this is no snapshot, or only a piece of one",
+                        file.display()
+                    ))
+                    .into());
+                }
                 Host::from_snapshot(&text).map_err(|error| Usage(format!("{}: {error}", file.display())).into())
             }
         }

@@ -71,6 +71,14 @@ impl Host {
         Ok(Self::of(Source::Snapshot(Snapshot::parse(text)?)))
     }
 
+    /// When a snapshot was taken; none for a live host and for a fixture without that line.
+    pub fn taken_at(&self) -> Option<Timestamp> {
+        match &*self.source {
+            Source::Snapshot(snapshot) => snapshot.header.time.parse().ok(),
+            Source::Live(_) | Source::Recording { .. } => None,
+        }
+    }
+
     /// The running kernel, with every answer written down for [`Host::recorded`]. Each question is asked once.
     pub fn recording(root: &Path) -> Self {
         Self::of(Source::Recording { live: Live::new(root), answers: Mutex::default() })

@@ -84,7 +84,9 @@ fn resumable(store: &Store, site: &Site, id: &str) -> Result<Acceptance> {
     };
     let acceptance = found.ok_or_else(|| Usage(format!("there is no acceptance below {} to resume", store.dir().display())))?;
     if acceptance.site != site.digest || acceptance.policy != policy(site, acceptance.phase)? {
-        return Err(Usage(format!("acceptance {} was begun under other files of site {}; begin a new one", acceptance.id, acceptance.site_name)).into());
+        return Err(
+            Usage(format!("acceptance {} was begun under other files of site {}; begin a new one", acceptance.id, acceptance.site_name)).into()
+        );
     }
     Ok(acceptance)
 }

@@ -41,7 +41,13 @@ fn lint_text(site: &str, contradictions: &[Contradiction]) -> Result<String> {
         };
         writeln!(out, "{}  {}\n      why: {}\n      {state}", contradiction.id, contradiction.statement, contradiction.why)?;
         for candidate in &contradiction.candidates {
-            writeln!(out, "      - {}: {}{}", candidate.id, candidate.statement, if candidate.why.is_empty() { String::new() } else { format!(" ({})", candidate.why) })?;
+            writeln!(
+                out,
+                "      - {}: {}{}",
+                candidate.id,
+                candidate.statement,
+                if candidate.why.is_empty() { String::new() } else { format!(" ({})", candidate.why) }
+            )?;
         }
     }
     let open = contradictions.iter().filter(|contradiction| !contradiction.is_resolved()).count();
@@ -60,7 +66,9 @@ fn limits(context: &Context) -> Result<u8> {
     let site = context.site()?;
     let ceilings = match &site.bom {
         Some(bom) => ceiling::of_bom(bom, &site.parts),
-        None if context.site_folder.is_some() => return Err(Usage(format!("site {} has no bom.toml, so there is nothing to compute ceilings from", site.name)).into()),
+        None if context.site_folder.is_some() => {
+            return Err(Usage(format!("site {} has no bom.toml, so there is nothing to compute ceilings from", site.name)).into());
+        }
         // Without an order the ceilings are those of the machine at hand.
         None => ceiling::of_inventory(&context.inventory(&context.host()?)),
     };

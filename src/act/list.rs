@@ -59,7 +59,13 @@ fn listing(site: &Site) -> Listing {
 
 fn text(listing: &Listing) -> Result<String> {
     let mut out = String::new();
-    for (title, rows) in [("probes", &listing.probes), ("engines", &listing.engines), ("scenarios", &listing.scenarios), ("gates", &listing.gates), ("checks", &listing.checks)] {
+    for (title, rows) in [
+        ("probes", &listing.probes),
+        ("engines", &listing.engines),
+        ("scenarios", &listing.scenarios),
+        ("gates", &listing.gates),
+        ("checks", &listing.checks),
+    ] {
         writeln!(out, "{title}")?;
         for row in rows {
             let note = match (row.implemented, row.requires, row.requires_implemented) {

@@ -33,7 +33,11 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
 
 /// Where scratch files lie without another wish: beside the runs, or where they will be.
 pub(crate) fn default_target(runs: &Path) -> std::path::PathBuf {
-    if runs.is_dir() { runs.to_owned() } else { runs.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| ".".into(), Path::to_owned) }
+    if runs.is_dir() {
+        runs.to_owned()
+    } else {
+        runs.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| ".".into(), Path::to_owned)
+    }
 }
 
 fn text(plan: &Plan) -> Result<String> {

@@ -115,7 +115,14 @@ fn text(context: &Context, run: &Run, checks: &[Check], verdict: Rank) -> Result
         for metric in &step.metrics {
             let (fact, interval) = (&metric.fact, metric.fact.samples.interval(CONFIDENCE));
             let figure = |value| scale::scaled(value, fact.unit);
-            writeln!(out, "{:<44} {}  [{} .. {}]", fact.name.to_string(), figure(fact.samples.median()), figure(interval.low), figure(interval.high))?;
+            writeln!(
+                out,
+                "{:<44} {}  [{} .. {}]",
+                fact.name.to_string(),
+                figure(fact.samples.median()),
+                figure(interval.low),
+                figure(interval.high)
+            )?;
         }
         for condition in &step.conditions {
             writeln!(out, "{}: {condition:?}", step.name)?;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
-use assay_probes::{Host, RecordingOptions, error_counters, take_inventory};
+use assay_probes::{Host, RecordingOptions, environment, error_counters, take_inventory};
 
 use super::DONE;
 use crate::cli::Snapshot;
@@ -18,11 +18,13 @@ pub(crate) fn snapshot(context: &Context, options: &Snapshot) -> Result<u8> {
     let host = Host::recording(root);
     let probing = context.probe_options();
     let now = probing.now;
-    take_inventory(&host, &probing);
+    let inventory = take_inventory(&host, &probing);
     error_counters(&host);
+    environment(&host, &inventory);
     let text = host.recorded(&RecordingOptions { redact: options.redact, tool: tool(), now }).context("cannot write down what was read")?;
     let path = &options.output;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path).with_context(|| Usage(format!("cannot write {}", path.display())))?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).open(path).with_context(|| Usage(format!("cannot write {}", path.display())))?;
     file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     file.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
     Ok(DONE)

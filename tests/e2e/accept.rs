@@ -24,8 +24,12 @@ fn accept_gives_a_verdict_a_report_and_runs_that_can_be_judged_again() {
     assert!(rank("storage.no_failed_operations").iter().all(|verdict| verdict == "pass") && !rank("storage.no_failed_operations").is_empty());
     let metrics = outcome["metrics"].as_array().expect("a list");
     for name in ["storage.randread_4k_qd32.iops", "storage.randread_4k_qd32.p99", "memory.triad.bandwidth"] {
-        let metric = metrics.iter().find(|metric| metric["name"].as_str().expect("a name").starts_with(name)).unwrap_or_else(|| panic!("{name} was not measured"));
-        let (value, low, high) = (metric["value"].as_f64().expect("a figure"), metric["low"].as_f64().expect("a figure"), metric["high"].as_f64().expect("a figure"));
+        let metric = metrics
+            .iter()
+            .find(|metric| metric["name"].as_str().expect("a name").starts_with(name))
+            .unwrap_or_else(|| panic!("{name} was not measured"));
+        let (value, low, high) =
+            (metric["value"].as_f64().expect("a figure"), metric["low"].as_f64().expect("a figure"), metric["high"].as_f64().expect("a figure"));
         assert!(low > 0.0 && low <= value && value <= high, "{metric}");
     }
 

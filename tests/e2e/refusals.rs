@@ -157,7 +157,12 @@ fn what_holds_something_is_refused_and_keeps_every_byte() {
     }
 
     let partitioned = Loop::over(&backing(&folder, "partitioned.img"), &["--partscan"]);
-    let mut table = Command::new("sfdisk").args(["--quiet", &partitioned.device]).stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("sfdisk");
+    let mut table = Command::new("sfdisk")
+        .args(["--quiet", &partitioned.device])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("sfdisk");
     table.stdin.take().expect("a pipe").write_all(b"label: gpt\n,32M\n,32M\n").expect("writes");
     table.wait().expect("ends");
     tried.refused("a partitioned device", Path::new(&partitioned.device), &[&partitioned.device, "partition"], Some(&partitioned.file));

@@ -17,7 +17,8 @@ fn an_ordinary_machine_is_not_a_pve1_node() {
             assert!(check[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {check}");
         }
     }
-    let blocked: Vec<_> = checks.iter().filter(|check| check["verdict"] == "inconclusive" && check["reason"].as_str().unwrap_or_default().contains("C-01")).collect();
+    let blocked: Vec<_> =
+        checks.iter().filter(|check| check["verdict"] == "inconclusive" && check["reason"].as_str().unwrap_or_default().contains("C-01")).collect();
     assert!(!blocked.is_empty(), "the 72 modules are blocked on C-01: {checks:#?}");
     let text = assay.run(&["verify", "--site", &repository("sites/pve1")]);
     assert_eq!(text.code, 1);
@@ -36,7 +37,12 @@ fn the_drafted_order_of_this_machine_is_what_this_machine_is() {
     std::fs::write(site.join("site.toml"), "schema = 1\nname = \"mine\"\nabsence = \"not_applicable\"\n").expect("writes");
     let answer = assay.run(&["verify", "--site", "mine", "--format", "json"]);
     let outcome = answer.json();
-    let accused: Vec<_> = outcome["checks"].as_array().expect("a list").iter().filter(|check| check["verdict"] == "fail" && check["id"] != "clock.synchronised").collect();
+    let accused: Vec<_> = outcome["checks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|check| check["verdict"] == "fail" && check["id"] != "clock.synchronised")
+        .collect();
     assert!(accused.is_empty(), "{accused:#?}");
     // And a planted fault in that order is found.
     assert!(draft.stdout.contains("kind = \"cpu\""), "{}", draft.stdout);

@@ -50,3 +50,19 @@ fn a_torn_snapshot_is_refused_with_its_line() {
     assert_eq!(answer.code, 2, "half a snapshot read as a whole one: {}", answer.stdout);
     assert!(answer.stderr.contains("torn.snap") && answer.stderr.contains("line"), "{}", answer.stderr);
 }
+
+#[test]
+fn an_old_snapshot_is_not_judged_as_if_it_were_of_today() {
+    let assay = Assay::new();
+    assert_eq!(assay.run(&["snapshot", "-o", "a.snap"]).code, 0);
+    let text = std::fs::read_to_string(assay.folder().join("a.snap")).expect("reads");
+    let line = text.lines().find(|line| line.starts_with("time: ")).expect("a time");
+    std::fs::write(assay.folder().join("old.snap"), text.replacen(line, "time: 2020-01-01T00:00:00Z", 1)).expect("writes");
+    let old = assay.run(&["--snapshot", "old.snap", "verify", "--format", "json"]);
+    assert_ne!(old.json()["verdict"], "pass");
+    assert_eq!(inventory(&assay.run(&["--snapshot", "old.snap", "inventory", "--format", "json"]).stdout).taken_at, "2020-01-01T00:00:00Z");
+    // A piece of it, without its head, is no snapshot at all.
+    let piece: String = text.lines().skip(7).map(|line| format!("{line}\n")).collect();
+    std::fs::write(assay.folder().join("piece.snap"), piece).expect("writes");
+    assert_eq!(assay.run(&["--snapshot", "piece.snap", "inventory"]).code, 2);
+}

@@ -19,7 +19,8 @@ const STEPS: &[&[&str]] = &[
 pub(crate) fn run() -> Result<()> {
     for step in STEPS {
         eprintln!("xtask: cargo {}", step.join(" "));
-        let status = Command::new("cargo").args(*step).current_dir(root()).status().with_context(|| format!("cannot start cargo {}", step.join(" ")))?;
+        let status =
+            Command::new("cargo").args(*step).current_dir(root()).status().with_context(|| format!("cannot start cargo {}", step.join(" ")))?;
         if !status.success() {
             bail!("cargo {} failed ({status})", step.join(" "));
         }

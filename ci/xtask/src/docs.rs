@@ -93,7 +93,11 @@ pub(crate) fn generate(mode: Mode) -> Result<()> {
     let registries: Registries = serde_json::from_str(&assay(&["list", "--format", "json"])?).context("cannot read the answer of assay list")?;
     let readme_path = root.join("README.md");
     let mut readme = fs::read_to_string(&readme_path).context("cannot read README.md")?;
-    readme = between(&readme, "verified", &verified_table(&registries, &fs::read_to_string(root.join("docs/verified.toml")).context("cannot read docs/verified.toml")?)?)?;
+    readme = between(
+        &readme,
+        "verified",
+        &verified_table(&registries, &fs::read_to_string(root.join("docs/verified.toml")).context("cannot read docs/verified.toml")?)?,
+    )?;
     readme = between(&readme, "gates", &gates_table(&registries)?)?;
     readme = between(&readme, "scenarios", &plain_table(&registries, "scenarios")?)?;
     put(&readme_path, &readme)?;
@@ -132,7 +136,11 @@ fn verified_table(registries: &Registries, text: &str) -> Result<String> {
             let Some(proof) = stated.remove(&entry.name) else { bail!("docs/verified.toml says nothing of {kind}.{}", entry.name) };
             writeln!(table, "| {} | `{}` | {} | {} |", kind.trim_end_matches('s'), entry.name, proof.on.words(), proof.how)?;
         }
-        ensure!(stated.is_empty(), "docs/verified.toml speaks of {kind} that do not exist: {}", stated.keys().cloned().collect::<Vec<_>>().join(", "));
+        ensure!(
+            stated.is_empty(),
+            "docs/verified.toml speaks of {kind} that do not exist: {}",
+            stated.keys().cloned().collect::<Vec<_>>().join(", ")
+        );
     }
     ensure!(verified.is_empty(), "docs/verified.toml has unknown sections: {}", verified.keys().cloned().collect::<Vec<_>>().join(", "));
     Ok(table)
@@ -152,7 +160,11 @@ fn gates_table(registries: &Registries) -> Result<String> {
         )?;
     }
     let implemented = checks.iter().filter(|check| check.implemented == Some(true)).count();
-    writeln!(table, "\n{implemented} of {} check ids are implemented; the others are listed in their gates, come out as `not_run` and keep their gate shut.", checks.len())?;
+    writeln!(
+        table,
+        "\n{implemented} of {} check ids are implemented; the others are listed in their gates, come out as `not_run` and keep their gate shut.",
+        checks.len()
+    )?;
     Ok(table)
 }
 
@@ -177,11 +189,22 @@ mod tests {
 
     #[test]
     fn a_probe_of_which_nothing_is_stated_is_refused() {
-        let entry = |name: &str| Entry { name: name.into(), describe: String::new(), phase: None, implemented: None, requires: None, requires_implemented: None };
+        let entry = |name: &str| Entry {
+            name: name.into(),
+            describe: String::new(),
+            phase: None,
+            implemented: None,
+            requires: None,
+            requires_implemented: None,
+        };
         let registries: Registries =
             [("probes".to_owned(), vec![entry("cpu")]), ("engines".to_owned(), vec![]), ("scenarios".to_owned(), vec![])].into_iter().collect();
         assert!(verified_table(&registries, "").is_err());
         assert!(verified_table(&registries, "[probes.cpu]\non = \"hardware\"\nhow = \"x\"\n[probes.gone]\non = \"untested\"\nhow = \"x\"").is_err());
-        assert!(verified_table(&registries, "[probes.cpu]\non = \"hardware\"\nhow = \"x\"").expect("complete").contains("| probe | `cpu` | hardware | x |"));
+        assert!(
+            verified_table(&registries, "[probes.cpu]\non = \"hardware\"\nhow = \"x\"")
+                .expect("complete")
+                .contains("| probe | `cpu` | hardware | x |")
+        );
     }
 }

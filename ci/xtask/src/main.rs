@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask ci             everything that a commit must pass without services: fmt, clippy, deps, docs, licences, unused dependencies
+const USAGE: &str =
+    "usage: cargo xtask ci             everything that a commit must pass without services: fmt, clippy, deps, docs, licences, unused dependencies
        cargo xtask deps           compare the crates' dependencies with the table of allowed edges
        cargo xtask docs [--check] regenerate README tables, schemas, man page and completions; --check fails when they are stale";
 

@@ -12,7 +12,9 @@ use crate::unit::Unit;
 use crate::verdict::Evidence;
 
 mod admission;
+mod blocked;
 mod fresh;
+mod properties;
 mod runs;
 
 /// Everything that a case borrows. As built it is a healthy node of a site with an order, and admits.
@@ -120,6 +122,10 @@ impl Fixture {
 
 fn time(text: &str) -> jiff::Timestamp {
     text.parse().expect("a time")
+}
+
+fn phase(number: u8) -> Phase {
+    number.try_into().expect("a phase")
 }
 
 fn requirement(id: &str, severity: Severity) -> Requirement {

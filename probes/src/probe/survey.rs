@@ -27,12 +27,14 @@ pub struct ProbeOptions {
 }
 
 /// Asks every probe at once. Never fails: a probe that could not look is an outcome of the inventory.
-pub fn take_inventory(host: &Host, options: &ProbeOptions) -> Inventory {
-    let (components, probes) = survey(host, PROBES, options.deadline);
+pub fn take_inventory(node: &Host, options: &ProbeOptions) -> Inventory {
+    let (components, probes) = survey(node, PROBES, options.deadline);
     let os = components.iter().find(|component| component.kind == Kind::Os);
     let word = |attr| os.and_then(|os| os.value(attr)).and_then(|value| value.as_str()).unwrap_or("unknown").to_owned();
     let (host, boot_id) = (word(Attr::Hostname), word(Attr::BootId));
-    Inventory { host, boot_id, taken_at: options.now.to_string(), components, probes }
+    // A snapshot is as old as it is, whenever it is looked at.
+    let taken_at = node.taken_at().unwrap_or(options.now).to_string();
+    Inventory { host, boot_id, taken_at, components, probes }
 }
 
 /// Asks these probes at once: what they saw, ordered by kind and locator, and how each ended.
