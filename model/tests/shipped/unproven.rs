@@ -1,36 +1,12 @@
-//! The sites and gates that ship, judged without any evidence: nothing may be admitted, and every requirement has its line.
+//! The gates that ship, judged without any evidence: nothing may be admitted, and every requirement has its line.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
-use assay_model::gate::{Decision, Severity};
+use assay_model::gate::{Decision, Judged, Severity};
 use assay_model::judge::{Case, judge};
-use assay_model::site::{Site, SiteFiles, assemble};
 use assay_model::verdict::Rank;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-/// The TOML files of a folder by name; none when it does not exist.
-fn files(folder: &str) -> Vec<(String, String)> {
-    let Ok(entries) = std::fs::read_dir(root().join(folder)) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.expect("readable").path()).filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    let named = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).expect("readable");
-        (path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned(), text)
-    };
-    let mut files: Vec<(String, String)> = paths.map(named).collect();
-    files.sort();
-    files
-}
-
-fn site(name: &str) -> Site {
-    let mut own: BTreeMap<String, String> = files(&format!("sites/{name}")).into_iter().collect();
-    own.extend(files(&format!("sites/{name}/gates")).into_iter().map(|(file, text)| (format!("gates/{file}"), text)));
-    let read = SiteFiles { origin: format!("sites/{name}"), files: own };
-    assemble(read, &files("ci/gates"), &files("sites/parts")).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::{gate, site};
 
 #[test]
 fn a_node_of_which_nothing_is_known_enters_no_phase_of_any_site() {
@@ -46,7 +22,7 @@ fn a_node_of_which_nothing_is_known_enters_no_phase_of_any_site() {
             for requirement in &gate.requires {
                 let rows: Vec<_> = judgement.judged.iter().filter(|row| row.check.id == requirement.id).collect();
                 assert!(!rows.is_empty(), "{name}, {}: {} has no line", gate.phase, requirement.id);
-                let open = |row: &&assay_model::gate::Judged| row.holds || row.excused_by.is_some();
+                let open = |row: &&Judged| row.holds || row.excused_by.is_some();
                 assert!(requirement.severity != Severity::Gate || rows.iter().all(open), "{name}, {}: {}", gate.phase, requirement.id);
             }
         }
@@ -58,7 +34,7 @@ fn the_order_of_the_reference_cluster_blocks_the_phases_that_it_leaves_open() {
     let site = site("pve1");
     let (implemented, now) = (BTreeSet::new(), "2026-11-20T12:00:00Z".parse().expect("a time"));
     for (phase, contradiction) in [(1, "contradiction.C-01"), (1, "contradiction.C-02"), (5, "contradiction.C-03"), (2, "contradiction.C-05")] {
-        let gate = site.gates.iter().find(|gate| gate.phase.number() == phase).expect("a gate");
+        let gate = gate(&site, phase);
         let case = Case { site: &site, gate, runs: &[], inventory: None, inventory_checks: &[], implemented: &implemented, earlier: &[], now };
         let judged = judge(&case).judged;
         assert!(judged.iter().any(|row| row.check.id.as_str() == contradiction && row.holds), "phase {phase}: {contradiction}");
