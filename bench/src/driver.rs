@@ -1,5 +1,5 @@
 //! The driver: draws offsets, keeps `iodepth` operations out, reads the clock once per batch, records every completion, stamps writes and verifies
-//! reads. A failed or short operation is never an operation; one that never comes back is an error that names the target.
+//! reads while the next ones are out. A failed or short operation is never an operation; one that never comes back is an error that names the target.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use offsets::Random;
+pub(crate) use offsets::Random;
 pub use record::{Cpu, JobResult};
 
 use offsets::Offsets;
@@ -31,7 +31,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Operations completed so far.
+    /// Operations completed so far, the ramp included.
     pub fn operations(&self) -> u64 {
         self.operations.load(Ordering::Relaxed)
     }
@@ -45,7 +45,13 @@ pub fn drive(
     stop: &AtomicBool,
     progress: Option<&Progress>,
 ) -> Result<JobResult, EngineError> {
-    Driver::new(job, lane, history)?.run(stop, progress)
+    let mut driver = Driver::new(job, lane, history)?;
+    let outcome = driver.run(stop, progress);
+    if outcome.is_err() {
+        driver.disown();
+    }
+    outcome?;
+    Ok(driver.recorder.finish(stop.load(Ordering::Relaxed)))
 }
 
 /// Null operations per second on this thread with all accounting on: a figure near it says more about the harness than about the device.
@@ -73,9 +79,15 @@ struct Driver<'a> {
     history: Option<&'a mut History>,
     offsets: Offsets,
     free: Vec<u32>,
+    // What every slot is about, by slot; which of them are out is in `is_out`.
     out: Vec<Outstanding>,
+    is_out: Vec<bool>,
+    in_flight: usize,
+    depth: usize,
     ready: Vec<Op>,
     done: Vec<Completion>,
+    // Slots of reads that have come back and were not looked at yet.
+    unread: Vec<u32>,
     recorder: Recorder,
 }
 
@@ -110,9 +122,13 @@ impl<'a> Driver<'a> {
         if job.extent == Extent::WholeSpan && job.rw.is_random() {
             return Err(refuse("a pass over the whole span is sequential"));
         }
-        let depth = usize::try_from(job.iodepth).expect("an iodepth fits into memory");
+        let slots = lane.slots();
+        if slots < job.iodepth {
+            return Err(refuse("the lane has fewer buffers than the iodepth"));
+        }
+        let depth = index(job.iodepth);
         if job.rw.writes() {
-            for slot in 0..job.iodepth {
+            for slot in 0..slots {
                 crate::stamp::fill(lane.buffer(slot), job.seed ^ u64::from(slot).rotate_left(32));
             }
         }
@@ -121,16 +137,20 @@ impl<'a> Driver<'a> {
             job,
             history,
             offsets: Offsets::new(job, blocks),
-            free: (0..job.iodepth).rev().collect(),
-            out: vec![Outstanding { since: now, offset: 0, generation: 0 }; depth],
+            free: (0..slots).rev().collect(),
+            out: vec![Outstanding { since: now, offset: 0, generation: 0 }; index(slots)],
+            is_out: vec![false; index(slots)],
+            in_flight: 0,
+            depth,
             ready: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
+            unread: Vec::with_capacity(depth),
             recorder: Recorder::new(job.bs),
             lane,
         })
     }
 
-    fn run(mut self, stop: &AtomicBool, progress: Option<&Progress>) -> Result<JobResult, EngineError> {
+    fn run(&mut self, stop: &AtomicBool, progress: Option<&Progress>) -> Result<(), EngineError> {
         let begin = Instant::now();
         let (ramp_end, end) = match self.job.extent {
             Extent::Runtime(runtime) => (begin + self.job.ramp_time, Some(begin + self.job.ramp_time + runtime)),
@@ -148,41 +168,48 @@ impl<'a> Driver<'a> {
             if over {
                 break;
             }
-            self.issue(now)?;
-            self.lane.reap(PATIENCE, &mut self.done)?;
-            now = Instant::now();
-            if self.done.is_empty() {
-                self.notice_stall(last_completion, now)?;
-                continue;
-            }
-            last_completion = now;
-            self.settle(now);
+            self.draw();
+            now = self.turn(now, &mut last_completion)?;
             if let Some(progress) = progress {
                 progress.operations.store(self.recorder.operations(), Ordering::Relaxed);
             }
         }
-        let cpu = sys::usage::thread();
-        self.recorder.stop(now.min(end.unwrap_or(now)), cpu);
-        // What is still out belongs to nobody's second, but its content and its errors count.
+        // What is still out after a runtime belongs to nobody's second, but its content and its errors count. The last operations of a pass belong to it.
         let whole = self.job.extent == Extent::WholeSpan;
-        while self.free.len() < self.out.len() {
-            self.lane.reap(PATIENCE, &mut self.done)?;
-            now = Instant::now();
-            if self.done.is_empty() {
-                self.notice_stall(last_completion, now)?;
-                continue;
-            }
-            last_completion = now;
-            if whole {
-                self.recorder.extend(now);
-            }
-            self.settle(now);
+        if !whole {
+            self.recorder.stop(now, sys::usage::thread());
         }
-        Ok(self.recorder.finish(stop.load(Ordering::Relaxed)))
+        while self.in_flight > 0 {
+            now = self.turn(now, &mut last_completion)?;
+        }
+        self.look();
+        if whole {
+            self.recorder.stop(now, sys::usage::thread());
+        }
+        if let Some(progress) = progress {
+            progress.operations.store(self.recorder.operations(), Ordering::Relaxed);
+        }
+        Ok(())
     }
 
-    fn issue(&mut self, now: Instant) -> Result<(), EngineError> {
-        while let Some(slot) = self.free.pop() {
+    // Starts what is ready, looks at what came back before, and takes what comes back now.
+    fn turn(&mut self, now: Instant, last_completion: &mut Instant) -> Result<Instant, EngineError> {
+        self.submit(now)?;
+        self.look();
+        self.lane.reap(PATIENCE, &mut self.done)?;
+        let now = Instant::now();
+        if self.done.is_empty() {
+            self.notice_stall(*last_completion, now)?;
+        } else {
+            *last_completion = now;
+            self.settle(now);
+        }
+        Ok(now)
+    }
+
+    fn draw(&mut self) {
+        while self.in_flight < self.depth {
+            let Some(slot) = self.free.pop() else { break };
             let Some(offset) = self.offsets.draw() else {
                 self.free.push(slot);
                 break;
@@ -192,12 +219,24 @@ impl<'a> Driver<'a> {
                 generation = history.draw();
                 crate::stamp::stamp(self.lane.buffer(slot), self.job.stamp_seed, offset, generation);
             }
-            self.out[index(slot)] = Outstanding { since: now, offset, generation };
+            self.out[index(slot)] = Outstanding { offset, generation, ..self.out[index(slot)] };
+            self.is_out[index(slot)] = true;
+            self.in_flight += 1;
             self.ready.push(Op { slot, write: self.job.rw.writes(), offset });
         }
+    }
+
+    fn submit(&mut self, now: Instant) -> Result<(), EngineError> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        // Stamping lasts: the operations begin after it. Without it the reading of this batch is fresh enough.
+        let since = if self.job.rw.writes() && self.job.verify == Verify::Stamp { Instant::now() } else { now };
         while !self.ready.is_empty() {
             let taken = self.lane.submit(&self.ready)?;
-            self.ready.drain(..taken);
+            for op in self.ready.drain(..taken) {
+                self.out[index(op.slot)].since = since;
+            }
             if taken == 0 {
                 break;
             }
@@ -209,47 +248,75 @@ impl<'a> Driver<'a> {
         let mut done = std::mem::take(&mut self.done);
         for completion in done.drain(..) {
             let out = self.out[index(completion.slot)];
+            assert!(std::mem::take(&mut self.is_out[index(completion.slot)]), "slot {} comes back once", completion.slot);
+            self.in_flight -= 1;
+            self.offsets.give_back(out.offset);
+            let mut is_free = true;
             match completion.result {
                 Ok(bytes) if bytes == self.job.bs => {
-                    self.content(completion.slot, out);
                     self.recorder.operation(now, out.since);
+                    is_free = !self.content(completion.slot, out);
                 }
-                Ok(bytes) => self.failed(out, || format!("short: {bytes} of {} bytes", self.job.bs)),
-                Err(errno) => self.failed(out, || std::io::Error::from_raw_os_error(errno).to_string()),
+                Ok(bytes) => self.failed(out, format!("short: {bytes} of {} bytes", self.job.bs)),
+                Err(errno) => self.failed(out, std::io::Error::from_raw_os_error(errno).to_string()),
             }
-            self.offsets.give_back(out.offset);
-            self.free.push(completion.slot);
+            if is_free {
+                self.free.push(completion.slot);
+            }
         }
         self.done = done;
-        self.recorder.flush();
+        self.recorder.flush(now);
     }
 
-    fn content(&mut self, slot: u32, out: Outstanding) {
-        let (Verify::Stamp, Some(history)) = (self.job.verify, self.history.as_deref_mut()) else { return };
+    // What a completed operation means for the content; true when the slot's buffer must be looked at first.
+    fn content(&mut self, slot: u32, out: Outstanding) -> bool {
+        let (Verify::Stamp, Some(history)) = (self.job.verify, self.history.as_deref_mut()) else { return false };
         if self.job.rw.writes() {
             history.written(out.offset, u64::from(self.job.bs), out.generation);
-            return;
+            return false;
         }
-        let seed = self.job.stamp_seed;
-        let mut at = out.offset;
-        let mut compared = false;
-        for unit in self.lane.buffer(slot).chunks_exact(index(u32::try_from(crate::stamp::UNIT).expect("4096"))) {
-            let expected = history.expected(at);
-            compared |= expected != crate::history::Expected::Unwritten;
-            if let Err(corruption) = crate::stamp::check(unit, seed, at, expected) {
-                self.recorder.corrupt(corruption, at);
+        self.unread.push(slot);
+        true
+    }
+
+    // A job reads or writes, never both: what must be there has not changed since the read.
+    fn look(&mut self) {
+        let Some(history) = self.history.as_deref() else { return };
+        for slot in self.unread.drain(..) {
+            let mut at = self.out[index(slot)].offset;
+            let mut compared = true;
+            for unit in self.lane.buffer(slot).chunks_exact(crate::stamp::UNIT_BYTES) {
+                let expected = history.expected(at);
+                compared &= expected != crate::history::Expected::Unwritten;
+                if let Err(corruption) = crate::stamp::check(unit, self.job.stamp_seed, at, expected) {
+                    self.recorder.corrupt(corruption, at);
+                }
+                at += crate::stamp::UNIT;
             }
-            at += crate::stamp::UNIT;
-        }
-        if compared {
-            self.recorder.verified();
+            if compared {
+                self.recorder.verified();
+            }
+            self.free.push(slot);
         }
     }
 
-    fn failed(&mut self, out: Outstanding, why: impl FnOnce() -> String) {
-        self.recorder.failed(why());
-        if let (true, Some(history)) = (self.job.rw.writes() && self.job.verify == Verify::Stamp, self.history.as_deref_mut()) {
-            history.uncertain(out.offset, u64::from(self.job.bs));
+    fn failed(&mut self, out: Outstanding, why: String) {
+        self.recorder.failed(why);
+        self.doubt(out.offset);
+    }
+
+    // Whoever reads after a failure of the harness must not hold writes that were out against the device.
+    fn disown(&mut self) {
+        for slot in 0..self.out.len() {
+            if self.is_out[slot] {
+                self.doubt(self.out[slot].offset);
+            }
+        }
+    }
+
+    fn doubt(&mut self, offset: u64) {
+        if let (true, Some(history)) = (self.job.rw.writes(), self.history.as_deref_mut()) {
+            history.uncertain(offset, u64::from(self.job.bs));
         }
     }
 
@@ -258,7 +325,7 @@ impl<'a> Driver<'a> {
         if waited < self.job.stall {
             return Ok(());
         }
-        Err(EngineError::Stalled { target: self.lane.target().to_owned(), in_flight: self.out.len() - self.free.len(), waited })
+        Err(EngineError::Stalled { target: self.lane.target().to_owned(), in_flight: self.in_flight, waited })
     }
 }
 

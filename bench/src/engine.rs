@@ -8,12 +8,12 @@ pub mod null;
 pub mod uring;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 /// One operation. The slot names the buffer, and comes back with the completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op {
-    /// Buffer, 0 up to the lane's iodepth.
+    /// Buffer, 0 up to the lane's number of slots.
     pub slot: u32,
     /// Whether the buffer is written to the target, or filled from it.
     pub write: bool,
@@ -31,14 +31,17 @@ pub struct Completion {
 }
 
 /// Issues operations and reaps completions. It never looks at a clock: the driver does.
-pub trait Lane: Send {
+pub trait Lane {
     /// The target, for messages.
     fn target(&self) -> &str;
+
+    /// Buffers, at least as many as operations may be out. With spare ones a read is verified while the next operations are already out.
+    fn slots(&self) -> u32;
 
     /// The buffer of a slot, one block long. Only while no operation of that slot is out.
     fn buffer(&mut self, slot: u32) -> &mut [u8];
 
-    /// Takes operations from the front of `ops` and says how many it took.
+    /// Starts operations from the front of `ops` and says how many it took; the driver offers the others again.
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError>;
 
     /// Adds finished operations to `done`; waits for at least one of them, or until `patience` is over.
@@ -61,8 +64,8 @@ pub const ENGINES: &[EngineEntry] = &[
     EngineEntry { name: "null", describe: "Completes every operation at once: what the harness itself can do", needs: "nothing" },
     EngineEntry {
         name: "uring",
-        describe: "io_uring reads and writes with O_DIRECT, registered buffers and files, on a file or block device",
-        needs: "Linux 5.19 or later; io_uring not disabled by sysctl",
+        describe: "io_uring reads and writes with O_DIRECT, registered buffers and a registered file, on a file or block device",
+        needs: "Linux 5.13 or later, 6.1 for its best; io_uring not disabled by sysctl; memory to lock, else buffers stay unregistered",
     },
     EngineEntry {
         name: "triad",

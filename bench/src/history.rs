@@ -34,26 +34,31 @@ impl History {
         Self { start: span.start, generations: vec![UNWRITTEN; units], next: UNWRITTEN + 1 }
     }
 
-    /// A generation that was never used before.
+    /// A generation other than those of the 2^32 - 3 blocks drawn before.
     pub fn draw(&mut self) -> u32 {
         let drawn = self.next;
-        self.next += 1;
-        assert!(self.next < UNCERTAIN, "a run writes fewer than 2^32 blocks");
+        // A burn-in gets here: 2^32 blocks of 4 KiB are a few hours of a fast drive.
+        self.next = if drawn == UNCERTAIN - 1 { UNWRITTEN + 1 } else { drawn + 1 };
         drawn
     }
 
     /// Records an acknowledged write.
     pub fn written(&mut self, offset: u64, bytes: u64, generation: u32) {
-        self.set(offset, bytes, generation);
+        self.units(offset, bytes).fill(generation);
     }
 
-    /// Records a write that failed or came back short.
+    /// Records a write that failed, came back short or never came back. Of a place without older content of ours nothing can be said then.
     pub fn uncertain(&mut self, offset: u64, bytes: u64) {
-        self.set(offset, bytes, UNCERTAIN);
+        for generation in self.units(offset, bytes).iter_mut().filter(|generation| **generation != UNWRITTEN) {
+            *generation = UNCERTAIN;
+        }
     }
 
     /// What the unit at `offset` must hold.
     pub fn expected(&self, offset: u64) -> Expected {
+        if offset < self.start {
+            return Expected::Unwritten;
+        }
         match self.generations.get(self.index(offset)).copied() {
             Some(UNCERTAIN) => Expected::Uncertain,
             Some(UNWRITTEN) | None => Expected::Unwritten,
@@ -61,18 +66,64 @@ impl History {
         }
     }
 
-    /// Forgets generations: what a resumed run may say of a target that an earlier process wrote.
-    pub fn assume_written(&mut self) {
-        self.generations.fill(UNCERTAIN);
-    }
-
-    fn set(&mut self, offset: u64, bytes: u64, generation: u32) {
+    fn units(&mut self, offset: u64, bytes: u64) -> &mut [u32] {
         let from = self.index(offset);
         let units = usize::try_from(bytes / UNIT).expect("a block fits into memory");
-        self.generations[from..from + units].fill(generation);
+        &mut self.generations[from..from + units]
     }
 
     fn index(&self, offset: u64) -> usize {
         usize::try_from((offset - self.start) / UNIT).expect("the span fits into memory")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 1 << 20;
+
+    fn history() -> History {
+        History::new(Span { start: START, bytes: 8 * UNIT })
+    }
+
+    #[test]
+    fn a_new_target_is_unwritten() {
+        assert!((0..8).all(|unit| history().expected(START + unit * UNIT) == Expected::Unwritten));
+    }
+
+    #[test]
+    fn a_write_counts_for_exactly_its_units() {
+        let mut history = history();
+        history.written(START + 2 * UNIT, 3 * UNIT, 9);
+        let held: Vec<Expected> = (0..8).map(|unit| history.expected(START + unit * UNIT)).collect();
+        let (none, nine) = (Expected::Unwritten, Expected::Generation(9));
+        assert_eq!(held, [none, none, nine, nine, nine, none, none, none]);
+    }
+
+    #[test]
+    fn a_failed_write_makes_old_content_uncertain_and_claims_nothing_of_the_rest() {
+        let mut history = history();
+        history.written(START, UNIT, 1);
+        history.uncertain(START, 2 * UNIT);
+        assert_eq!((history.expected(START), history.expected(START + UNIT)), (Expected::Uncertain, Expected::Unwritten));
+        history.written(START, UNIT, 2);
+        assert_eq!(history.expected(START), Expected::Generation(2), "the next acknowledged write settles it");
+    }
+
+    #[test]
+    fn generations_differ_and_are_never_one_of_the_two_marks() {
+        let mut history = history();
+        assert_eq!([history.draw(), history.draw(), history.draw()], [1, 2, 3]);
+        history.next = UNCERTAIN - 2;
+        assert_eq!([history.draw(), history.draw(), history.draw()], [UNCERTAIN - 2, UNCERTAIN - 1, 1]);
+    }
+
+    #[test]
+    fn outside_of_the_span_nothing_is_claimed() {
+        let mut history = history();
+        history.written(START, 8 * UNIT, 1);
+        assert_eq!(history.expected(START + 8 * UNIT), Expected::Unwritten);
+        assert_eq!(history.expected(START - UNIT), Expected::Unwritten);
     }
 }

@@ -57,7 +57,7 @@ pub struct Span {
 pub enum Extent {
     /// After the ramp, for this long.
     Runtime(Duration),
-    /// One sequential pass over the whole span, without ramp.
+    /// One sequential pass over all whole blocks of the span, without ramp.
     WholeSpan,
 }
 
@@ -83,7 +83,7 @@ pub struct Job {
     pub ramp_time: Duration,
     /// When it is over.
     pub extent: Extent,
-    /// Bytes after which it is over earlier: bounds what a write job costs in endurance.
+    /// Bytes after which it is over earlier, the ramp included: bounds what a write job costs in endurance.
     pub io_size: Option<u64>,
     /// Where it works.
     pub span: Span,

@@ -5,7 +5,7 @@ use crate::history::Expected;
 
 /// Bytes of one stamped unit.
 pub const UNIT: u64 = 4096;
-const UNIT_BYTES: usize = 4096;
+pub(crate) const UNIT_BYTES: usize = 4096;
 const SECTOR: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 12..16;
 

@@ -3,18 +3,18 @@
 
 use crate::job::{Extent, Job};
 
-/// A small fast generator (xoroshiro-like splitmix), good enough for offsets and incompressible payload; the same seed gives the same draws.
+/// A small fast generator, good enough for offsets and incompressible payload; the same seed gives the same draws.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// Starts at `seed`.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next 64 bits (splitmix64, public domain, Steele, Lea and Flood 2014).
-    pub fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Random {
     }
 
     /// A number below `bound`, by multiplication instead of division.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let wide = (u128::from(self.draw()) * u128::from(bound)) >> 64;
         u64::try_from(wide).expect("the high half of a product of two 64-bit numbers has 64 bits")
     }

@@ -77,7 +77,7 @@ pub(super) struct Recorder {
     started: Option<(Instant, Cpu)>,
     elapsed: Duration,
     cpu: Cpu,
-    tick_end: Option<Instant>,
+    tick_begin: Option<Instant>,
     tick_count: u64,
     series: Vec<(f64, f64)>,
     verification: Verification,
@@ -96,7 +96,7 @@ impl Recorder {
             started: None,
             elapsed: Duration::ZERO,
             cpu: Cpu::default(),
-            tick_end: None,
+            tick_begin: None,
             tick_count: 0,
             series: Vec::new(),
             verification: Verification::default(),
@@ -107,7 +107,7 @@ impl Recorder {
 
     pub(super) fn start(&mut self, now: Instant, cpu: Cpu) {
         self.started = Some((now, cpu));
-        self.tick_end = Some(now + TICK);
+        self.tick_begin = Some(now);
     }
 
     pub(super) fn stop(&mut self, now: Instant, cpu: Cpu) {
@@ -115,15 +115,11 @@ impl Recorder {
             self.elapsed = now.duration_since(start);
             self.cpu = Cpu { user_ns: cpu.user_ns.saturating_sub(before.user_ns), system_ns: cpu.system_ns.saturating_sub(before.system_ns) };
         }
-        self.stopped = true;
-    }
-
-    /// The last operations of a pass over the whole span belong to it.
-    pub(super) fn extend(&mut self, now: Instant) {
-        if let Some((start, _)) = self.started {
-            self.elapsed = now.duration_since(start);
+        // The rest of the series, unless it is too short to be a rate.
+        if self.tick_begin.is_some_and(|begin| now.duration_since(begin) >= TICK / 2) {
+            self.point(now);
         }
-        self.stopped = false;
+        self.stopped = true;
     }
 
     pub(super) fn operations(&self) -> u64 {
@@ -140,32 +136,35 @@ impl Recorder {
         if latency == self.latency {
             self.repeated += 1;
         } else {
-            self.flush();
+            self.record();
             self.latency = latency;
             self.repeated = 1;
         }
-        self.tick(now);
+        self.tick_count += 1;
     }
 
-    pub(super) fn flush(&mut self) {
+    /// Ends a batch: everything recorded since the last one came back at `now`.
+    pub(super) fn flush(&mut self, now: Instant) {
+        self.record();
+        if !self.stopped && self.tick_begin.is_some_and(|begin| now.duration_since(begin) >= TICK) {
+            self.point(now);
+        }
+    }
+
+    fn record(&mut self) {
         if self.repeated > 0 {
             self.histogram.saturating_record_n(self.latency.max(1), self.repeated);
             self.repeated = 0;
         }
     }
 
-    fn tick(&mut self, now: Instant) {
-        let (Some(end), Some((start, _))) = (self.tick_end, self.started) else { return };
-        if now < end {
-            self.tick_count += 1;
-            return;
-        }
-        // A stall longer than one tick shows as one long low point, not as a gap.
-        let begin = end.checked_sub(TICK).unwrap_or(start);
+    // A stall longer than one tick shows as one long low point, not as a gap.
+    fn point(&mut self, now: Instant) {
+        let (Some(begin), Some((start, _))) = (self.tick_begin, self.started) else { return };
         let width = now.duration_since(begin).as_secs_f64();
         self.series.push((now.duration_since(start).as_secs_f64(), float(self.tick_count) / width));
-        self.tick_count = 1;
-        self.tick_end = Some(now + TICK);
+        self.tick_count = 0;
+        self.tick_begin = Some(now);
     }
 
     pub(super) fn verified(&mut self) {
@@ -184,7 +183,7 @@ impl Recorder {
     }
 
     pub(super) fn finish(mut self, stopped: bool) -> JobResult {
-        self.flush();
+        self.record();
         JobResult {
             operations: self.measured,
             bytes: self.measured * self.bs,
@@ -203,4 +202,88 @@ fn float(count: u64) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "counts of one job are far below 2^53")]
     let float = count as f64;
     float
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Batches of 10 operations, one per millisecond, each 200 us long, of which `measured` fall between start and stop.
+    fn recorded(measured: u32) -> JobResult {
+        let begin = Instant::now();
+        let mut recorder = Recorder::new(4096);
+        let batch = |recorder: &mut Recorder, at: Instant| {
+            (0..10).for_each(|_| recorder.operation(at, at - Duration::from_micros(200)));
+            recorder.flush(at);
+        };
+        batch(&mut recorder, begin + Duration::from_millis(1));
+        recorder.start(begin + Duration::from_millis(1), Cpu { user_ns: 5, system_ns: 50 });
+        for at in 2..measured + 2 {
+            batch(&mut recorder, begin + Duration::from_millis(at.into()));
+        }
+        let end = begin + Duration::from_millis(u64::from(measured) + 1);
+        recorder.stop(end, Cpu { user_ns: 7, system_ns: 90 });
+        batch(&mut recorder, end + Duration::from_millis(1));
+        recorder.finish(false)
+    }
+
+    #[test]
+    fn only_what_completes_between_start_and_stop_is_measured() {
+        let result = recorded(1000);
+        assert_eq!((result.operations, result.bytes, result.histogram.len()), (10_000, 10_000 * 4096, 10_000));
+        assert_eq!(result.elapsed, Duration::from_secs(1));
+        assert!((result.iops() - 10_000.0).abs() < 1e-6, "{}", result.iops());
+        assert_eq!(result.verification.operations, 10_020, "ramp and drain included");
+        assert_eq!(result.cpu, Cpu { user_ns: 2, system_ns: 40 });
+    }
+
+    #[test]
+    fn the_series_adds_up_to_the_operations() {
+        for measured in [1000, 1060] {
+            let result = recorded(measured);
+            let mut before = 0.0;
+            let mut sum = 0.0;
+            for (at, rate) in &result.series {
+                sum += (at - before) * rate;
+                before = *at;
+            }
+            assert!((sum - float(result.operations)).abs() < 1e-3, "{sum} of {}", result.operations);
+            assert!((before - result.elapsed.as_secs_f64()).abs() < 1e-9, "it ends at {before}");
+        }
+    }
+
+    #[test]
+    fn a_stall_is_one_long_low_point() {
+        let begin = Instant::now();
+        let mut recorder = Recorder::new(4096);
+        recorder.start(begin, Cpu::default());
+        let late = begin + Duration::from_secs(2);
+        recorder.operation(late, begin);
+        recorder.flush(late);
+        recorder.stop(late, Cpu::default());
+        assert_eq!(recorder.finish(false).series, [(2.0, 0.5)]);
+    }
+
+    #[test]
+    fn every_latency_is_recorded_within_a_thousandth_and_none_is_lost_at_the_ends() {
+        let begin = Instant::now();
+        let mut recorder = Recorder::new(4096);
+        recorder.start(begin, Cpu::default());
+        let latencies = [0, 1, 999, 12_345_678, 63_000_000_000, 200_000_000_000];
+        for nanos in latencies {
+            let at = begin + Duration::from_nanos(nanos);
+            recorder.operation(at, begin);
+            recorder.flush(at);
+        }
+        let histogram = recorder.finish(false).histogram;
+        assert_eq!(histogram.len(), 6);
+        assert_eq!(histogram.count_at(12_345_678), 1);
+        assert!(histogram.min() <= 1 && histogram.max() >= LATENCY_MAX, "{} {}", histogram.min(), histogram.max());
+    }
+
+    #[test]
+    fn nothing_measured_is_no_figure() {
+        let result = Recorder::new(4096).finish(true);
+        assert!(result.iops().is_nan() && result.bandwidth().is_nan() && result.series.is_empty());
+    }
 }

@@ -4,14 +4,14 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::drive;
+use super::{Progress, drive};
 use crate::engine::conformance::{Leave, Scratch, job, scratch};
 use crate::engine::null::Null;
 use crate::engine::uring::Uring;
 use crate::engine::{Completion, Lane, Op};
 use crate::error::EngineError;
 use crate::history::{Expected, History};
-use crate::job::{Extent, Job, Rw, Verify};
+use crate::job::{Extent, Job, Rw, Span, Verify};
 use crate::{JobResult, stamp};
 
 /// What a lane does wrong.
@@ -19,6 +19,7 @@ enum Fault {
     FailsEvery(u64, i32),
     Never,
     TakesOneAtATime,
+    TakesNothingAtFirst,
 }
 
 struct Faulty {
@@ -46,13 +47,17 @@ impl Lane for Faulty {
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
         match self.fault {
             Fault::TakesOneAtATime => self.inner.submit(&ops[..1]),
-            Fault::FailsEvery(..) | Fault::Never => self.inner.submit(ops),
+            Fault::TakesNothingAtFirst if self.seen < 3 => {
+                self.seen += 1;
+                Ok(0)
+            }
+            Fault::FailsEvery(..) | Fault::Never | Fault::TakesNothingAtFirst => self.inner.submit(ops),
         }
     }
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
         match self.fault {
             Fault::Never => Ok(()),
-            Fault::TakesOneAtATime => self.inner.reap(patience, done),
+            Fault::TakesOneAtATime | Fault::TakesNothingAtFirst => self.inner.reap(patience, done),
             Fault::FailsEvery(every, errno) => {
                 self.inner.reap(patience, done)?;
                 for completion in done.iter_mut() {
@@ -111,6 +116,9 @@ fn jobs_that_make_no_sense_are_refused() {
     assert!(run(&Job { verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) }, &mut Null::new(4096, 1), None).is_err(), "verification needs a history");
 }
 
+/// Makes the content that is planted.
+type Content<'a> = &'a dyn Fn(&History) -> Vec<u8>;
+
 fn written() -> (Scratch, History) {
     let scratch = scratch();
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Write, 65536, 4) };
@@ -148,7 +156,7 @@ fn content_that_changed_behind_the_engine_is_found_and_named() {
         torn[2048..].copy_from_slice(&unit(at, now - 1)[2048..]);
         torn
     };
-    let kinds: [(&str, &dyn Fn(&History) -> Vec<u8>); 6] = [
+    let kinds: [(&str, Content<'_>); 6] = [
         ("zeroes", &|_| vec![0; 4096]),
         ("garbage", &|_| vec![0xff; 4096]),
         ("misdirected", &|_| unit(41 * 4096, 3)),
@@ -192,13 +200,61 @@ fn places_that_were_never_written_are_not_called_verified() {
     assert_eq!((result.verification.operations, result.verification.verified), (1024, 0));
 }
 
+fn eight_writes() -> Job {
+    Job { io_size: Some(8 * 4096), verify: Verify::Stamp, extent: Extent::Runtime(Duration::from_secs(20)), ..job(Rw::Write, 4096, 8) }
+}
+
 #[test]
 fn a_failed_write_leaves_its_place_uncertain() {
-    let mut history = History::new(job(Rw::Write, 4096, 8).span);
-    let job = Job { io_size: Some(8 * 4096), verify: Verify::Stamp, extent: Extent::Runtime(Duration::from_secs(20)), ..job(Rw::Write, 4096, 8) };
-    run(&job, &mut Faulty::new(Fault::FailsEvery(8, libc::ENOSPC)), Some(&mut history)).expect("runs");
-    let uncertain = (0..8).filter(|block| history.expected(block * 4096) == Expected::Uncertain).count();
-    let written = (0..8).filter(|block| matches!(history.expected(block * 4096), Expected::Generation(_))).count();
-    assert_eq!((uncertain, written), (1, 7));
+    let mut history = History::new(eight_writes().span);
+    let expected = |history: &History| (0..8).map(|block| history.expected(block * 4096)).collect::<Vec<_>>();
+    let failing = || Faulty::new(Fault::FailsEvery(8, libc::ENOSPC));
+    run(&eight_writes(), &mut failing(), Some(&mut history)).expect("runs");
+    let unwritten = expected(&history).iter().filter(|expected| **expected == Expected::Unwritten).count();
+    assert_eq!(unwritten, 1, "of a failed first write nothing can be said: {:?}", expected(&history));
+    run(&eight_writes(), &mut Null::new(4096, 8), Some(&mut history)).expect("runs");
+    assert!(expected(&history).iter().all(|expected| matches!(expected, Expected::Generation(9..=16))), "{:?}", expected(&history));
+    run(&eight_writes(), &mut failing(), Some(&mut history)).expect("runs");
+    let uncertain = expected(&history).iter().filter(|expected| **expected == Expected::Uncertain).count();
+    assert_eq!(uncertain, 1, "the old or the new: {:?}", expected(&history));
     assert_eq!(history.expected(9 * 4096), Expected::Unwritten);
+}
+
+#[test]
+fn writes_that_never_came_back_are_not_held_against_the_drive_later() {
+    let mut history = History::new(eight_writes().span);
+    run(&eight_writes(), &mut Null::new(4096, 8), Some(&mut history)).expect("runs");
+    let job = Job { stall: Duration::from_millis(20), ..eight_writes() };
+    run(&job, &mut Faulty::new(Fault::Never), Some(&mut history)).expect_err("stalls");
+    assert!((0..8).all(|block| history.expected(block * 4096) == Expected::Uncertain));
+}
+
+#[test]
+fn what_a_lane_did_not_take_before_the_end_is_neither_lost_nor_waited_for_in_vain() {
+    let job = Job { io_size: Some(4 * 4096), extent: Extent::WholeSpan, ..job(Rw::Read, 4096, 8) };
+    let result = run(&job, &mut Faulty::new(Fault::TakesNothingAtFirst), None).expect("runs");
+    assert_eq!((result.operations, result.histogram.len()), (4, 4));
+}
+
+#[test]
+fn a_read_of_which_one_unit_was_never_written_is_not_called_verified() {
+    let (scratch, mut written) = written();
+    let mut history = History::new(job(Rw::Read, 4096, 1).span);
+    let Expected::Generation(first) = written.expected(0) else { panic!("written") };
+    // All of the first two blocks of 64 KiB but for their last unit.
+    history.written(0, 31 * 4096, first);
+    let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, span: Span { start: 0, bytes: 65536 }, ..job(Rw::Read, 65536, 1) };
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", 65536, 1, None).expect("opens");
+    assert_eq!(run(&job, &mut lane, Some(&mut history)).expect("reads").verification.verified, 1);
+    let second = Job { span: Span { start: 65536, bytes: 65536 }, ..job };
+    assert_eq!(run(&second, &mut lane, Some(&mut history)).expect("reads").verification.verified, 0);
+    assert_eq!(run(&second, &mut lane, Some(&mut written)).expect("reads").verification.verified, 1);
+}
+
+#[test]
+fn progress_ends_at_the_number_of_operations() {
+    let progress = Progress::default();
+    let job = Job { extent: Extent::WholeSpan, ..job(Rw::Read, 4096, 8) };
+    let result = drive(&job, &mut Null::new(4096, 8), None, &AtomicBool::new(false), Some(&progress)).expect("runs");
+    assert_eq!((progress.operations(), result.operations), (1024, 1024));
 }

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 /// A lane without a target.
 pub struct Null {
     bs: u32,
+    iodepth: u32,
     buffers: Vec<u8>,
     done: Vec<Completion>,
 }
@@ -16,13 +17,17 @@ impl Null {
     /// A lane with `iodepth` buffers of `bs` bytes.
     pub fn new(bs: u32, iodepth: u32) -> Self {
         let bytes = usize::try_from(u64::from(bs) * u64::from(iodepth)).expect("buffers fit into memory");
-        Self { bs, buffers: vec![0; bytes], done: Vec::with_capacity(usize::try_from(iodepth).expect("a depth fits")) }
+        Self { bs, iodepth, buffers: vec![0; bytes], done: Vec::with_capacity(usize::try_from(iodepth).expect("a depth fits")) }
     }
 }
 
 impl Lane for Null {
     fn target(&self) -> &str {
         "the null engine"
+    }
+
+    fn slots(&self) -> u32 {
+        self.iodepth
     }
 
     fn buffer(&mut self, slot: u32) -> &mut [u8] {

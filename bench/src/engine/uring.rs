@@ -1,5 +1,5 @@
-//! The `uring` engine: O_DIRECT reads and writes on an open file or block device through io_uring, with registered buffers and file. It writes only
-//! with a [`WriteLeave`], and touches no byte outside of it.
+//! The `uring` engine: O_DIRECT reads and writes on an open file or block device through io_uring (`sys/ring.rs`). It writes only with a [`WriteLeave`],
+//! and touches no byte outside of it. Opening the target and making sure that nothing is lost is left to whoever gives the leave.
 
 use std::fs::File;
 use std::time::Duration;
@@ -24,11 +24,12 @@ pub struct Uring {
 }
 
 impl Uring {
-    /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT. `target` names it in messages.
+    /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT, on the thread that will drive it. `target`
+    /// names it in messages.
     pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>) -> Result<Self, EngineError> {
         let setup = |act| move |source| EngineError::Setup { act, target: target.to_owned(), source };
         let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
-        let ring = Ring::new(file, bs, iodepth).map_err(setup("set up io_uring with registered buffers"))?;
+        let ring = Ring::new(file, bs, iodepth).map_err(setup("set up io_uring"))?;
         Ok(Self { ring, target: target.to_owned(), bs: u64::from(bs), writable: leave.map(WriteLeave::span) })
     }
 
@@ -43,6 +44,10 @@ impl Lane for Uring {
         &self.target
     }
 
+    fn slots(&self) -> u32 {
+        self.ring.slots()
+    }
+
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         self.ring.buffer(slot)
     }
@@ -52,7 +57,7 @@ impl Lane for Uring {
             let why = format!("{} bytes at {} are outside of what may be written", self.bs, op.offset);
             return Err(EngineError::Job { rw: "write", target: self.target.clone(), why });
         }
-        Ok(self.ring.push(ops))
+        self.ring.push(ops).map_err(|source| EngineError::Ring { act: "submit operations", target: self.target.clone(), source })
     }
 
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {

@@ -186,9 +186,14 @@ fn float(count: u64) -> f64 {
 }
 
 fn pin(cpu: usize) -> Result<(), EngineError> {
+    let refused = |source| EngineError::Thread { act: "pin a thread", cpus: cpu.to_string(), source };
+    // CpuSet::set panics above its maximum, and a worker that panics leaves the others at the barrier.
+    if cpu >= CpuSet::MAX_CPU {
+        return Err(refused(std::io::Error::from_raw_os_error(libc::EINVAL)));
+    }
     let mut set = CpuSet::new();
     set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|error| EngineError::Thread { act: "pin a thread", cpus: cpu.to_string(), source: error.into() })
+    sched_setaffinity(None, &set).map_err(|error| refused(error.into()))
 }
 
 #[cfg(test)]
@@ -209,8 +214,10 @@ mod tests {
 
     #[test]
     fn a_processor_that_does_not_exist_is_an_error_and_hangs_nobody() {
-        let error = run(&triad(vec![0, 1000]), &AtomicBool::new(false)).expect_err("no such processor");
-        assert!(error.to_string().contains("1000"), "{error}");
+        for absent in [1000, 100_000] {
+            let error = run(&triad(vec![0, absent]), &AtomicBool::new(false)).expect_err("no such processor");
+            assert!(error.to_string().contains(&absent.to_string()), "{error}");
+        }
     }
 
     #[test]

@@ -16,9 +16,6 @@ pub(crate) struct Buffers {
     slots: usize,
 }
 
-// SAFETY: the mapping is owned by this value alone and not tied to a thread.
-unsafe impl Send for Buffers {}
-
 impl Buffers {
     /// Maps and touches all buffers, so that no page fault falls into a measurement.
     pub(crate) fn new(bs: usize, slots: usize) -> io::Result<Self> {

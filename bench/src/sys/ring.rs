@@ -25,6 +25,8 @@ pub(crate) struct Ring {
     // The registered file stays open with the ring.
     _file: File,
     bs: u32,
+    // Whether the buffers could be registered.
+    fixed: bool,
     out: Vec<bool>,
     in_flight: usize,
     // One timeout operation is kept out instead of a timer for every wait, which costs 5-10 % at 100 000 operations per second.
@@ -33,24 +35,36 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`.
+    /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`, with twice as many buffers.
     pub(crate) fn new(file: File, bs: u32, iodepth: u32) -> io::Result<Self> {
-        let slots = usize::try_from(iodepth).map_err(io::Error::other)?;
+        let slots = usize::try_from(iodepth).map_err(io::Error::other)? * 2;
         let buffers = Buffers::new(usize::try_from(bs).map_err(io::Error::other)?, slots)?;
-        let ring = build((iodepth + 1).next_power_of_two())?;
+        // One entry more for the alarm; what is too much for the kernel it says itself.
+        let ring = build(iodepth.saturating_add(1).checked_next_power_of_two().unwrap_or(u32::MAX))?;
         // SAFETY: the vectors point into `buffers`, which lives until every operation has completed, or forever (see Drop).
-        unsafe { ring.submitter().register_buffers(&buffers.io_vectors()) }?;
+        let fixed = match unsafe { ring.submitter().register_buffers(&buffers.io_vectors()) } {
+            Ok(()) => true,
+            // More than RLIMIT_MEMLOCK, which binds whoever is not root: the same operations, a little slower.
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => false,
+            Err(error) => return Err(error),
+        };
         ring.submitter().register_files(&[file.as_raw_fd()])?;
         Ok(Self {
             ring: ManuallyDrop::new(ring),
             buffers: ManuallyDrop::new(buffers),
             _file: file,
             bs,
+            fixed,
             out: vec![false; slots],
             in_flight: 0,
             alarm: Box::new(Timespec::new()),
             alarm_is_out: false,
         })
+    }
+
+    /// Number of buffers.
+    pub(crate) fn slots(&self) -> u32 {
+        u32::try_from(self.out.len()).expect("twice an iodepth that a ring holds")
     }
 
     /// The buffer of a slot.
@@ -63,43 +77,44 @@ impl Ring {
         self.buffers.slice(slot)
     }
 
-    /// Queues operations; they go to the kernel with the next wait.
-    pub(crate) fn push(&mut self, ops: &[Op]) -> usize {
+    /// Hands operations to the kernel and says how many the ring had room for.
+    pub(crate) fn push(&mut self, ops: &[Op]) -> io::Result<usize> {
+        let mut taken = 0;
         let mut queue = self.ring.submission();
-        for (taken, op) in ops.iter().enumerate() {
+        for op in ops {
             let slot = index(op.slot);
             assert!(!self.out[slot], "slot {slot} is already out");
             let buffer = self.buffers.pointer(slot);
             let fixed = u16::try_from(op.slot).expect("a ring has at most 32768 slots");
             let user = u64::from(op.slot);
-            let entry = if op.write {
-                opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build().user_data(user)
-            } else {
-                opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build().user_data(user)
+            let entry = match (op.write, self.fixed) {
+                (true, true) => opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
+                (false, true) => opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
+                (true, false) => opcode::Write::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
+                (false, false) => opcode::Read::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
             };
             // SAFETY: the entry points to bs bytes of a registered buffer of ours that is marked as out until its completion is reaped.
-            if unsafe { queue.push(&entry) }.is_err() {
-                return taken;
+            if unsafe { queue.push(&entry.user_data(user)) }.is_err() {
+                break;
             }
+            taken += 1;
             self.out[slot] = true;
             self.in_flight += 1;
         }
-        ops.len()
+        drop(queue);
+        // Before the wait and not with it: the device works while the driver verifies.
+        tolerate(self.ring.submit())?;
+        Ok(taken)
     }
 
-    /// Submits what is queued, waits for at least one completion or until about `patience` is over, and takes all completions.
+    /// Submits what is still queued, waits for at least one completion or until about `patience` is over, and takes all completions.
     pub(crate) fn wait(&mut self, patience: Duration, done: &mut Vec<Completion>) -> io::Result<()> {
         if self.in_flight == 0 {
             return Ok(());
         }
         self.set_alarm(patience);
         let wanted = usize::from(self.ring.completion().is_empty());
-        match self.ring.submit_and_wait(wanted) {
-            Ok(_) => {}
-            // EINTR: a signal. EBUSY/EAGAIN: completions must be taken first. None of them is a failure.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
-            Err(error) => return Err(error),
-        }
+        tolerate(self.ring.submit_and_wait(wanted))?;
         for entry in self.ring.completion() {
             if entry.user_data() == ALARM {
                 self.alarm_is_out = false;
@@ -122,6 +137,14 @@ impl Ring {
         let entry = opcode::Timeout::new(&raw const *self.alarm).build().user_data(ALARM);
         // SAFETY: the time is boxed, lives as long as the ring, and changes only while no alarm is out.
         self.alarm_is_out = unsafe { self.ring.submission().push(&entry) }.is_ok();
+    }
+}
+
+// EINTR: a signal. EBUSY/EAGAIN: completions must be taken first. None of them is a failure: what was not taken goes with the next call.
+fn tolerate(entered: io::Result<usize>) -> io::Result<()> {
+    match entered {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => Ok(()),
+        other => other.map(drop),
     }
 }
 
