@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::attr::{Attr, Kind};
 use crate::check::{Absence, Check, CheckId};
 use crate::contradiction::Contradiction;
 use crate::gate::{Decision, GATE_SCHEMA, Gate, Judged, Judgement, Requirement, Severity};
@@ -147,8 +148,17 @@ fn unanswered(case: &Case<'_>, requirement: &Requirement) -> Check {
         return Check::not_applicable(id, subject, requirement.title.clone(), not_here, "site.toml");
     }
     let known = RUN_CHECKS.contains(&id) || case.implemented.contains(id);
-    let why = if known { "did not run" } else { "no code implements this check yet" };
+    let why = match (known, case.site.bom.is_some() && is_comparison(id)) {
+        (false, _) => "no code implements this check yet",
+        (true, true) => "the order does not say what to expect",
+        (true, false) => "did not run",
+    };
     Check::inconclusive(id, subject, requirement.title.clone(), Reason::NotRun(why.into()), "nothing")
+}
+
+/// Whether a check compares an attribute with the order: `nvme.model`.
+fn is_comparison(id: &str) -> bool {
+    id.split_once('.').is_some_and(|(kind, attr)| kind.parse::<Kind>().is_ok() && attr.parse::<Attr>().is_ok())
 }
 
 fn not_here<'a>(case: &Case<'a>, id: &CheckId) -> Option<&'a str> {

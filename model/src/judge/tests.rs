@@ -1,5 +1,4 @@
 use super::*;
-use crate::attr::{Attr, Kind};
 use crate::check::EventSeq;
 use crate::component::{Component, Reading};
 use crate::contradiction::ContradictionKind;

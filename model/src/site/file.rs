@@ -242,7 +242,7 @@ impl Known {
         let lines = resolved.iter().chain(ordered.iter()).flat_map(|bom| &bom.lines);
         let compared = lines.flat_map(|line| {
             let attributes = line.expect.keys().map(|attr| format!("{}.{attr}", line.kind));
-            attributes.chain([format!("{}.quantity", line.kind)]).map(CheckId).collect::<Vec<_>>()
+            attributes.chain(["quantity", "unexpected"].map(|asked| format!("{}.{asked}", line.kind))).map(CheckId).collect::<Vec<_>>()
         });
         Self(listed.chain(compared).collect())
     }

@@ -173,5 +173,14 @@ fn what_the_order_asks_and_no_gate_grades_decides_in_the_first_phase() {
             3,
             "os.hypervisor (os.hypervisor): not_run",
         ),
+        (
+            "required by the gate, and the order does not say it",
+            |f| {
+                orders(f);
+                f.checks.retain(|check| check.id.as_str() != LINK);
+            },
+            3,
+            "nvme.link_width (nvme.link_width): not_run: the order does not say what to expect",
+        ),
     ]);
 }
