@@ -19,8 +19,10 @@ const STEPS: &[&[&str]] = &[
 pub(crate) fn run() -> Result<()> {
     for step in STEPS {
         eprintln!("xtask: cargo {}", step.join(" "));
-        let status =
-            Command::new("cargo").args(*step).current_dir(root()).status().with_context(|| format!("cannot start cargo {}", step.join(" ")))?;
+        let mut command = Command::new("cargo");
+        // cargo-machete takes this variable for a sign that `cargo run` started it, and its own name for a folder.
+        command.args(*step).current_dir(root()).env_remove("CARGO_PKG_NAME");
+        let status = command.status().with_context(|| format!("cannot start cargo {}", step.join(" ")))?;
         if !status.success() {
             bail!("cargo {} failed ({status})", step.join(" "));
         }
