@@ -1,6 +1,6 @@
 //! A gate judged on what is known now: the site, the node and the stored runs put together. The judging itself is `assay_model::judge`, and pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -77,7 +77,10 @@ impl<'a> Assessment<'a> {
             now,
         };
         let judgement = judge::judge(&case);
-        Ok(Self { site, inventory, runs: newest(runs), acceptance, judgement })
+        // What the report shows is what the gate looked at.
+        let mut runs: Vec<Run> = judge::newest_runs(&runs, Some(inventory)).into_iter().cloned().collect();
+        runs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        Ok(Self { site, inventory, runs, acceptance, judgement })
     }
 
     /// Judges the node against its order alone: no load, no run, no earlier phase.
@@ -149,18 +152,4 @@ fn limited(gate: &Gate) -> impl Iterator<Item = String> + '_ {
         .iter()
         .filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| measured(&limit.metric.0)))
         .map(|requirement| requirement.id.to_string())
-}
-
-// The run of each scenario that counts, oldest first: what the report shows is what the gate looked at.
-fn newest(runs: Vec<Run>) -> Vec<Run> {
-    let mut by_scenario: BTreeMap<String, Run> = BTreeMap::new();
-    for run in runs {
-        let newer = by_scenario.get(&run.scenario).is_none_or(|known| (&known.started_at, &known.id) < (&run.started_at, &run.id));
-        if newer {
-            by_scenario.insert(run.scenario.clone(), run);
-        }
-    }
-    let mut newest: Vec<Run> = by_scenario.into_values().collect();
-    newest.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-    newest
 }

@@ -22,7 +22,7 @@ use offsets::Offsets;
 use record::Recorder;
 
 /// How long one wait for completions lasts at most; the stop flag is looked at in between.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How far a job is, for progress bars; written by the driver, read by anybody.
 #[derive(Debug, Default)]
@@ -112,10 +112,14 @@ impl<'a> Driver<'a> {
             return Err(refuse("the span must hold at least one block per operation in flight"));
         }
         match (job.verify, &history) {
+            (Verify::Off, Some(_)) if job.rw.writes() => return Err(refuse("writes without stamps would make the write history untrue")),
             (Verify::Off, _) => {}
             (Verify::Stamp, None) => return Err(refuse("verification needs a write history")),
             (Verify::Stamp, Some(_)) if !u64::from(job.bs).is_multiple_of(crate::stamp::UNIT) => {
                 return Err(refuse("stamped blocks are multiples of 4 KiB"));
+            }
+            (Verify::Stamp, Some(history)) if !history.covers(job.span) => {
+                return Err(refuse("the span must lie within the write history, in steps of 4 KiB"));
             }
             (Verify::Stamp, Some(_)) => {}
         }
@@ -202,7 +206,7 @@ impl<'a> Driver<'a> {
             self.notice_stall(*last_completion, now)?;
         } else {
             *last_completion = now;
-            self.settle(now);
+            self.settle(now)?;
         }
         Ok(now)
     }
@@ -244,11 +248,13 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn settle(&mut self, now: Instant) {
+    fn settle(&mut self, now: Instant) -> Result<(), EngineError> {
         let mut done = std::mem::take(&mut self.done);
         for completion in done.drain(..) {
+            if !self.is_out.get_mut(index(completion.slot)).is_some_and(std::mem::take) {
+                return Err(EngineError::Completion { target: self.lane.target().to_owned(), slot: completion.slot });
+            }
             let out = self.out[index(completion.slot)];
-            assert!(std::mem::take(&mut self.is_out[index(completion.slot)]), "slot {} comes back once", completion.slot);
             self.in_flight -= 1;
             self.offsets.give_back(out.offset);
             let mut is_free = true;
@@ -266,6 +272,7 @@ impl<'a> Driver<'a> {
         }
         self.done = done;
         self.recorder.flush(now);
+        Ok(())
     }
 
     // What a completed operation means for the content; true when the slot's buffer must be looked at first.

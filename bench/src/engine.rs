@@ -53,22 +53,40 @@ pub trait Lane {
 pub struct EngineEntry {
     /// Its name in scenarios.
     pub name: &'static str,
+    /// What it does.
+    pub work: Work,
     /// One sentence.
     pub describe: &'static str,
     /// What it needs.
     pub needs: &'static str,
 }
 
+/// What an engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Single operations through a [`Lane`]; the conformance suite opens one.
+    Operations,
+    /// Iterations of a kernel, below `kernel/`.
+    Iterations,
+}
+
 /// All engines and kernels.
 pub const ENGINES: &[EngineEntry] = &[
-    EngineEntry { name: "null", describe: "Completes every operation at once: what the harness itself can do", needs: "nothing" },
+    EngineEntry {
+        name: "null",
+        work: Work::Operations,
+        describe: "Completes every operation at once: what the harness itself can do",
+        needs: "nothing",
+    },
     EngineEntry {
         name: "uring",
+        work: Work::Operations,
         describe: "io_uring reads and writes with O_DIRECT, registered buffers and a registered file, on a file or block device",
         needs: "Linux 5.13 or later, 6.1 for its best; io_uring not disabled by sysctl; memory to lock, else buffers stay unregistered",
     },
     EngineEntry {
         name: "triad",
+        work: Work::Iterations,
         describe: "STREAM triad a[i] = b[i] + s * c[i], pinned per NUMA node, results compared",
         needs: "memory for three arrays per node",
     },

@@ -47,6 +47,14 @@ pub enum EngineError {
         /// How long nothing came back.
         waited: Duration,
     },
+    /// A lane has completed what was not out: its counts cannot be believed.
+    #[error("{target} has completed slot {slot}, of which nothing was out")]
+    Completion {
+        /// The target.
+        target: String,
+        /// The slot.
+        slot: u32,
+    },
     /// A measuring thread could not be set up.
     #[error("cannot {act} for processor list {cpus}")]
     Thread {

@@ -34,6 +34,13 @@ impl History {
         Self { start: span.start, generations: vec![UNWRITTEN; units], next: UNWRITTEN + 1 }
     }
 
+    /// Whether every unit of `span` is one of the history's.
+    pub fn covers(&self, span: Span) -> bool {
+        let units = u64::try_from(self.generations.len()).expect("a number of units");
+        let end = span.start.checked_add(span.bytes);
+        span.start >= self.start && (span.start - self.start).is_multiple_of(UNIT) && end.is_some_and(|end| end <= self.start + units * UNIT)
+    }
+
     /// A generation other than those of the 2^32 - 3 blocks drawn before.
     pub fn draw(&mut self) -> u32 {
         let drawn = self.next;
@@ -117,6 +124,15 @@ mod tests {
         assert_eq!([history.draw(), history.draw(), history.draw()], [1, 2, 3]);
         history.next = UNCERTAIN - 2;
         assert_eq!([history.draw(), history.draw(), history.draw()], [UNCERTAIN - 2, UNCERTAIN - 1, 1]);
+    }
+
+    #[test]
+    fn a_span_is_covered_when_all_of_its_units_are() {
+        let span = |start, bytes| Span { start, bytes };
+        assert!(history().covers(span(START, 8 * UNIT)) && history().covers(span(START + UNIT, 7 * UNIT)));
+        for outside in [span(START - UNIT, UNIT), span(START, 9 * UNIT), span(START + 512, UNIT), span(START, u64::MAX)] {
+            assert!(!history().covers(outside), "{outside:?}");
+        }
     }
 
     #[test]

@@ -109,9 +109,10 @@ impl Job {
             Extent::Runtime(runtime) => format!("--time_based --ramp_time={}ms --runtime={}ms", self.ramp_time.as_millis(), runtime.as_millis()),
             Extent::WholeSpan => String::new(),
         };
+        let random = if self.rw.is_random() { " --norandommap" } else { "" };
         let io_size = self.io_size.map(|bytes| format!(" --io_size={bytes}")).unwrap_or_default();
         format!(
-            "fio --name={} --filename={target} --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --rw={} --bs={} --iodepth={} --offset={} --size={} {extent}{io_size}",
+            "fio --name={} --filename={target} --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --rw={} --bs={} --iodepth={} --offset={} --size={}{random} {extent}{io_size}",
             self.family(),
             self.rw.name(),
             self.bs,

@@ -80,16 +80,21 @@ impl Offsets {
 
     /// The operation at `offset` is over.
     pub(super) fn give_back(&mut self, offset: u64) {
-        self.mark((offset - self.start) / self.bs, false);
+        // Reads mark nothing, and a division costs as much as half of what the driver does otherwise.
+        if !self.busy.is_empty() {
+            self.mark((offset - self.start) / self.bs, false);
+        }
     }
 
     fn pick(&mut self) -> u64 {
         match &mut self.random {
             Some(random) => random.below(self.blocks),
             None => {
-                let block = if self.once { self.next } else { self.next % self.blocks };
+                if self.next >= self.blocks && !self.once {
+                    self.next = 0;
+                }
                 self.next += 1;
-                block
+                self.next - 1
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a job came to: every latency in a histogram (0.1 %, 64 s), throughput per 100 ms, failures by error, corruption by kind.
+//! What a job came to: every latency in a histogram (0.1 %, 64 s), throughput per 100 ms, failures by error, corruption by kind. Judges nothing.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const LATENCY_MAX: u64 = 64_000_000_000;
 const DIGITS: u8 = 3;
 /// Width of one point of the series.
 const TICK: Duration = Duration::from_millis(100);
-/// Offsets of wrong content that are kept for people.
+/// Offsets of wrong content that are kept for people, of each kind.
 const OFFSETS_KEPT: usize = 8;
 
 /// Processor time of the measuring thread.
@@ -34,13 +34,13 @@ pub struct JobResult {
     pub bytes: u64,
     /// How long was measured.
     pub elapsed: Duration,
-    /// Latency of each of them, ns.
+    /// Latency of each of them, and of those that were still out at the end: a drive that hangs there does not lose its tail. In ns.
     pub histogram: Histogram<u64>,
     /// `(seconds since measuring began, operations per second)`.
     pub series: Vec<(f64, f64)>,
     /// Operations, verified ones, failures and wrong content, the ramp included.
     pub verification: Verification,
-    /// First offsets of wrong content.
+    /// First offsets of wrong content of each kind.
     pub corrupt_offsets: Vec<(Corruption, u64)>,
     /// Processor time while measuring.
     pub cpu: Cpu,
@@ -128,10 +128,13 @@ impl Recorder {
 
     pub(super) fn operation(&mut self, now: Instant, since: Instant) {
         self.verification.operations += 1;
-        if self.started.is_none() || self.stopped {
+        if self.started.is_none() {
             return;
         }
-        self.measured += 1;
+        if !self.stopped {
+            self.measured += 1;
+            self.tick_count += 1;
+        }
         let latency = u64::try_from(now.duration_since(since).as_nanos()).unwrap_or(LATENCY_MAX);
         if latency == self.latency {
             self.repeated += 1;
@@ -140,7 +143,6 @@ impl Recorder {
             self.latency = latency;
             self.repeated = 1;
         }
-        self.tick_count += 1;
     }
 
     /// Ends a batch: everything recorded since the last one came back at `now`.
@@ -177,7 +179,7 @@ impl Recorder {
 
     pub(super) fn corrupt(&mut self, corruption: Corruption, offset: u64) {
         *self.verification.corrupt.entry(corruption.name().to_owned()).or_insert(0) += 1;
-        if self.corrupt_offsets.len() < OFFSETS_KEPT {
+        if self.corrupt_offsets.iter().filter(|(kind, _)| *kind == corruption).count() < OFFSETS_KEPT {
             self.corrupt_offsets.push((corruption, offset));
         }
     }
@@ -228,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_completes_between_start_and_stop_is_measured() {
+    fn only_what_completes_between_start_and_stop_is_an_operation_but_every_latency_counts_to_the_last() {
         let result = recorded(1000);
-        assert_eq!((result.operations, result.bytes, result.histogram.len()), (10_000, 10_000 * 4096, 10_000));
+        assert_eq!((result.operations, result.bytes, result.histogram.len()), (10_000, 10_000 * 4096, 10_010));
         assert_eq!(result.elapsed, Duration::from_secs(1));
         assert!((result.iops() - 10_000.0).abs() < 1e-6, "{}", result.iops());
         assert_eq!(result.verification.operations, 10_020, "ramp and drain included");
@@ -279,6 +281,28 @@ mod tests {
         assert_eq!(histogram.len(), 6);
         assert_eq!(histogram.count_at(12_345_678), 1);
         assert!(histogram.min() <= 1 && histogram.max() >= LATENCY_MAX, "{} {}", histogram.min(), histogram.max());
+    }
+
+    #[test]
+    fn what_hangs_at_the_end_is_in_the_tail() {
+        let begin = Instant::now();
+        let mut recorder = Recorder::new(4096);
+        recorder.start(begin, Cpu::default());
+        recorder.stop(begin + Duration::from_secs(1), Cpu::default());
+        recorder.operation(begin + Duration::from_secs(4), begin);
+        let result = recorder.finish(false);
+        assert_eq!((result.operations, result.histogram.len()), (0, 1));
+        assert!(result.histogram.max() >= 3_990_000_000 && result.iops().is_nan());
+    }
+
+    #[test]
+    fn the_first_offsets_of_each_kind_are_kept() {
+        let mut recorder = Recorder::new(4096);
+        (0..20).for_each(|unit| recorder.corrupt(Corruption::Stale, unit * 4096));
+        recorder.corrupt(Corruption::Torn, 1 << 30);
+        let result = recorder.finish(false);
+        assert_eq!((result.verification.corrupt["stale"], result.verification.corrupt["torn"]), (20, 1));
+        assert_eq!((result.corrupt_offsets.len(), result.corrupt_offsets[8]), (9, (Corruption::Torn, 1 << 30)));
     }
 
     #[test]

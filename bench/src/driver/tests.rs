@@ -4,8 +4,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Progress, drive};
-use crate::engine::conformance::{Leave, Scratch, job, scratch};
+use super::{Progress, drive, floor};
+use crate::engine::conformance::{Leave, Scratch, job, pause, scratch};
 use crate::engine::null::Null;
 use crate::engine::uring::Uring;
 use crate::engine::{Completion, Lane, Op};
@@ -20,6 +20,8 @@ enum Fault {
     Never,
     TakesOneAtATime,
     TakesNothingAtFirst,
+    Twice,
+    HangsAtTheEnd,
 }
 
 struct Faulty {
@@ -51,12 +53,29 @@ impl Lane for Faulty {
                 self.seen += 1;
                 Ok(0)
             }
-            Fault::FailsEvery(..) | Fault::Never | Fault::TakesNothingAtFirst => self.inner.submit(ops),
+            Fault::FailsEvery(..) | Fault::Never | Fault::TakesNothingAtFirst | Fault::Twice | Fault::HangsAtTheEnd => self.inner.submit(ops),
         }
     }
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
         match self.fault {
-            Fault::Never => Ok(()),
+            Fault::Never => {
+                pause(patience);
+                Ok(())
+            }
+            Fault::Twice => {
+                self.inner.reap(patience, done)?;
+                done.extend_from_within(..1);
+                Ok(())
+            }
+            // Works for a while, then lets operations hang for several times the patience, past the end of the runtime.
+            Fault::HangsAtTheEnd => {
+                self.seen += 1;
+                if (10..15).contains(&self.seen) {
+                    pause(patience);
+                    return Ok(());
+                }
+                self.inner.reap(patience, done)
+            }
             Fault::TakesOneAtATime | Fault::TakesNothingAtFirst => self.inner.reap(patience, done),
             Fault::FailsEvery(every, errno) => {
                 self.inner.reap(patience, done)?;
@@ -109,6 +128,9 @@ fn jobs_that_make_no_sense_are_refused() {
         Job { iodepth: 5000, ..job(Rw::Read, 4096, 1) },
         Job { bs: 512, verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) },
         Job { extent: Extent::WholeSpan, ..job(Rw::RandRead, 4096, 1) },
+        Job { span: Span { start: 4096, bytes: 4 << 20 }, verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) },
+        Job { span: Span { start: 512, bytes: 4096 }, verify: Verify::Stamp, ..job(Rw::Write, 4096, 1) },
+        Job { verify: Verify::Off, ..job(Rw::Write, 4096, 1) },
     ];
     for job in cases {
         assert!(run(&job, &mut Null::new(4096, 1), Some(&mut history)).is_err(), "{job:?}");
@@ -257,4 +279,23 @@ fn progress_ends_at_the_number_of_operations() {
     let job = Job { extent: Extent::WholeSpan, ..job(Rw::Read, 4096, 8) };
     let result = drive(&job, &mut Null::new(4096, 8), None, &AtomicBool::new(false), Some(&progress)).expect("runs");
     assert_eq!((progress.operations(), result.operations), (1024, 1024));
+}
+
+#[test]
+fn a_lane_that_completes_an_operation_twice_is_an_error_and_no_operation() {
+    let error = run(&job(Rw::RandRead, 4096, 8), &mut Faulty::new(Fault::Twice), None).expect_err("cannot be believed");
+    assert!(matches!(error, EngineError::Completion { .. }) && error.to_string().contains("the faulty drive"), "{error}");
+}
+
+#[test]
+fn a_hang_at_the_end_of_the_runtime_is_in_the_tail() {
+    let job = Job { extent: Extent::Runtime(Duration::from_millis(30)), ..job(Rw::RandRead, 4096, 8) };
+    let result = run(&job, &mut Faulty::new(Fault::HangsAtTheEnd), None).expect("runs");
+    assert_eq!((result.operations, result.histogram.len()), (72, 80), "nine batches of eight, and the eight that hung");
+    assert!(result.histogram.max() >= 90_000_000, "{} ns", result.histogram.max());
+}
+
+#[test]
+fn the_floor_is_a_rate() {
+    assert!(floor(Duration::from_millis(20)).expect("the null engine does not fail") > 1000.0);
 }

@@ -4,10 +4,12 @@
 use std::fs::File;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_getfl};
+
 use crate::engine::{Completion, Lane, Op};
 use crate::error::EngineError;
 use crate::job::Span;
-use crate::sys::ring::Ring;
+use crate::sys::ring::{Buffering, Kernel, Ring};
 
 /// Permission to write, given by whoever made sure that nothing is lost: a claim. Without one a lane only reads.
 pub trait WriteLeave {
@@ -27,10 +29,33 @@ impl Uring {
     /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT, on the thread that will drive it. `target`
     /// names it in messages.
     pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>) -> Result<Self, EngineError> {
+        Self::open_as(file, target, bs, iodepth, leave, Kernel::ALL, Buffering::Registered)
+    }
+
+    // What `open` does on a kernel of `kernels`; tests walk through the older ones.
+    pub(crate) fn open_as(
+        file: &File,
+        target: &str,
+        bs: u32,
+        iodepth: u32,
+        leave: Option<&dyn WriteLeave>,
+        kernels: &[Kernel],
+        buffering: Buffering,
+    ) -> Result<Self, EngineError> {
         let setup = |act| move |source| EngineError::Setup { act, target: target.to_owned(), source };
+        let flags = fcntl_getfl(file).map_err(|error| setup("read the flags of the open file")(error.into()))?;
+        if !flags.contains(OFlags::DIRECT) {
+            let why = "it is not open with O_DIRECT: the page cache would be measured".to_owned();
+            return Err(EngineError::Job { rw: "operations", target: target.to_owned(), why });
+        }
         let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
-        let ring = Ring::new(file, bs, iodepth).map_err(setup("set up io_uring"))?;
+        let ring = Ring::new(file, bs, iodepth, kernels, buffering).map_err(setup("set up io_uring"))?;
         Ok(Self { ring, target: target.to_owned(), bs: u64::from(bs), writable: leave.map(WriteLeave::span) })
+    }
+
+    /// What the kernel granted, for people: `io_uring (6.1), registered buffers`.
+    pub fn describe(&self) -> String {
+        self.ring.describe()
     }
 
     fn may(&self, op: &Op) -> bool {

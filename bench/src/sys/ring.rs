@@ -18,6 +18,48 @@ const ALARM: u64 = u64::MAX;
 /// How long a drop waits for operations that are out before it leaks them.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How much of io_uring a kernel knows, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    /// 6.1: completions are worked off when the ring's one thread waits, and only then.
+    V6_1,
+    /// 5.19: no interrupt of the thread for a completion.
+    V5_19,
+    /// Before that.
+    Older,
+}
+
+impl Kernel {
+    pub(crate) const ALL: &[Self] = &[Self::V6_1, Self::V5_19, Self::Older];
+
+    fn build(self, entries: u32) -> io::Result<IoUring> {
+        let mut builder = IoUring::builder();
+        match self {
+            Self::V6_1 => builder.setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun(),
+            Self::V5_19 => builder.setup_coop_taskrun(),
+            Self::Older => &mut builder,
+        };
+        builder.build(entries)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::V6_1 => "io_uring of 6.1 (SINGLE_ISSUER, DEFER_TASKRUN)",
+            Self::V5_19 => "io_uring of 5.19 (COOP_TASKRUN)",
+            Self::Older => "io_uring without flags",
+        }
+    }
+}
+
+/// How the kernel gets at the buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffering {
+    /// Pinned once.
+    Registered,
+    /// Pinned for every operation: where RLIMIT_MEMLOCK, which binds whoever is not root, does not allow more.
+    PerOperation,
+}
+
 /// A ring that reads and writes one file.
 pub(crate) struct Ring {
     ring: ManuallyDrop<IoUring>,
@@ -25,8 +67,8 @@ pub(crate) struct Ring {
     // The registered file stays open with the ring.
     _file: File,
     bs: u32,
-    // Whether the buffers could be registered.
-    fixed: bool,
+    kernel: Kernel,
+    buffering: Buffering,
     out: Vec<bool>,
     in_flight: usize,
     // One timeout operation is kept out instead of a timer for every wait, which costs 5-10 % at 100 000 operations per second.
@@ -35,18 +77,16 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`, with twice as many buffers.
-    pub(crate) fn new(file: File, bs: u32, iodepth: u32) -> io::Result<Self> {
+    /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`, with twice as many buffers, as the first of `kernels` that this one knows, and
+    /// with registered buffers if wanted and allowed.
+    pub(crate) fn new(file: File, bs: u32, iodepth: u32, kernels: &[Kernel], wanted: Buffering) -> io::Result<Self> {
         let slots = usize::try_from(iodepth).map_err(io::Error::other)? * 2;
         let buffers = Buffers::new(usize::try_from(bs).map_err(io::Error::other)?, slots)?;
         // One entry more for the alarm; what is too much for the kernel it says itself.
-        let ring = build(iodepth.saturating_add(1).checked_next_power_of_two().unwrap_or(u32::MAX))?;
-        // SAFETY: the vectors point into `buffers`, which lives until every operation has completed, or forever (see Drop).
-        let fixed = match unsafe { ring.submitter().register_buffers(&buffers.io_vectors()) } {
-            Ok(()) => true,
-            // More than RLIMIT_MEMLOCK, which binds whoever is not root: the same operations, a little slower.
-            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => false,
-            Err(error) => return Err(error),
+        let (kernel, ring) = build(kernels, iodepth.saturating_add(1).checked_next_power_of_two().unwrap_or(u32::MAX))?;
+        let buffering = match wanted {
+            Buffering::Registered => register(&ring, &buffers)?,
+            Buffering::PerOperation => Buffering::PerOperation,
         };
         ring.submitter().register_files(&[file.as_raw_fd()])?;
         Ok(Self {
@@ -54,12 +94,22 @@ impl Ring {
             buffers: ManuallyDrop::new(buffers),
             _file: file,
             bs,
-            fixed,
+            kernel,
+            buffering,
             out: vec![false; slots],
             in_flight: 0,
             alarm: Box::new(Timespec::new()),
             alarm_is_out: false,
         })
+    }
+
+    /// What the kernel granted.
+    pub(crate) fn describe(&self) -> String {
+        let buffers = match self.buffering {
+            Buffering::Registered => "registered buffers",
+            Buffering::PerOperation => "buffers not registered",
+        };
+        format!("{}, {buffers}", self.kernel.name())
     }
 
     /// Number of buffers.
@@ -87,13 +137,13 @@ impl Ring {
             let buffer = self.buffers.pointer(slot);
             let fixed = u16::try_from(op.slot).expect("a ring has at most 32768 slots");
             let user = u64::from(op.slot);
-            let entry = match (op.write, self.fixed) {
-                (true, true) => opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
-                (false, true) => opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
-                (true, false) => opcode::Write::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
-                (false, false) => opcode::Read::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
+            let entry = match (op.write, self.buffering) {
+                (true, Buffering::Registered) => opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
+                (false, Buffering::Registered) => opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
+                (true, Buffering::PerOperation) => opcode::Write::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
+                (false, Buffering::PerOperation) => opcode::Read::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
             };
-            // SAFETY: the entry points to bs bytes of a registered buffer of ours that is marked as out until its completion is reaped.
+            // SAFETY: the entry points to bs bytes of a buffer of ours that is marked as out until its completion is reaped.
             if unsafe { queue.push(&entry.user_data(user)) }.is_err() {
                 break;
             }
@@ -148,15 +198,26 @@ fn tolerate(entered: io::Result<usize>) -> io::Result<()> {
     }
 }
 
-fn build(entries: u32) -> io::Result<IoUring> {
-    let tuned = IoUring::builder().setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun().build(entries);
-    match tuned {
-        // Kernels before 6.1 know fewer flags.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            IoUring::builder().setup_coop_taskrun().build(entries).or_else(|_| IoUring::new(entries))
-        }
-        other => other,
+fn register(ring: &IoUring, buffers: &Buffers) -> io::Result<Buffering> {
+    // SAFETY: the vectors point into `buffers`, which lives until every operation has completed, or forever (see Drop).
+    match unsafe { ring.submitter().register_buffers(&buffers.io_vectors()) } {
+        Ok(()) => Ok(Buffering::Registered),
+        Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => Ok(Buffering::PerOperation),
+        Err(error) => Err(error),
     }
+}
+
+fn build(kernels: &[Kernel], entries: u32) -> io::Result<(Kernel, IoUring)> {
+    let mut unknown = io::Error::from_raw_os_error(libc::EINVAL);
+    for kernel in kernels {
+        match kernel.build(entries) {
+            Ok(ring) => return Ok((*kernel, ring)),
+            // A flag that it does not know.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => unknown = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(unknown)
 }
 
 fn index(slot: u32) -> usize {
