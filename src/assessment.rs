@@ -1,10 +1,10 @@
 //! A gate judged on what is known now: the site, the node and the stored runs put together. The judging itself is `assay_model::judge`, and pure.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use assay_model::check::Check;
 use assay_model::gate::{Decision, Gate, Judgement};
 use assay_model::inventory::Inventory;
 use assay_model::judge::{self, Case};
@@ -17,7 +17,12 @@ use assay_reports::{html, text};
 
 use crate::cli::Format;
 use crate::context::{Context, Usage, tool};
+use crate::output;
 use crate::present;
+use crate::stored::Stored;
+
+/// How every HTML report begins.
+const REPORT_HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\"";
 
 /// What a gate was judged on, and the judgement.
 pub(crate) struct Assessment<'a> {
@@ -44,41 +49,33 @@ impl<'a> Assessment<'a> {
         site: &'a Site,
         phase: Phase,
         inventory: &'a Inventory,
-        runs: Vec<Run>,
+        stored: &Stored,
         acceptance: Option<&'a Acceptance>,
     ) -> Result<Self> {
-        let checks = check::inventory(inventory, site);
+        let of_node = check::inventory(inventory, site);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
-        let mut earlier: Vec<(Phase, Decision)> = Vec::new();
-        for before in site.gates.iter().filter(|gate| gate.phase < phase) {
-            let case = Case {
+        let judged = |gate: &Gate, earlier: &[(Phase, Decision)]| {
+            let checks: Vec<Check> = of_node.iter().cloned().chain(stored.unreadable(gate)).collect();
+            judge::judge(&Case {
                 site,
-                gate: before,
-                runs: &runs,
+                gate,
+                runs: &stored.runs,
                 inventory: Some(inventory),
                 inventory_checks: &checks,
                 implemented: &implemented,
-                earlier: &earlier,
+                earlier,
                 now,
-            };
-            let decision = judge::judge(&case).decision;
+            })
+        };
+        let mut earlier: Vec<(Phase, Decision)> = Vec::new();
+        for before in site.gates.iter().filter(|gate| gate.phase < phase) {
+            let decision = judged(before, &earlier).decision;
             earlier.push((before.phase, decision));
         }
-        let gate = gate_of(site, phase)?;
-        let case = Case {
-            site,
-            gate,
-            runs: &runs,
-            inventory: Some(inventory),
-            inventory_checks: &checks,
-            implemented: &implemented,
-            earlier: &earlier,
-            now,
-        };
-        let judgement = judge::judge(&case);
+        let judgement = judged(gate_of(site, phase)?, &earlier);
         // What the report shows is what the gate looked at.
-        let mut runs: Vec<Run> = judge::newest_runs(&runs, Some(inventory)).into_iter().cloned().collect();
+        let mut runs: Vec<Run> = judge::newest_runs(&stored.runs, Some(inventory)).into_iter().cloned().collect();
         runs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
         Ok(Self { site, inventory, runs, acceptance, judgement })
     }
@@ -109,9 +106,7 @@ impl<'a> Assessment<'a> {
     /// Writes the HTML report.
     pub(crate) fn write_report(&self, path: &Path, repeat: &str) -> Result<()> {
         let page = html::html(&self.dossier(Some(path), repeat)).context("cannot make the report")?;
-        let unfinished = path.with_extension("html.new");
-        fs::write(&unfinished, page).with_context(|| format!("cannot write {}", unfinished.display()))?;
-        fs::rename(&unfinished, path).with_context(|| format!("cannot write {}", path.display()))
+        output::write_whole(path, REPORT_HEAD, &page)
     }
 
     /// Prints the answer and gives the exit status.

@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Report {
         /// Ids of runs or of one acceptance; the newest acceptance without any
         ids: Vec<String>,
-        /// File to write
+        /// File to write; replaces an older report, and nothing else
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Snapshot(Snapshot),
     /// Show the stored runs and how their figures moved
     History {
-        /// Only this metric
+        /// Only this metric, or all of this scenario
         metric: Option<String>,
     },
     /// Print a completion script for a shell
@@ -101,12 +101,12 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Accept {
     /// Phase whose gate is judged, 1 to 11
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "resume")]
     pub(crate) phase: u8,
     /// Folder in which the scratch file is made and removed; the folder of the runs without it
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
-    /// Finish an acceptance that was interrupted: its id, or the newest one
+    /// Finish an acceptance: its id, or the newest one that is unfinished
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     pub(crate) resume: Option<String>,
 }
@@ -129,7 +129,7 @@ pub(crate) struct Run {
     /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Option<PathBuf>,
-    /// Finish a run that was interrupted: its id, or the newest one
+    /// Finish a run that was interrupted or cancelled: its id, or the newest one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
     pub(crate) resume: Option<String>,
 }
@@ -146,7 +146,7 @@ pub(crate) enum Bom {
 
 #[derive(Debug, Args)]
 pub(crate) struct Snapshot {
-    /// File to write
+    /// File to write; replaces an older snapshot, and nothing else
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Replace serials, addresses and names by stable pseudonyms before anything is written

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use assay_model::inventory::Inventory;
 use assay_model::site::{self, Site, SiteFiles};
 use assay_probes::{Host, ProbeOptions, take_inventory};
+use assay_reports::store::Store;
 
 use crate::cli::{Format, Global};
 use crate::embedded;
@@ -22,7 +23,7 @@ pub(crate) struct Usage(pub(crate) String);
 const BARE_SITE: &str = "schema = 1\nname = \"default\"\n";
 
 /// How every recorded snapshot begins.
-const SNAPSHOT_HEAD: &str = "assay-snapshot ";
+pub(crate) const SNAPSHOT_HEAD: &str = "assay-snapshot ";
 /// Largest file of a site; a bill of materials is some kilobytes.
 const SITE_FILE_MAX: u64 = 1 << 20;
 
@@ -108,13 +109,13 @@ impl Context {
 
     /// The command line that repeats `act` on the same site, for reports.
     pub(crate) fn command(&self, act: &str) -> String {
-        let site = self.site_folder.as_ref().map(|folder| format!(" --site {}", folder.display())).unwrap_or_default();
+        let site = self.site_folder.as_ref().map(|folder| format!(" --site {}", word(folder))).unwrap_or_default();
         let source = match &self.source {
-            Source::Snapshot(file) => format!(" --snapshot {}", file.display()),
+            Source::Snapshot(file) => format!(" --snapshot {}", word(file)),
             Source::Live(root) if root == Path::new("/") => String::new(),
-            Source::Live(root) => format!(" --root {}", root.display()),
+            Source::Live(root) => format!(" --root {}", word(root)),
         };
-        format!("assay{site}{source} --runs {} {}", self.runs.display(), act.trim())
+        format!("assay{site}{source} --runs {} {}", word(&self.runs), act.trim())
     }
 
     /// Whether the machine itself is probed, and may be loaded.
@@ -138,6 +139,11 @@ impl Context {
         take_inventory(host, &self.probe_options())
     }
 
+    /// The folder of runs.
+    pub(crate) fn store(&self) -> Result<Store> {
+        Store::open(&self.runs).with_context(|| Usage("cannot use the folder of runs".into()))
+    }
+
     /// Deadline and time of probing.
     pub(crate) fn probe_options(&self) -> ProbeOptions {
         ProbeOptions { deadline: self.probe_deadline, now: jiff::Timestamp::now() }
@@ -147,6 +153,13 @@ impl Context {
 /// Version and revision of this binary.
 pub(crate) fn tool() -> String {
     format!("assay {} ({})", env!("CARGO_PKG_VERSION"), env!("ASSAY_REVISION"))
+}
+
+/// A path as one word of a shell.
+pub(crate) fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ',' | ':' | '@' | '=' | '%');
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn owned(embedded: &[(&str, &str)]) -> Vec<(String, String)> {

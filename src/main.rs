@@ -5,7 +5,9 @@ mod assessment;
 mod cli;
 mod context;
 mod embedded;
+mod output;
 mod present;
+mod stored;
 mod workload;
 
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ fn main() -> ExitCode {
     match act::act(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("assay: {error:#}");
+            present::say(&format!("{error:#}"));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 4 })
         }
     }

@@ -1,9 +1,10 @@
 //! How results and progress reach people: results on standard output, progress on standard error and only on a terminal.
 
+use std::error::Error;
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
-use assay_reports::store::Store;
+use assay_reports::printable::Shown;
 use serde::Serialize;
 
 /// Prints a result. A reader that went away (`assay list | head`) is no error.
@@ -22,12 +23,40 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value).context("cannot serialise the result")?)
 }
 
-/// Names the folders of the store that cannot be read: they are missing from whatever is judged.
-pub(crate) fn warn_of_damaged(store: &Store) -> Result<()> {
-    for entry in store.entries()? {
-        if let Err(error) = entry.content {
-            eprintln!("assay: {} is left out: {error}", entry.id);
-        }
+/// Says something of assay's own on standard error.
+pub(crate) fn say(text: &str) {
+    progress(&format!("assay: {text}"));
+}
+
+/// Says on standard error how far it is, without anything that acts on a terminal.
+pub(crate) fn progress(text: &str) {
+    // Whoever closed standard error does not want to hear; a run goes on.
+    let _ = writeln!(io::stderr().lock(), "{}", tame(text));
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
     }
-    Ok(())
+}
+
+/// Lines of people's text without anything that acts on a terminal. Lines stay lines: errors in site files point with a caret.
+pub(crate) fn tame(text: &str) -> String {
+    let line = |line: &str| {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        format!("{}{}", &line[..indent], Shown::from(line))
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_lines_and_loses_its_escape_sequences() {
+        assert_eq!(tame("a.toml:1\n    ^ here\u{1b}[2J"), "a.toml:1\n    ^ here‹U+001B›[2J");
+    }
 }

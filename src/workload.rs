@@ -17,6 +17,7 @@ use assay_scenarios::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::context::Usage;
+use crate::present;
 
 /// The scenario of that name, or in the file of that path.
 pub(crate) fn scenario(name: &str) -> Result<Scenario> {
@@ -28,7 +29,7 @@ pub(crate) fn scenario(name: &str) -> Result<Scenario> {
     Scenario::parse(name, &text, &catalog::engines()).map_err(|error| Usage(error.to_string()).into())
 }
 
-/// What `scenario` would do on this node. A folder that does not exist is made only when it is `ours` to make.
+/// What `scenario` would do on this node with `target`; touches neither.
 pub(crate) fn plan_for(scenario: &Scenario, target: &Path, inventory: &Inventory) -> Result<Plan> {
     let kind = match scenario.target_bytes {
         Some(_) => Some((target, target_kind(target).map_err(|error| refusal(error.into()))?)),
@@ -91,10 +92,7 @@ fn refusal(error: ScenarioError) -> anyhow::Error {
         | ScenarioError::UnknownScenario { .. }
         | ScenarioError::Scenario(_)
         | ScenarioError::Unresumable { .. }
-        | ScenarioError::Held { .. } => {
-            let text = format!("{:#}", anyhow::Error::new(error));
-            Usage(text).into()
-        }
+        | ScenarioError::Held { .. } => Usage(format!("{:#}", anyhow::Error::new(error))).into(),
         ScenarioError::Io { .. } | ScenarioError::Journal { .. } | ScenarioError::Plan { .. } => error.into(),
     }
 }
@@ -117,16 +115,18 @@ impl Bar {
     fn show(&mut self, progress: &Progress<'_>) {
         match (&self.bar, progress) {
             (Some(bar), Progress::RunStarted { total_ms, .. }) => bar.set_length(*total_ms),
-            (None, Progress::RunStarted { run, total_ms }) => eprintln!("{}: run {run}, about {} s", self.scenario, total_ms.div_ceil(1000)),
+            (None, Progress::RunStarted { run, total_ms }) => {
+                present::progress(&format!("{}: run {run}, about {} s", self.scenario, total_ms.div_ceil(1000)))
+            }
             (Some(bar), Progress::StepStarted { step, describe }) => bar.set_message(format!("{step}: {describe}")),
-            (None, Progress::StepStarted { step, describe }) => eprintln!("{}: {step}: {describe}", self.scenario),
+            (None, Progress::StepStarted { step, describe }) => present::progress(&format!("{}: {step}: {describe}", self.scenario)),
             (Some(bar), Progress::Tick { done_ms, total_ms }) => {
                 bar.set_length(*total_ms);
                 bar.set_position(*done_ms);
             }
             (None, Progress::Tick { .. }) | (_, Progress::StepEnded { ended: Ended::Completed, .. }) => {}
             (Some(bar), Progress::StepEnded { step, ended }) => bar.println(unfinished(step, ended)),
-            (None, Progress::StepEnded { step, ended }) => eprintln!("{}: {}", self.scenario, unfinished(step, ended)),
+            (None, Progress::StepEnded { step, ended }) => present::progress(&format!("{}: {}", self.scenario, unfinished(step, ended))),
         }
     }
 }

@@ -50,7 +50,7 @@ complete -c assay -n "__fish_assay_needs_command" -f -a "man" -d 'Print the manu
 complete -c assay -n "__fish_assay_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c assay -n "__fish_assay_using_subcommand accept" -l phase -d 'Phase whose gate is judged, 1 to 11' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l scratch -d 'Folder in which the scratch file is made and removed; the folder of the runs without it' -r -F
-complete -c assay -n "__fish_assay_using_subcommand accept" -l resume -d 'Finish an acceptance that was interrupted: its id, or the newest one' -r
+complete -c assay -n "__fish_assay_using_subcommand accept" -l resume -d 'Finish an acceptance: its id, or the newest one that is unfinished' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
@@ -151,7 +151,7 @@ complete -c assay -n "__fish_assay_using_subcommand plan" -s v -l verbose -d 'Sa
 complete -c assay -n "__fish_assay_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand plan" -s V -l version -d 'Print version'
 complete -c assay -n "__fish_assay_using_subcommand run" -l target -d 'What the scenario works on: a folder for its scratch file, or a loop device that holds nothing' -r -F
-complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a run that was interrupted: its id, or the newest one' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a run that was interrupted or cancelled: its id, or the newest one' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
@@ -172,7 +172,7 @@ complete -c assay -n "__fish_assay_using_subcommand gate" -l probe-deadline -d '
 complete -c assay -n "__fish_assay_using_subcommand gate" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand report" -s o -l output -d 'File to write' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -s o -l output -d 'File to write; replaces an older report, and nothing else' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
@@ -183,7 +183,7 @@ complete -c assay -n "__fish_assay_using_subcommand report" -l probe-deadline -d
 complete -c assay -n "__fish_assay_using_subcommand report" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand report" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand snapshot" -s o -l output -d 'File to write' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -s o -l output -d 'File to write; replaces an older snapshot, and nothing else' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F

@@ -7,13 +7,15 @@ use anyhow::{Context as _, Result};
 use assay_model::inventory::Inventory;
 use assay_model::run::{Acceptance, Ended, PlannedRun, Run};
 use assay_model::site::{Site, digest};
-use assay_reports::store::{Content, Store};
+use assay_reports::store::{Content, Store, StoreError};
 use assay_scenarios::directory::run_id;
 
-use super::report::{REPORT, runs_of};
+use super::report::REPORT;
 use crate::assessment::{Assessment, gate_of, phase};
 use crate::cli::Accept;
-use crate::context::{Context, Usage};
+use crate::context::{Context, Usage, word};
+use crate::present;
+use crate::stored::Stored;
 use crate::workload::{self, Machine};
 
 /// Does the whole job.
@@ -21,7 +23,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     context.require_this_machine("assay accept")?;
     let site = context.site()?;
     std::fs::create_dir_all(&context.runs).with_context(|| Usage(format!("cannot make the folder of runs {}", context.runs.display())))?;
-    let store = Store::open(&context.runs)?;
+    let store = context.store()?;
     let acceptance = match &options.resume {
         Some(id) => resumable(&store, &site, id)?,
         None => begin(&site, options)?,
@@ -29,7 +31,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     let folder = store.path(&acceptance.id)?;
     store.save(&acceptance)?;
 
-    eprintln!("assay: acceptance {}: probing", acceptance.id);
+    present::say(&format!("acceptance {}: probing", acceptance.id));
     let host = context.host()?;
     let inventory = context.inventory(&host);
     let machine = Machine::new(&host, &inventory, &context.runs);
@@ -37,19 +39,20 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     for planned in &acceptance.runs {
         match make(&store, &machine, planned, &scratch, &inventory) {
             Ok(Some(run)) if run.ended == Ended::Cancelled => {
-                eprintln!("assay: stopped; `{} --resume {}` finishes it", context.command("accept"), acceptance.id);
+                present::say(&format!("stopped; `{} --resume {}` finishes it", context.command("accept"), acceptance.id));
                 break;
             }
             Ok(_) => {}
             // What could not be run comes out as not_run and holds the gate; the other scenarios still say what they can.
-            Err(error) => eprintln!("assay: scenario {} was not run: {error:#}", planned.scenario),
+            Err(error) => present::say(&format!("scenario {} was not run: {error:#}", planned.scenario)),
         }
     }
 
-    let runs = runs_of(&store, &acceptance);
-    let assessment = Assessment::of_phase(&site, acceptance.phase, &inventory, runs, Some(&acceptance))?;
+    let stored = Stored::of(&store, &acceptance);
+    let assessment = Assessment::of_phase(&site, acceptance.phase, &inventory, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);
-    let repeat = context.command(&format!("accept --phase {}", acceptance.phase.number()));
+    let elsewhere = options.scratch.as_ref().map(|folder| format!(" --scratch {}", word(folder))).unwrap_or_default();
+    let repeat = context.command(&format!("accept --phase {}{elsewhere}", acceptance.phase.number()));
     assessment.write_report(&report, &repeat)?;
     assessment.answer(context, Some(&report), &repeat)
 }
@@ -75,20 +78,29 @@ fn policy(site: &Site, phase: assay_model::phase::Phase) -> Result<String> {
 
 fn resumable(store: &Store, site: &Site, id: &str) -> Result<Acceptance> {
     let found = if id.is_empty() {
-        store.acceptances()?.into_iter().next()
+        store.acceptances()?.into_iter().find(|acceptance| is_unfinished(store, acceptance))
     } else {
-        match store.load(id).map_err(|error| Usage(format!("{error:#}")))? {
+        match store.load(id).with_context(|| Usage("cannot resume".into()))? {
             Content::Acceptance(acceptance) => Some(acceptance),
             Content::Run(_) => return Err(Usage(format!("{id} is a run; `assay run --resume {id}` finishes it")).into()),
         }
     };
-    let acceptance = found.ok_or_else(|| Usage(format!("there is no acceptance below {} to resume", store.dir().display())))?;
+    let acceptance = found.ok_or_else(|| Usage(format!("no acceptance below {} is unfinished", store.dir().display())))?;
     if acceptance.site != site.digest || acceptance.policy != policy(site, acceptance.phase)? {
         return Err(
             Usage(format!("acceptance {} was begun under other files of site {}; begin a new one", acceptance.id, acceptance.site_name)).into()
         );
     }
     Ok(acceptance)
+}
+
+/// Whether a planned run was not begun or not finished; one that is damaged cannot be.
+fn is_unfinished(store: &Store, acceptance: &Acceptance) -> bool {
+    acceptance.runs.iter().any(|planned| match store.load(&planned.run) {
+        Ok(Content::Run(run)) => matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
+        Ok(Content::Acceptance(_)) => false,
+        Err(error) => matches!(error, StoreError::Unknown { .. }),
+    })
 }
 
 /// Makes a planned run, finishes it, or leaves it as it is when it is over.

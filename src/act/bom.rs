@@ -26,7 +26,7 @@ fn lint(context: &Context) -> Result<u8> {
     let lint = BomLint::of(&site.contradictions);
     match context.format {
         Format::Json => present::print_json(&lint)?,
-        Format::Text => present::print(&lint_text(&site.name, &site.contradictions)?)?,
+        Format::Text => present::print(&present::tame(&lint_text(&site.name, &site.contradictions)?))?,
     }
     Ok(lint.exit_code())
 }
@@ -74,7 +74,7 @@ fn limits(context: &Context) -> Result<u8> {
     };
     match context.format {
         Format::Json => present::print_json(&CeilingList { ceilings })?,
-        Format::Text => present::print(&limits_text(&ceilings)?)?,
+        Format::Text => present::print(&present::tame(&limits_text(&ceilings)?))?,
     }
     Ok(DONE)
 }

@@ -1,19 +1,17 @@
 //! `assay gate`: judges the stored runs again, under the site and the gates of today and on the node as it is now.
 
 use anyhow::Result;
-use assay_reports::store::Store;
 
 use crate::assessment::{Assessment, phase};
 use crate::context::Context;
-use crate::present;
+use crate::stored::Stored;
 
 /// Judges the gate of a phase.
 pub(crate) fn gate(context: &Context, number: u8) -> Result<u8> {
     let phase = phase(number)?;
     let site = context.site()?;
     let inventory = context.inventory(&context.host()?);
-    let store = Store::open(&context.runs)?;
-    present::warn_of_damaged(&store)?;
-    let assessment = Assessment::of_phase(&site, phase, &inventory, store.runs()?, None)?;
+    let stored = Stored::all(&context.store()?)?;
+    let assessment = Assessment::of_phase(&site, phase, &inventory, &stored, None)?;
     assessment.answer(context, None, &context.command(&format!("gate {number}")))
 }

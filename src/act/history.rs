@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use assay_model::metric::Metric;
 use assay_model::run::Ended;
+use assay_reports::printable::Shown;
 use assay_reports::scale;
-use assay_reports::store::{History, HistoryRow, Store};
+use assay_reports::store::{History, HistoryRow};
 use serde::Serialize;
 
 use super::DONE;
@@ -44,7 +45,7 @@ struct Damaged<'a> {
 
 /// Prints the history of one metric or of all.
 pub(crate) fn history(context: &Context, metric: Option<&str>) -> Result<u8> {
-    let history = Store::open(&context.runs)?.history(metric)?;
+    let history = context.store()?.history(metric)?;
     if let (Some(metric), true, true) = (metric, history.rows.is_empty(), history.damaged.is_empty()) {
         return Err(Usage(format!("no stored run below {} has a figure {metric}", context.runs.display())).into());
     }
@@ -58,7 +59,7 @@ pub(crate) fn history(context: &Context, metric: Option<&str>) -> Result<u8> {
 fn answer(history: &History) -> Answer<'_> {
     Answer {
         history: history.rows.iter().map(row).collect(),
-        damaged: history.damaged.iter().map(|(run, error)| Damaged { run, error: error.to_string() }).collect(),
+        damaged: history.damaged.iter().map(|(run, error)| Damaged { run, error: present::chain(error) }).collect(),
     }
 }
 
@@ -86,20 +87,20 @@ fn text(history: &History) -> Result<String> {
             Ended::Completed => String::new(),
             Ended::Interrupted => "  (interrupted: counts for nothing)".into(),
             Ended::Cancelled => "  (cancelled: counts for nothing)".into(),
-            Ended::Failed(why) => format!("  (failed: {why})"),
+            Ended::Failed(why) => format!("  (failed: {})", Shown::from(why)),
         };
         writeln!(
             out,
             "{}  {}  {}  [{} .. {}]{state}",
-            row.started_at,
-            row.metric.name,
+            Shown::from(&row.started_at),
+            Shown::from(&row.metric.name.0),
             figure(row.metric.samples.median()),
             figure(interval.low),
             figure(interval.high)
         )?;
     }
     for (run, error) in &history.damaged {
-        writeln!(out, "{run}: cannot be read: {error}")?;
+        writeln!(out, "{}: cannot be read: {}", Shown::from(run), Shown::from(present::chain(error)))?;
     }
     if out.is_empty() {
         out.push_str("no stored runs\n");

@@ -1,6 +1,6 @@
 //! `assay list`: the registries, as they are compiled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -23,13 +23,13 @@ pub(crate) fn list(context: &Context) -> Result<u8> {
     let listing = listing(&context.site_with_default_gates()?);
     match context.format {
         Format::Json => present::print_json(&listing)?,
-        Format::Text => present::print(&text(&listing)?)?,
+        Format::Text => present::print(&present::tame(&text(&listing)?))?,
     }
     Ok(DONE)
 }
 
 fn listing(site: &Site) -> Listing {
-    let implemented: std::collections::BTreeSet<String> = implemented(site).into_iter().chain(RUN_CHECKS.iter().map(ToString::to_string)).collect();
+    let implemented: BTreeSet<String> = implemented(site).into_iter().chain(RUN_CHECKS.iter().map(ToString::to_string)).collect();
     let row = |name: &str, describe: &str| ListRow { name: name.into(), describe: describe.into(), ..ListRow::default() };
     let mut checks: BTreeMap<String, ListRow> = BTreeMap::new();
     for entry in CHECKS {

@@ -1,7 +1,7 @@
 //! `assay plan`: what a run would touch, how long it takes and how many bytes it writes. Touches nothing.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use assay_model::unit::Unit;
@@ -26,13 +26,13 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     }
     match context.format {
         Format::Json => present::print_json(&plan)?,
-        Format::Text => present::print(&text(&plan)?)?,
+        Format::Text => present::print(&present::tame(&text(&plan)?))?,
     }
     Ok(DONE)
 }
 
 /// Where scratch files lie without another wish: beside the runs, or where they will be.
-pub(crate) fn default_target(runs: &Path) -> std::path::PathBuf {
+pub(crate) fn default_target(runs: &Path) -> PathBuf {
     if runs.is_dir() {
         runs.to_owned()
     } else {
@@ -56,7 +56,8 @@ fn text(plan: &Plan) -> Result<String> {
     writeln!(out, "takes:    about {} s", plan.duration_ms.div_ceil(1000))?;
     writeln!(out, "steps:")?;
     for step in &plan.steps {
-        writeln!(out, "  {} ({} rounds): {}", step.name, step.repeats, step.describe)?;
+        let rounds = if step.repeats == 1 { "round" } else { "rounds" };
+        writeln!(out, "  {} ({} {rounds}): {}", step.name, step.repeats, step.describe)?;
         for work in &step.work {
             match work {
                 PlannedWork::Io(io) => writeln!(out, "    {}", io.family())?,

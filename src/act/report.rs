@@ -2,25 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use assay_model::phase::Phase;
-use assay_model::run::{Acceptance, Run};
+use assay_model::run::Acceptance;
+use assay_model::site::Site;
 use assay_reports::store::{Content, Store};
 
 use crate::assessment::Assessment;
 use crate::context::{Context, Usage};
+use crate::stored::Stored;
 
 /// Name of the report in the folder of an acceptance.
 pub(crate) const REPORT: &str = "report.html";
 
 /// Writes the report of what `ids` name, or of the newest acceptance.
 pub(crate) fn report(context: &Context, ids: &[String], output: Option<&Path>) -> Result<u8> {
-    let store = Store::open(&context.runs)?;
+    let store = context.store()?;
     let chosen = choose(&store, ids)?;
     let site = context.site()?;
+    if let Some(acceptance) = &chosen.acceptance {
+        of_this_site(acceptance, &site, output)?;
+    }
     let inventory = context.inventory(&context.host()?);
     let phase = chosen.acceptance.as_ref().map_or(Phase::FIRST, |acceptance| acceptance.phase);
-    let assessment = Assessment::of_phase(&site, phase, &inventory, chosen.runs, chosen.acceptance.as_ref())?;
+    let assessment = Assessment::of_phase(&site, phase, &inventory, &chosen.stored, chosen.acceptance.as_ref())?;
     let path = match (output, &chosen.acceptance) {
         (Some(path), _) => path.to_owned(),
         (None, Some(acceptance)) => store.path(&acceptance.id)?.join(REPORT),
@@ -31,9 +36,21 @@ pub(crate) fn report(context: &Context, ids: &[String], output: Option<&Path>) -
     assessment.answer(context, Some(&path), &repeat)
 }
 
+/// An acceptance speaks for the order that it was made under. Other files of that site judge it anew, and leave the report of then as it is.
+fn of_this_site(acceptance: &Acceptance, site: &Site, output: Option<&Path>) -> Result<()> {
+    let (id, name) = (&acceptance.id, &acceptance.site_name);
+    if *name != site.name {
+        return Err(Usage(format!("acceptance {id} was made for site {name}, not {}: name its folder with --site", site.name)).into());
+    }
+    if acceptance.site != site.digest && output.is_none() {
+        return Err(Usage(format!("acceptance {id} was made under other files of site {name}: a report under those of today needs -o FILE")).into());
+    }
+    Ok(())
+}
+
 struct Chosen {
     acceptance: Option<Acceptance>,
-    runs: Vec<Run>,
+    stored: Stored,
 }
 
 fn choose(store: &Store, ids: &[String]) -> Result<Chosen> {
@@ -41,27 +58,17 @@ fn choose(store: &Store, ids: &[String]) -> Result<Chosen> {
         let Some(acceptance) = store.acceptances()?.into_iter().next() else {
             return Err(Usage(format!("there is no acceptance below {} yet: `assay accept` makes one", store.dir().display())).into());
         };
-        return Ok(Chosen { runs: runs_of(store, &acceptance), acceptance: Some(acceptance) });
+        return Ok(Chosen { stored: Stored::of(store, &acceptance), acceptance: Some(acceptance) });
     }
-    let mut chosen = Chosen { acceptance: None, runs: Vec::new() };
+    let mut runs = Vec::new();
     for id in ids {
-        match store.load(id).map_err(|error| Usage(format!("{error:#}")))? {
-            Content::Run(run) => chosen.runs.push(*run),
+        match store.load(id).with_context(|| Usage("cannot report on that".into()))? {
+            Content::Run(run) => runs.push(*run),
             Content::Acceptance(acceptance) if ids.len() == 1 => {
-                chosen.runs = runs_of(store, &acceptance);
-                chosen.acceptance = Some(acceptance);
+                return Ok(Chosen { stored: Stored::of(store, &acceptance), acceptance: Some(acceptance) });
             }
             Content::Acceptance(_) => return Err(Usage(format!("{id} is an acceptance: a report is of one acceptance, or of runs")).into()),
         }
     }
-    Ok(chosen)
-}
-
-/// The runs of an acceptance that were begun; one that was not, or is damaged, is missing, and its checks come out as not run.
-pub(crate) fn runs_of(store: &Store, acceptance: &Acceptance) -> Vec<Run> {
-    let run = |id: &str| match store.load(id) {
-        Ok(Content::Run(run)) => Some(*run),
-        Ok(Content::Acceptance(_)) | Err(_) => None,
-    };
-    acceptance.runs.iter().filter_map(|planned| run(&planned.run)).collect()
+    Ok(Chosen { acceptance: None, stored: Stored::named(runs) })
 }

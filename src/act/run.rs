@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use assay_model::check::Check;
 use assay_model::judge;
 use assay_model::metric::Samples;
 use assay_model::outcome::{CheckRow, MetricRow, Outcome};
 use assay_model::run::{Ended, Run};
 use assay_model::verdict::{Rank, worst};
+use assay_reports::dossier::answer as answer_of;
+use assay_reports::printable::Shown;
 use assay_reports::scale;
-use assay_reports::store::{Content, Store};
+use assay_reports::store::Content;
 use assay_scenarios::directory::run_id;
 
 use crate::cli::{self, Format};
@@ -42,17 +44,19 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
 }
 
 fn resumable(context: &Context, id: &str) -> Result<PathBuf> {
-    let store = Store::open(&context.runs)?;
+    let store = context.store()?;
     if !id.is_empty() {
-        store.load(id).map_err(|error| Usage(format!("{error:#}")))?;
-        return Ok(store.path(id)?);
+        return match store.load(id).with_context(|| Usage("cannot resume".into()))? {
+            Content::Run(_) => Ok(store.path(id)?),
+            Content::Acceptance(_) => Err(Usage(format!("{id} is an acceptance; `assay accept --resume {id}` finishes it")).into()),
+        };
     }
     let unfinished = |content: &Content| match content {
         Content::Run(run) => matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
         Content::Acceptance(_) => false,
     };
     let found = store.entries()?.into_iter().find(|entry| entry.content.as_ref().is_ok_and(unfinished));
-    found.map(|entry| entry.path).ok_or_else(|| Usage(format!("no run below {} was interrupted", context.runs.display())).into())
+    found.map(|entry| entry.path).ok_or_else(|| Usage(format!("no run below {} was interrupted or cancelled", context.runs.display())).into())
 }
 
 fn answer(context: &Context, run: &Run) -> Result<u8> {
@@ -118,28 +122,24 @@ fn text(context: &Context, run: &Run, checks: &[Check], verdict: Rank) -> Result
             writeln!(
                 out,
                 "{:<44} {}  [{} .. {}]",
-                fact.name.to_string(),
+                Shown::from(&fact.name.0),
                 figure(fact.samples.median()),
                 figure(interval.low),
                 figure(interval.high)
             )?;
         }
-        for condition in &step.conditions {
-            writeln!(out, "{}: {condition:?}", step.name)?;
-        }
     }
     let mut sorted: Vec<&Check> = checks.iter().collect();
     sorted.sort_by_key(|check| std::cmp::Reverse(check.verdict.rank()));
     for check in &sorted {
-        writeln!(out, "{:<14} {}: {}", check.verdict.rank().name(), check.id, if check.verdict.reason().is_empty() { &check.observed } else { "" })?;
-        if !check.verdict.reason().is_empty() {
-            writeln!(out, "               {}", check.verdict.reason())?;
-        }
+        let reason = check.verdict.reason();
+        let said = if reason.is_empty() { &check.observed } else { &reason };
+        writeln!(out, "{:<14} {}: {}", check.verdict.rank().name(), check.id, Shown::from(said))?;
     }
-    writeln!(out, "{verdict}: run of {}", run.scenario)?;
+    writeln!(out, "{verdict}: run of {}", Shown::from(&run.scenario))?;
     if let Some(check) = sorted.first().filter(|check| check.verdict.rank() > Rank::Pass) {
-        writeln!(out, "worst: {}: expected {}, observed {}", check.id, check.expected, check.observed)?;
+        writeln!(out, "worst: {}: {}", check.id, Shown::from(answer_of(check)))?;
     }
-    writeln!(out, "run: {}", context.runs.join(&run.id).display())?;
+    writeln!(out, "run: {}", Shown::from(context.runs.join(&run.id).display().to_string()))?;
     Ok(out)
 }

@@ -1,14 +1,12 @@
 //! `assay snapshot`: everything that the probes read, as one plain-text file.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-
 use anyhow::{Context as _, Result};
 use assay_probes::{Host, RecordingOptions, environment, error_counters, take_inventory};
 
 use super::DONE;
 use crate::cli::Snapshot;
-use crate::context::{Context, Usage, tool};
+use crate::context::{Context, SNAPSHOT_HEAD, Usage, tool};
+use crate::output;
 
 /// Records the host.
 pub(crate) fn snapshot(context: &Context, options: &Snapshot) -> Result<u8> {
@@ -22,10 +20,6 @@ pub(crate) fn snapshot(context: &Context, options: &Snapshot) -> Result<u8> {
     error_counters(&host);
     environment(&host, &inventory);
     let text = host.recorded(&RecordingOptions { redact: options.redact, tool: tool(), now }).context("cannot write down what was read")?;
-    let path = &options.output;
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).open(path).with_context(|| Usage(format!("cannot write {}", path.display())))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
+    output::write_whole(&options.output, SNAPSHOT_HEAD, &text)?;
     Ok(DONE)
 }

@@ -1,6 +1,6 @@
 //! The main job on this machine.
 
-use crate::command::Assay;
+use crate::command::{Assay, repository};
 use crate::schema::assert_valid;
 
 #[test]
@@ -46,7 +46,26 @@ fn accept_gives_a_verdict_a_report_and_runs_that_can_be_judged_again() {
     // People get three lines at the end: verdict, worst check, report.
     let text = assay.run(&["gate", "1"]);
     assert_eq!(text.code, answer.code);
-    assert!(!text.stdout.trim().is_empty());
+    let lines: Vec<&str> = text.stdout.trim_end().lines().rev().take(3).collect();
+    for (line, word) in lines.iter().zip(["report:", "worst:", "verdict:"]) {
+        assert!(line.starts_with(word), "{lines:?}");
+    }
+
+    // An acceptance is not reported on as if it were of another site, and its report stays as it is.
+    let report_of_then = std::fs::read(&report).expect("reads");
+    let other = assay.run(&["report", "--site", &repository("sites/pve1")]);
+    assert_eq!(other.code, 2, "{}", other.stdout);
+    assert!(other.stderr.contains("generic") && other.stderr.contains("pve1"), "{}", other.stderr);
+    assert_eq!(std::fs::read(&report).expect("reads"), report_of_then);
+    // There is nothing to finish.
+    assert_eq!(assay.run(&["accept", "--resume"]).code, 2);
+    // A newer run that cannot be read does not make room for the older one that passed.
+    let damaged = assay.folder().join("runs/29991231T235959Z-storage-quick-00000000");
+    std::fs::create_dir(&damaged).expect("makes");
+    std::fs::write(damaged.join("journal.jsonl"), "garbage\n").expect("writes");
+    let held = assay.run(&["gate", "1", "--format", "json"]);
+    assert!([1, 3].contains(&held.code), "a damaged run was passed over: {}", held.stdout);
+    assert!(held.stdout.contains("run 29991231T235959Z-storage-quick-00000000: cannot fold"), "{}", held.stdout);
 }
 
 #[test]

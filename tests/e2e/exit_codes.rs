@@ -33,6 +33,65 @@ fn usage_errors_exit_2_and_say_what_was_expected() {
 }
 
 #[test]
+fn nothing_is_written_over_what_assay_did_not_write() {
+    let assay = Assay::new();
+    let folder = assay.folder();
+    std::fs::write(folder.join("mine"), "precious").expect("writes");
+    std::os::unix::fs::symlink("mine", folder.join("link")).expect("links");
+    std::os::unix::fs::symlink("nowhere", folder.join("dangling")).expect("links");
+    std::fs::create_dir(folder.join("folder")).expect("makes");
+    for (path, why) in [
+        ("mine", "not written by assay"),
+        ("link", "no regular file"),
+        ("dangling", "no regular file"),
+        ("folder", "no regular file"),
+        ("/dev/null", "no regular file"),
+        ("no-folder/file", "No such file"),
+        ("mine/file", "Not a directory"),
+    ] {
+        let answer = assay.run(&["snapshot", "-o", path]);
+        assert_eq!(answer.code, 2, "{path}: {}", answer.stderr);
+        assert!(answer.stderr.contains(path) && answer.stderr.contains(why), "{path}: {}", answer.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(folder.join("mine")).expect("reads"), "precious");
+    std::fs::write(folder.join("empty"), "").expect("writes");
+    for path in ["new", "new", "empty"] {
+        assert_eq!(assay.run(&["snapshot", "-o", path]).code, 0, "{path}");
+    }
+    let left = std::fs::read_dir(folder).expect("lists").filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some()));
+    assert_eq!(left.count(), 0, "a partial file was left behind");
+}
+
+#[test]
+fn a_full_disk_is_the_harness_s_fault_and_a_closed_reader_is_nobody_s() {
+    let assay = Assay::new();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opens");
+    for words in [&["list"][..], &["verify"], &["gate", "1", "--format", "json"], &["man"]] {
+        let output = assay.command(words).stdout(full()).output().expect("starts");
+        assert_eq!(output.status.code(), Some(4), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"), "{words:?}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = assay.command(words).stdout(writer).output().expect("starts");
+        assert!([0, 1, 3].contains(&output.status.code().expect("ends by itself")), "{words:?}: {output:?}");
+    }
+    // An error that nobody can be told of keeps its exit status.
+    let output = assay.command(&["plan", "no-such-scenario"]).stderr(full()).output().expect("starts");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_folder_of_runs_that_is_none_is_refused_by_every_command() {
+    let assay = Assay::new();
+    std::fs::write(assay.folder().join("runs"), "a file").expect("writes");
+    for words in [&["accept"][..], &["gate", "1"], &["history"], &["report"], &["run", "--resume"], &["accept", "--resume"]] {
+        let answer = assay.run(words);
+        assert_eq!(answer.code, 2, "{words:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains("runs") && answer.stderr.contains("os error"), "{words:?}: {}", answer.stderr);
+    }
+}
+
+#[test]
 fn an_order_with_open_contradictions_exits_3() {
     let assay = Assay::new();
     let answer = assay.run(&["--site", &repository("sites/pve1"), "bom", "lint"]);

@@ -41,6 +41,25 @@ fn a_redacted_snapshot_names_nobody_and_still_probes() {
 }
 
 #[test]
+fn a_hostile_name_does_not_act_on_the_terminal() {
+    let assay = Assay::new();
+    assert_eq!(assay.run(&["snapshot", "-o", "a.snap"]).code, 0);
+    let text = std::fs::read_to_string(assay.folder().join("a.snap")).expect("reads");
+    let line = text.lines().find(|line| line.starts_with("/proc/sys/kernel/hostname")).expect("the host has a name");
+    let (path, _) = line.split_once(": ").expect("a value");
+    let hostile = text.replacen(line, &format!("{path}: \u{202e}evil\u{9b}31m"), 1);
+    std::fs::write(assay.folder().join("hostile.snap"), hostile).expect("writes");
+    for words in [&["inventory"][..], &["verify"], &["gate", "1"], &["bom", "limits"]] {
+        let mut all = vec!["--snapshot", "hostile.snap"];
+        all.extend(words);
+        let answer = assay.run(&all);
+        assert!([0, 1, 2, 3].contains(&answer.code), "{words:?}: {}", answer.stderr);
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn a_torn_snapshot_is_refused_with_its_line() {
     let assay = Assay::new();
     assert_eq!(assay.run(&["snapshot", "-o", "a.snap"]).code, 0);

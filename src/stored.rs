@@ -1,0 +1,95 @@
+//! The stored runs that a gate is judged on, and those that cannot be read: a damaged run is evidence too, and never makes room for an older one.
+
+use anyhow::Result;
+use assay_model::check::Check;
+use assay_model::gate::Gate;
+use assay_model::run::{Acceptance, Run};
+use assay_model::verdict::Reason;
+use assay_reports::store::{Content, Store, StoreError};
+
+use crate::present;
+
+/// Runs as they are stored.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) runs: Vec<Run>,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Debug)]
+struct Damaged {
+    id: String,
+    why: String,
+}
+
+impl Stored {
+    /// Everything in the store. What cannot be read is named on standard error.
+    pub(crate) fn all(store: &Store) -> Result<Self> {
+        let mut stored = Self::default();
+        for entry in store.entries()? {
+            stored.take(&entry.id, entry.content);
+        }
+        Ok(stored)
+    }
+
+    /// The runs of an acceptance that were begun; one that was not is missing, and its checks come out as not run.
+    pub(crate) fn of(store: &Store, acceptance: &Acceptance) -> Self {
+        let mut stored = Self::default();
+        for planned in &acceptance.runs {
+            match store.load(&planned.run) {
+                Err(StoreError::Unknown { .. }) => {}
+                content => stored.take(&planned.run, content),
+            }
+        }
+        stored
+    }
+
+    /// Runs that were named one by one.
+    pub(crate) fn named(runs: Vec<Run>) -> Self {
+        Self { runs, damaged: Vec::new() }
+    }
+
+    fn take(&mut self, id: &str, content: Result<Content, StoreError>) {
+        match content {
+            Ok(Content::Run(run)) => self.runs.push(*run),
+            Ok(Content::Acceptance(_)) => {}
+            Err(error) => {
+                let why = present::chain(&error);
+                present::say(&format!("{id} is left out: {why}"));
+                self.damaged.push(Damaged { id: id.to_owned(), why });
+            }
+        }
+    }
+
+    /// What the damaged runs say for a gate: nobody can tell how the newest run of that scenario ended, so no older one speaks for it.
+    pub(crate) fn unreadable(&self, gate: &Gate) -> Vec<Check> {
+        let hides = |damaged: &&Damaged, scenario: &str| {
+            let newer = |run: &Run| run.scenario == scenario && run.id.as_str() > damaged.id.as_str();
+            scenario_of(&damaged.id) == Some(scenario) && !self.runs.iter().any(newer)
+        };
+        let of = |scenario: &String| self.damaged.iter().filter(|damaged| hides(damaged, scenario)).map(|damaged| check(scenario, damaged)).collect();
+        gate.scenarios.iter().flat_map(|scenario| -> Vec<Check> { of(scenario) }).collect()
+    }
+}
+
+fn check(scenario: &str, damaged: &Damaged) -> Check {
+    let reason = Reason::Unreadable(format!("run {}: {}", damaged.id, damaged.why));
+    Check::inconclusive("run.completed", scenario, "every planned step is done", reason, format!("run {}", damaged.id))
+}
+
+// `20261123T020304Z-storage-quick-0a1b2c3d`: the journal that says it better is the one that cannot be read.
+fn scenario_of(id: &str) -> Option<&str> {
+    let (_, rest) = id.split_once('-')?;
+    rest.rsplit_once('-').map(|(scenario, _)| scenario)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scenario_is_in_the_id_of_its_run() {
+        assert_eq!(scenario_of("20261123T020304Z-storage-quick-0a1b2c3d"), Some("storage-quick"));
+        assert_eq!(scenario_of("lost+found"), None);
+    }
+}
