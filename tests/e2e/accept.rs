@@ -1,10 +1,11 @@
 //! The main job on this machine.
 
-use crate::command::{Assay, repository};
+use crate::command::{Assay, alone, repository};
 use crate::schema::assert_valid;
 
 #[test]
 fn accept_gives_a_verdict_a_report_and_runs_that_can_be_judged_again() {
+    let _machine = alone();
     let assay = Assay::new();
     let answer = assay.run(&["accept", "--format", "json"]);
     assert!([0, 1, 3].contains(&answer.code), "{}: {}", answer.code, answer.stderr);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{Assay, repository};
+use crate::command::{Assay, alone, repository};
 
 const CHROMIUM: &[&str] = &[
     "--headless",
@@ -45,6 +45,7 @@ fn widths(folder: &Path, report: &Path, frame: u32) -> (u32, u32) {
 
 #[test]
 fn the_report_of_a_held_gate_is_readable_on_any_screen_and_on_paper() {
+    let _machine = alone();
     let assay = Assay::new();
     let taken = assay.run(&["accept", "--site", &repository("sites/pve1"), "--format", "json"]);
     let outcome = taken.json();

@@ -2,9 +2,16 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Held by tests that load the whole machine: two of them at once would disturb each other, and memory for two triads may not be there.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The binary with a private folder, in which it keeps its runs and its scratch files.
 pub(crate) struct Assay {

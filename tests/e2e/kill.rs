@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use assay_model::journal::fold;
 use assay_model::run::Ended;
 
-use crate::command::Assay;
+use crate::command::{Assay, alone};
 
 /// About half a second of work on 16 MiB.
 pub(crate) const SCENARIO: &str = r#"
@@ -70,6 +70,7 @@ fn kill_after(assay: &Assay, words: &[&str], wait: Duration) -> bool {
 
 #[test]
 fn a_killed_run_is_interrupted_and_resume_finishes_it() {
+    let _machine = alone();
     let assay = Assay::new();
     std::fs::write(assay.folder().join("short.toml"), SCENARIO).expect("writes");
     let mut resumed = 0;
@@ -98,6 +99,7 @@ fn a_killed_run_is_interrupted_and_resume_finishes_it() {
 
 #[test]
 fn a_killed_acceptance_never_passes_and_resume_finishes_it() {
+    let _machine = alone();
     let assay = Assay::new();
     assert!(kill_after(&assay, &["accept"], Duration::from_secs(12)), "an acceptance takes longer than that");
     assert_ne!(assay.run(&["gate", "1", "--format", "json"]).json()["verdict"], "pass");
@@ -105,6 +107,6 @@ fn a_killed_acceptance_never_passes_and_resume_finishes_it() {
     assert!([0, 1, 3].contains(&answer.code), "{}: {}", answer.code, answer.stderr);
     let outcome = answer.json();
     let completed: Vec<_> = outcome["checks"].as_array().expect("a list").iter().filter(|check| check["id"] == "run.completed").collect();
-    assert!(!completed.is_empty() && completed.iter().all(|check| check["verdict"] == "pass"), "{completed:#?}");
+    assert!(!completed.is_empty() && completed.iter().all(|check| check["verdict"] == "pass"), "{completed:#?}\n{}", answer.stderr);
     assert!(assay.scratch_files().is_empty());
 }
