@@ -92,6 +92,22 @@ fn a_folder_of_runs_that_is_none_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_run_that_compared_nothing_does_not_pass() {
+    let assay = Assay::new();
+    let head = "schema = 1\nname = \"mine\"\ndescribe = \"d\"\n[target]\nsize = \"16MiB\"\n[[step]]\nname = \"a\"\ndescribe = \"d\"\n[[step.io]]\n";
+    for (name, work) in [
+        ("writes.toml", "engine = \"uring\"\nrw = \"write\"\nbs = \"64KiB\"\niodepth = 4\nwhole = true\n"),
+        ("idles.toml", "engine = \"null\"\nrw = \"randread\"\nbs = \"4KiB\"\niodepth = 4\nruntime = \"50ms\"\n"),
+    ] {
+        std::fs::write(assay.folder().join(name), format!("{head}{work}")).expect("writes");
+        let answer = assay.run(&["run", name, "--format", "json"]);
+        assert_eq!(answer.code, 3, "{name}: {}{}", answer.stdout, answer.stderr);
+        let checks = answer.json()["checks"].as_array().expect("a list").clone();
+        assert!(checks.iter().any(|check| check["id"] == "storage.data_verified" && check["verdict"] == "inconclusive"), "{name}: {checks:#?}");
+    }
+}
+
+#[test]
 fn an_order_with_open_contradictions_exits_3() {
     let assay = Assay::new();
     let answer = assay.run(&["--site", &repository("sites/pve1"), "bom", "lint"]);
