@@ -16,7 +16,7 @@ use assay_reports::dossier::Dossier;
 use assay_reports::{html, text};
 
 use crate::cli::Format;
-use crate::context::{Context, Usage, tool};
+use crate::context::{Context, Looks, Usage, tool};
 use crate::output;
 use crate::present;
 use crate::stored::Stored;
@@ -45,14 +45,9 @@ pub(crate) fn phase(number: u8) -> Result<Phase> {
 
 impl<'a> Assessment<'a> {
     /// Judges the gate of `phase`, the gates of the phases before it first.
-    pub(crate) fn of_phase(
-        site: &'a Site,
-        phase: Phase,
-        inventory: &'a Inventory,
-        stored: &Stored,
-        acceptance: Option<&'a Acceptance>,
-    ) -> Result<Self> {
-        let of_node = check::inventory(inventory, site);
+    pub(crate) fn of_phase(site: &'a Site, phase: Phase, looks: &'a Looks, stored: &Stored, acceptance: Option<&'a Acceptance>) -> Result<Self> {
+        let inventory = &looks.now;
+        let of_node = of_node(looks, site);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
         let judged = |gate: &Gate, earlier: &[(Phase, Decision)]| {
@@ -81,8 +76,9 @@ impl<'a> Assessment<'a> {
     }
 
     /// Judges the node against its order alone: no load, no run, no earlier phase.
-    pub(crate) fn of_order(site: &'a Site, inventory: &'a Inventory) -> Self {
-        let checks = check::inventory(inventory, site);
+    pub(crate) fn of_order(site: &'a Site, looks: &'a Looks) -> Self {
+        let inventory = &looks.now;
+        let checks = of_node(looks, site);
         let gate = judge::verify_gate(site, &checks);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
@@ -133,6 +129,12 @@ impl<'a> Assessment<'a> {
             repeat_command: repeat.to_owned(),
         }
     }
+}
+
+fn of_node(looks: &Looks, site: &Site) -> Vec<Check> {
+    let mut checks = check::inventory(&looks.now, site);
+    checks.extend(check::window(looks.before.as_ref(), &looks.now, site));
+    checks
 }
 
 /// Ids of the checks that code exists for.

@@ -29,6 +29,9 @@ pub(crate) struct Global {
     /// Probe a recorded snapshot instead of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
+    /// An earlier snapshot of the same node: checks of what changed since look at both
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) since: Option<PathBuf>,
     /// Where runs are kept
     #[arg(long, global = true, value_name = "DIR", env = "ASSAY_RUNS", default_value = "runs")]
     pub(crate) runs: PathBuf,

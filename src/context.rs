@@ -35,6 +35,13 @@ pub(crate) struct Context {
     pub(crate) site_folder: Option<PathBuf>,
     pub(crate) probe_deadline: Duration,
     source: Source,
+    since: Option<PathBuf>,
+}
+
+/// What is judged of a node: how it is, and how it was before where somebody looked then.
+pub(crate) struct Looks {
+    pub(crate) before: Option<Inventory>,
+    pub(crate) now: Inventory,
 }
 
 enum Source {
@@ -57,6 +64,7 @@ impl Context {
             site_folder: global.site.clone(),
             probe_deadline: Duration::from_secs(global.probe_deadline),
             source,
+            since: global.since.clone(),
         }
     }
 
@@ -84,19 +92,18 @@ impl Context {
             // A root that is not there would read as a machine on which nothing is fitted.
             Source::Live(root) if !root.is_dir() => Err(Usage(format!("cannot probe below {}: it is no folder", root.display())).into()),
             Source::Live(root) => Ok(Host::live(root)),
-            Source::Snapshot(file) => {
-                let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
-                // Without its head a text may be a piece of a snapshot, and a piece reads as a machine on which the rest is not fitted.
-                if !text.trim_start().starts_with(SNAPSHOT_HEAD) {
-                    return Err(Usage(format!(
-                        "{}: line 1 should begin with `{SNAPSHOT_HEAD}`: this is no snapshot, or only a piece of one",
-                        file.display()
-                    ))
-                    .into());
-                }
-                Host::from_snapshot(&text).map_err(|error| Usage(format!("{}: {error}", file.display())).into())
-            }
+            Source::Snapshot(file) => recorded(file),
         }
+    }
+
+    /// The node as it was in the snapshot of `--since`.
+    pub(crate) fn since(&self) -> Result<Option<Inventory>> {
+        self.since.as_ref().map(|file| Ok(self.inventory(&recorded(file)?))).transpose()
+    }
+
+    /// The host as it is and as it was.
+    pub(crate) fn looks(&self) -> Result<Looks> {
+        Ok(Looks { before: self.since()?, now: self.inventory(&self.host()?) })
     }
 
     /// The root of the live tree that is probed; none for a snapshot.
@@ -148,6 +155,18 @@ impl Context {
     pub(crate) fn probe_options(&self) -> ProbeOptions {
         ProbeOptions { deadline: self.probe_deadline, now: jiff::Timestamp::now() }
     }
+}
+
+/// The node that a snapshot file speaks of.
+fn recorded(file: &Path) -> Result<Host> {
+    let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
+    // Without its head a text may be a piece of a snapshot, and a piece reads as a machine on which the rest is not fitted.
+    if !text.trim_start().starts_with(SNAPSHOT_HEAD) {
+        return Err(
+            Usage(format!("{}: line 1 should begin with `{SNAPSHOT_HEAD}`: this is no snapshot, or only a piece of one", file.display())).into()
+        );
+    }
+    Host::from_snapshot(&text).map_err(|error| Usage(format!("{}: {error}", file.display())).into())
 }
 
 /// Version and revision of this binary.

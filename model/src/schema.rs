@@ -11,6 +11,7 @@ use crate::outcome::{BomLint, CeilingList, Listing, Outcome};
 use crate::parts::PartsFile;
 use crate::run::Run;
 use crate::site::SiteFile;
+use crate::site::declared::Declared;
 use crate::waiver::WaiversFile;
 
 /// Every schema by the name of its file, without `.schema.json`.
@@ -18,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("site", of::<SiteFile>()),
         ("bom", of::<BomFile>()),
+        ("declared", of::<Declared>()),
         ("contradictions", of::<ContradictionsFile>()),
         ("waivers", of::<WaiversFile>()),
         ("gate", of::<Gate>()),

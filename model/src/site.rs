@@ -9,8 +9,10 @@ use crate::check::{Absence, CheckId};
 use crate::contradiction::Contradiction;
 use crate::gate::Gate;
 use crate::parts::Parts;
+use crate::site::declared::Declared;
 use crate::waiver::Waiver;
 
+pub mod declared;
 mod file;
 
 pub(crate) use file::SiteFile;
@@ -60,6 +62,8 @@ pub struct Site {
     pub not_here: Vec<NotHere>,
     /// The parts catalogue.
     pub parts: Parts,
+    /// What it declares of its nodes beyond the parts ordered; where it has no such file, nothing.
+    pub declared: Declared,
     /// Gates by phase, ascending.
     pub gates: Vec<Gate>,
 }

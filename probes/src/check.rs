@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use assay_model::check::{Check, CheckId};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
+use assay_model::verdict::Reason;
 
 mod block;
 mod bom;
@@ -163,14 +164,78 @@ pub const CHECKS: &[CheckEntry] = &[
     },
 ];
 
+/// One entry of the registry of checks that need two looks at the node: what changed in between.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowEntry {
+    /// The ids of the checks that it gives.
+    pub ids: &'static [&'static str],
+    /// What it is about.
+    pub topic: &'static str,
+    /// One sentence that says what it finds out.
+    pub describe: &'static str,
+    /// Answers the question for every subject; never an empty list. What is no longer there in the second look is a subject too.
+    pub check: fn(&Window<'_>, &Site) -> Vec<Check>,
+}
+
+/// Two looks at one node.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// The earlier one.
+    pub before: &'a Inventory,
+    /// The later one.
+    pub after: &'a Inventory,
+    /// Seconds between them.
+    pub seconds: i64,
+}
+
+/// Two looks closer together than this saw nothing happen because nothing had the time to.
+const SHORTEST_WINDOW_SECONDS: i64 = 10;
+
+/// All checks of a window, in the order of reports.
+pub const WINDOWS: &[WindowEntry] = &[];
+
 /// Every check of the registry, answered for this node at this site.
 pub fn inventory(inventory: &Inventory, site: &Site) -> Vec<Check> {
     CHECKS.iter().flat_map(|entry| (entry.check)(inventory, site)).collect()
 }
 
+/// Every check that needs two looks. Where there are no two looks at the same boot of the same node, far enough apart, nobody was asked: each says so.
+pub fn window(before: Option<&Inventory>, after: &Inventory, site: &Site) -> Vec<Check> {
+    let looked = before.ok_or_else(|| Reason::NotRun("it needs an earlier look at the node: a snapshot given by --since, or an acceptance".into()));
+    match looked.and_then(|before| Window::of(before, after)) {
+        Ok(window) => WINDOWS.iter().flat_map(|entry| (entry.check)(&window, site)).collect(),
+        Err(reason) => {
+            let unasked = |entry: &WindowEntry| -> Vec<Check> {
+                entry.ids.iter().map(|id| Check::inconclusive(id, entry.topic, entry.describe, reason.clone(), "the earlier look")).collect()
+            };
+            WINDOWS.iter().flat_map(unasked).collect()
+        }
+    }
+}
+
+impl<'a> Window<'a> {
+    /// Two looks that can be compared, or why they cannot.
+    fn of(before: &'a Inventory, after: &'a Inventory) -> Result<Self, Reason> {
+        if before.host != after.host {
+            return Err(Reason::Invalid(format!("the earlier look is at {}, the later one at {}", before.host, after.host)));
+        }
+        if before.boot_id != after.boot_id {
+            return Err(Reason::Invalid("the node was booted in between: its counters began anew".into()));
+        }
+        let instant = |inventory: &Inventory| {
+            inventory.taken_at.parse::<jiff::Timestamp>().map_err(|_| Reason::Invalid(format!("`{}` is no time", inventory.taken_at)))
+        };
+        let seconds = instant(after)?.duration_since(instant(before)?).as_secs();
+        if seconds < SHORTEST_WINDOW_SECONDS {
+            return Err(Reason::NotRun(format!("{seconds} s between the two looks, at least {SHORTEST_WINDOW_SECONDS} s say something")));
+        }
+        Ok(Self { before, after, seconds })
+    }
+}
+
 /// Every id that an entry can give. Of the ids that follow the order, those of attributes that a probe fills: an expectation of another
 /// attribute would never be answered.
 pub fn implemented_ids() -> BTreeSet<CheckId> {
-    let listed = CHECKS.iter().flat_map(|entry| entry.ids).map(|&id| CheckId::from(id));
+    let listed = CHECKS.iter().flat_map(|entry| entry.ids).chain(WINDOWS.iter().flat_map(|entry| entry.ids)).map(|&id| CheckId::from(id));
     listed.chain(bom::ids()).collect()
 }

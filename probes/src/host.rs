@@ -8,19 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use self::answer::{Answer, Ask};
-use self::live::{Live, Refusal};
+use self::live::Live;
 use self::redact::Redactor;
 use self::snapshot::Snapshot;
 use crate::sys::ClockState;
 
 mod answer;
+mod command;
 mod error;
 mod live;
 mod reading;
 mod redact;
 mod snapshot;
 
+pub(crate) use self::command::CommandOutput;
 pub use self::error::{Act, HostError};
+pub(crate) use self::live::Refusal;
 pub(crate) use self::reading::{malformed, reading_from, reading_of, unanswered, whole};
 
 /// Largest text file: `/proc/cpuinfo` of 768 threads is 1.4 MB.
@@ -167,6 +170,21 @@ impl Host {
         let live = |live: &Live| Ok(Answer::Text(answer::clock_text(live.clock()?)));
         let text = taken(ADJTIMEX, self.ask(Act::Call, ADJTIMEX, Ask::Content, live)?.into_text())?;
         answer::clock_state(&text).map_err(|reason| HostError::Malformed { path: ADJTIMEX.into(), reason })
+    }
+
+    /// The text that a named call gives, such as `ethtool:eth0/fec`; `name` begins with one of `answer::CALLS`. Below a root other than `/` nothing
+    /// answers calls.
+    pub(crate) fn call_text(&self, name: &str, call: impl FnOnce() -> Result<String, Refusal>) -> Result<String, HostError> {
+        debug_assert!(answer::is_call(name), "{name} would not be read back from a snapshot");
+        let live = |live: &Live| if live.is_this_machine() { Ok(Answer::Text(closed(&call()?))) } else { Err(Refusal::Absent) };
+        taken(name, self.ask(Act::Call, name, Ask::Content, live)?.into_text())
+    }
+
+    /// The bytes that a named call gives, such as `nvme:nvme0/log/02`; like [`Host::call_text`] otherwise.
+    pub(crate) fn call_bytes(&self, name: &str, call: impl FnOnce() -> Result<Vec<u8>, Refusal>) -> Result<Vec<u8>, HostError> {
+        debug_assert!(answer::is_call(name), "{name} would not be read back from a snapshot");
+        let live = |live: &Live| if live.is_this_machine() { Ok(Answer::Bytes(call()?)) } else { Err(Refusal::Absent) };
+        taken(name, self.ask(Act::Call, name, Ask::Bytes, live)?.into_bytes())
     }
 
     /// Asks the source; an answer that says "no" becomes the error.

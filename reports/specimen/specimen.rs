@@ -109,6 +109,7 @@ pub(crate) fn site(name: &str) -> Site {
         waivers: vec![],
         not_here: vec![],
         parts: Parts::default(),
+        declared: assay_model::site::declared::Declared::default(),
         gates: vec![],
     }
 }

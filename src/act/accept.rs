@@ -13,7 +13,7 @@ use assay_scenarios::directory::run_id;
 use super::report::REPORT;
 use crate::assessment::{Assessment, gate_of, phase};
 use crate::cli::Accept;
-use crate::context::{Context, Usage, word};
+use crate::context::{Context, Looks, Usage, word};
 use crate::present;
 use crate::stored::Stored;
 use crate::workload::{self, Machine};
@@ -48,8 +48,10 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
         }
     }
 
+    // The load is the window: what changed between the look before and the one after it is judged too.
+    let looks = Looks { before: Some(context.since()?.unwrap_or(inventory)), now: context.inventory(&host) };
     let stored = Stored::of(&store, &acceptance);
-    let assessment = Assessment::of_phase(&site, acceptance.phase, &inventory, &stored, Some(&acceptance))?;
+    let assessment = Assessment::of_phase(&site, acceptance.phase, &looks, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);
     let elsewhere = options.scratch.as_ref().map(|folder| format!(" --scratch {}", word(folder))).unwrap_or_default();
     let repeat = context.command(&format!("accept --phase {}{elsewhere}", acceptance.phase.number()));

@@ -10,8 +10,8 @@ use crate::stored::Stored;
 pub(crate) fn gate(context: &Context, number: u8) -> Result<u8> {
     let phase = phase(number)?;
     let site = context.site()?;
-    let inventory = context.inventory(&context.host()?);
+    let looks = context.looks()?;
     let stored = Stored::all(&context.store()?)?;
-    let assessment = Assessment::of_phase(&site, phase, &inventory, &stored, None)?;
+    let assessment = Assessment::of_phase(&site, phase, &looks, &stored, None)?;
     assessment.answer(context, None, &context.command(&format!("gate {number}")))
 }

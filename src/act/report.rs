@@ -23,9 +23,9 @@ pub(crate) fn report(context: &Context, ids: &[String], output: Option<&Path>) -
     if let Some(acceptance) = &chosen.acceptance {
         of_this_site(acceptance, &site, output)?;
     }
-    let inventory = context.inventory(&context.host()?);
+    let looks = context.looks()?;
     let phase = chosen.acceptance.as_ref().map_or(Phase::FIRST, |acceptance| acceptance.phase);
-    let assessment = Assessment::of_phase(&site, phase, &inventory, &chosen.stored, chosen.acceptance.as_ref())?;
+    let assessment = Assessment::of_phase(&site, phase, &looks, &chosen.stored, chosen.acceptance.as_ref())?;
     let path = match (output, &chosen.acceptance) {
         (Some(path), _) => path.to_owned(),
         (None, Some(acceptance)) => store.path(&acceptance.id)?.join(REPORT),

@@ -8,6 +8,6 @@ use crate::context::Context;
 /// Probes, compares and answers.
 pub(crate) fn verify(context: &Context) -> Result<u8> {
     let site = context.site()?;
-    let inventory = context.inventory(&context.host()?);
-    Assessment::of_order(&site, &inventory).answer(context, None, &context.command("verify"))
+    let looks = context.looks()?;
+    Assessment::of_order(&site, &looks).answer(context, None, &context.command("verify"))
 }

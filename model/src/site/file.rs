@@ -1,5 +1,5 @@
-//! Puts the files of a site folder together: `site.toml`, `bom.toml`, `contradictions.toml`, `waivers.toml` and `gates/*.toml`, with the gates and
-//! the parts catalogue that ship with assay. A file that nobody reads is refused: its author believes that it counts.
+//! Puts the files of a site folder together: `site.toml`, `bom.toml`, `declared.toml`, `contradictions.toml`, `waivers.toml` and `gates/*.toml`, with
+//! the gates and the parts catalogue that ship with assay. A file that nobody reads is refused: its author believes that it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,7 @@ use crate::gate::{self, Gate};
 use crate::parts;
 use crate::phase::Phase;
 use crate::place::Document;
+use crate::site::declared::{DECLARED_SCHEMA, Declared};
 use crate::site::{Node, NotHere, Site};
 use crate::source::FileError;
 use crate::spelling;
@@ -26,6 +27,7 @@ const SITE: &str = "site.toml";
 const BOM: &str = "bom.toml";
 const CONTRADICTIONS: &str = "contradictions.toml";
 const WAIVERS: &str = "waivers.toml";
+const DECLARED: &str = "declared.toml";
 
 /// The files of a site folder as read: names relative to it, with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +72,8 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
     let head: SiteFile = head_doc.parse(SITE_SCHEMA)?;
     check_head(head_doc, &head)?;
 
+    let declared_state: Declared =
+        open(DECLARED).map_or(Ok(Declared::default()), |(file, text)| Document::new(&file, text).parse(DECLARED_SCHEMA))?;
     let catalogue = parts::parse(parts)?;
     let gates = gates(&site, default_gates)?;
     let ordered = open(BOM).map(|(file, text)| bom::parse(&file, text).and_then(|bom| known_parts(&file, text, bom, &catalogue))).transpose()?;
@@ -118,6 +122,7 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
         waivers,
         not_here: head.not_here,
         parts: catalogue,
+        declared: declared_state,
         gates,
     })
 }
@@ -142,7 +147,7 @@ fn path(site: &SiteFiles, name: &str) -> String {
 
 fn is_expected(name: &str) -> Result<(), String> {
     let gate = name.strip_prefix("gates/").is_some_and(|gate| gate.ends_with(".toml") && !gate.contains('/'));
-    let own = [SITE, BOM, CONTRADICTIONS, WAIVERS];
+    let own = [SITE, BOM, DECLARED, CONTRADICTIONS, WAIVERS];
     if gate || own.contains(&name) {
         return Ok(());
     }

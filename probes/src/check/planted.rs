@@ -6,6 +6,7 @@ use assay_model::component::{Component, Reading};
 use assay_model::inventory::{Inventory, ProbeEnded, ProbeOutcome};
 use assay_model::parts::Parts;
 use assay_model::site::Site;
+use assay_model::site::declared::Declared;
 use assay_model::verdict::{Rank, worst};
 
 pub(super) const GIB: u64 = 1 << 30;
@@ -23,6 +24,7 @@ pub(super) fn strict() -> Site {
         waivers: Vec::new(),
         not_here: Vec::new(),
         parts: Parts::default(),
+        declared: Declared::default(),
         gates: Vec::new(),
     }
 }

@@ -4,6 +4,14 @@ use rustix::io::Errno;
 
 use crate::sys::ClockState;
 
+/// The questions that are no path: calls of the kernel, of a device, of a program, of the management controller. What follows the colon is theirs.
+const CALLS: &[&str] = &["syscall:", "nvme:", "ethtool:", "netlink:", "devlink:", "lldp:", "redfish:", "command:"];
+
+/// Whether `name` names a call and not a path.
+pub(super) fn is_call(name: &str) -> bool {
+    CALLS.iter().any(|call| name.strip_prefix(call).is_some_and(|rest| !rest.trim().is_empty()))
+}
+
 /// What is asked of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ask {

@@ -12,7 +12,7 @@ use crate::sys::{self, ClockState};
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     Absent,
     Errno(Errno),
     TooLarge(usize),
@@ -35,7 +35,8 @@ impl Live {
         Self { root: root.to_owned() }
     }
 
-    fn is_this_machine(&self) -> bool {
+    /// Whether it is the machine itself and not a copy of its files.
+    pub(super) fn is_this_machine(&self) -> bool {
         self.root == Path::new("/")
     }
 

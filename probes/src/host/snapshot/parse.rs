@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::answer::{Answer, Ask};
+use super::super::answer::{Answer, Ask, is_call};
 use super::super::error::{HostError, errno_of};
 use super::escape::name;
 use super::{Answers, Header, Snapshot, Unmentioned};
@@ -60,7 +60,7 @@ impl Parser {
         if self.ended {
             return Err("something follows the `end` line".into());
         }
-        if line.starts_with('/') || line.starts_with("syscall:") {
+        if line.starts_with('/') || is_call(line) {
             self.entry(line)
         } else if let Some(count) = line.strip_prefix("end ") {
             self.end(count)
@@ -227,9 +227,9 @@ impl Parser {
 
 fn path(word: &str) -> Result<String, String> {
     let path = name(word)?;
-    let steps = path.strip_prefix('/').or_else(|| path.strip_prefix("syscall:"));
+    let steps = path.strip_prefix('/');
     let is_plain = steps.is_some_and(|steps| path == "/" || steps.split('/').all(|step| !matches!(step, "" | "." | "..")));
-    if is_plain { Ok(path) } else { Err(format!("`{}` is not an absolute, plain path", excerpt(&path))) }
+    if is_plain || is_call(&path) { Ok(path) } else { Err(format!("`{}` is neither an absolute, plain path nor a named call", excerpt(&path))) }
 }
 
 // Hostile lines may be megabytes long.

@@ -1,0 +1,49 @@
+//! What a site declares of its nodes beyond the parts that it orders: settings, pinned versions, networks and policies (`declared.toml`). A check whose
+//! declaration is missing says so; it never makes one up.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod bmc;
+mod drives;
+mod network;
+mod nics;
+mod platform;
+mod software;
+
+pub use bmc::Bmc;
+pub use drives::Drives;
+pub use network::Network;
+pub use nics::Nics;
+pub use platform::Platform;
+pub use software::Software;
+
+/// The version of `declared.toml`.
+pub const DECLARED_SCHEMA: u32 = 1;
+
+/// `declared.toml`. Every table and every key of it may be left out: what is not declared is not judged.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "declared.toml")]
+pub struct Declared {
+    /// Version of the file format; 1.
+    pub schema: u32,
+    /// Processor, memory and PCIe settings.
+    #[serde(default)]
+    pub platform: Platform,
+    /// Drives: pinned firmware, formats, health of a new one.
+    #[serde(default)]
+    pub drives: Drives,
+    /// Network cards: pinned firmware, FEC, modules.
+    #[serde(default)]
+    pub nics: Nics,
+    /// Bonds, VLANs and addresses.
+    #[serde(default)]
+    pub network: Network,
+    /// Operating system and its management.
+    #[serde(default)]
+    pub software: Software,
+    /// The baseboard management controller.
+    #[serde(default)]
+    pub bmc: Bmc,
+}
