@@ -62,6 +62,7 @@ impl Fixture {
                 waivers: Vec::new(),
                 not_here: Vec::new(),
                 parts: Default::default(),
+                declared: crate::site::declared::Declared::default(),
                 gates: vec![gate.clone()],
             },
             gate,
