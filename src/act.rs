@@ -2,6 +2,7 @@
 
 mod accept;
 mod bom;
+mod compare;
 mod gate;
 mod history;
 mod inventory;
@@ -35,6 +36,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::Gate { phase } => gate::gate(&context, *phase),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),
         Command::Snapshot(options) => snapshot::snapshot(&context, options),
+        Command::Compare(options) => compare::compare(&context, options),
         Command::History { metric } => history::history(&context, metric.as_deref()),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man => manual::man(),

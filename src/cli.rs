@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use assay_model::drift::Consequence;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Proves that a node is what was ordered, performs as its own hardware allows and fails safely.
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     },
     /// Record everything that the probes read, as one plain-text file
     Snapshot(Snapshot),
+    /// Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node
+    Compare(Compare),
     /// Show the stored runs and how their figures moved
     History {
         /// Only this metric, or all of this scenario
@@ -145,6 +149,23 @@ pub(crate) enum Bom {
     Draft,
     /// Show each physical ceiling with its formula and inputs
     Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The earlier snapshot, or the first node
+    pub(crate) a: PathBuf,
+    /// The later snapshot, or the second node
+    pub(crate) b: PathBuf,
+    /// Compare two nodes that should be alike: serial numbers, addresses and names are not compared. Found out by itself from the boards' serial numbers
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Consequences that are expected, such as `firmware,setting`: still shown, and not decisive for the exit status
+    #[arg(long, value_name = "CONSEQUENCE", value_delimiter = ',', value_parser = PossibleValuesParser::new(Consequence::ALL.iter().map(|one| one.name())))]
+    pub(crate) allow: Vec<String>,
+    /// Show also what changes by itself: temperatures, traffic
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -158,7 +158,7 @@ impl Context {
 }
 
 /// The node that a snapshot file speaks of.
-fn recorded(file: &Path) -> Result<Host> {
+pub(crate) fn recorded(file: &Path) -> Result<Host> {
     let text = fs::read_to_string(file).with_context(|| Usage(format!("cannot read the snapshot {}", file.display())))?;
     // Without its head a text may be a piece of a snapshot, and a piece reads as a machine on which the rest is not fitted.
     if !text.trim_start().starts_with(SNAPSHOT_HEAD) {

@@ -22,6 +22,9 @@ _assay() {
             assay,bom)
                 cmd="assay__subcmd__bom"
                 ;;
+            assay,compare)
+                cmd="assay__subcmd__compare"
+                ;;
             assay,completions)
                 cmd="assay__subcmd__completions"
                 ;;
@@ -88,6 +91,9 @@ _assay() {
             assay__subcmd__help,bom)
                 cmd="assay__subcmd__help__subcmd__bom"
                 ;;
+            assay__subcmd__help,compare)
+                cmd="assay__subcmd__help__subcmd__compare"
+                ;;
             assay__subcmd__help,completions)
                 cmd="assay__subcmd__help__subcmd__completions"
                 ;;
@@ -140,7 +146,7 @@ _assay() {
 
     case "${cmd}" in
         assay)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version accept inventory verify bom list plan run gate report snapshot history completions man help"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version accept inventory verify bom list plan run gate report snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -155,6 +161,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -178,7 +188,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__accept)
-            opts="-v -h -V --phase --scratch --resume --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --phase --scratch --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,6 +218,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -228,7 +242,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version lint draft limits help"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version lint draft limits help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -243,6 +257,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -266,7 +284,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__draft)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +299,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -374,7 +396,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__limits)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -389,6 +411,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -412,7 +438,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__lint)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -427,6 +453,56 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__compare)
+            opts="-v -h -V --peers --allow --all --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --allow)
+                    COMPREPLY=($(compgen -W "lost degraded errors unreadable reset replaced moved appeared firmware topology setting volatile" -- "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -450,7 +526,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__completions)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version bash elvish fish powershell zsh"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +541,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -488,7 +568,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__gate)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,6 +583,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -526,7 +610,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help)
-            opts="accept inventory verify bom list plan run gate report snapshot history completions man help"
+            opts="accept inventory verify bom list plan run gate report snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -598,6 +682,20 @@ _assay() {
         assay__subcmd__help__subcmd__bom__subcmd__lint)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__help__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -778,7 +876,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__history)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -793,6 +891,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -816,7 +918,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__inventory)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -831,6 +933,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -854,7 +960,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__list)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -869,6 +975,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -892,7 +1002,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__man)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -907,6 +1017,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -930,7 +1044,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__plan)
-            opts="-v -h -V --target --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --target --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -949,6 +1063,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -972,7 +1090,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__report)
-            opts="-o -v -h -V --output --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-o -v -h -V --output --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -998,6 +1116,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1018,7 +1140,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__run)
-            opts="-v -h -V --target --resume --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --target --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1044,6 +1166,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1064,7 +1190,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__snapshot)
-            opts="-o -v -h -V --output --redact --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-o -v -h -V --output --redact --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1090,6 +1216,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1110,7 +1240,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__verify)
-            opts="-v -h -V --site --root --snapshot --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1125,6 +1255,10 @@ _assay() {
                     return 0
                     ;;
                 --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_assay_global_optspecs
-    string join \n site= root= snapshot= runs= format= probe-deadline= v/verbose h/help V/version
+    string join \n site= root= snapshot= since= runs= format= probe-deadline= v/verbose h/help V/version
 end
 
 function __fish_assay_needs_command
@@ -27,6 +27,7 @@ end
 complete -c assay -n "__fish_assay_needs_command" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -44,6 +45,7 @@ complete -c assay -n "__fish_assay_needs_command" -f -a "run" -d 'Run one scenar
 complete -c assay -n "__fish_assay_needs_command" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
 complete -c assay -n "__fish_assay_needs_command" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
 complete -c assay -n "__fish_assay_needs_command" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
+complete -c assay -n "__fish_assay_needs_command" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
 complete -c assay -n "__fish_assay_needs_command" -f -a "history" -d 'Show the stored runs and how their figures moved'
 complete -c assay -n "__fish_assay_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c assay -n "__fish_assay_needs_command" -f -a "man" -d 'Print the manual page in roff'
@@ -54,6 +56,7 @@ complete -c assay -n "__fish_assay_using_subcommand accept" -l resume -d 'Finish
 complete -c assay -n "__fish_assay_using_subcommand accept" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -64,6 +67,7 @@ complete -c assay -n "__fish_assay_using_subcommand accept" -s V -l version -d '
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -74,6 +78,7 @@ complete -c assay -n "__fish_assay_using_subcommand inventory" -s V -l version -
 complete -c assay -n "__fish_assay_using_subcommand verify" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -84,6 +89,7 @@ complete -c assay -n "__fish_assay_using_subcommand verify" -s V -l version -d '
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -98,6 +104,7 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_sub
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -108,6 +115,7 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -118,6 +126,7 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -132,6 +141,7 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand list" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -143,6 +153,7 @@ complete -c assay -n "__fish_assay_using_subcommand plan" -l target -d 'What the
 complete -c assay -n "__fish_assay_using_subcommand plan" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -155,6 +166,7 @@ complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a 
 complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -165,6 +177,7 @@ complete -c assay -n "__fish_assay_using_subcommand run" -s V -l version -d 'Pri
 complete -c assay -n "__fish_assay_using_subcommand gate" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -176,6 +189,7 @@ complete -c assay -n "__fish_assay_using_subcommand report" -s o -l output -d 'F
 complete -c assay -n "__fish_assay_using_subcommand report" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -187,6 +201,7 @@ complete -c assay -n "__fish_assay_using_subcommand snapshot" -s o -l output -d 
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -195,9 +210,35 @@ complete -c assay -n "__fish_assay_using_subcommand snapshot" -l redact -d 'Repl
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand compare" -l allow -d 'Consequences that are expected, such as `firmware,setting`: still shown, and not decisive for the exit status' -r -f -a "lost\t''
+degraded\t''
+errors\t''
+unreadable\t''
+reset\t''
+replaced\t''
+moved\t''
+appeared\t''
+firmware\t''
+topology\t''
+setting\t''
+volatile\t''"
+complete -c assay -n "__fish_assay_using_subcommand compare" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand compare" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand compare" -l peers -d 'Compare two nodes that should be alike: serial numbers, addresses and names are not compared. Found out by itself from the boards\' serial numbers'
+complete -c assay -n "__fish_assay_using_subcommand compare" -l all -d 'Show also what changes by itself: temperatures, traffic'
+complete -c assay -n "__fish_assay_using_subcommand compare" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand compare" -s V -l version -d 'Print version'
 complete -c assay -n "__fish_assay_using_subcommand history" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -208,6 +249,7 @@ complete -c assay -n "__fish_assay_using_subcommand history" -s V -l version -d 
 complete -c assay -n "__fish_assay_using_subcommand completions" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -218,6 +260,7 @@ complete -c assay -n "__fish_assay_using_subcommand completions" -s V -l version
 complete -c assay -n "__fish_assay_using_subcommand man" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
@@ -225,20 +268,21 @@ complete -c assay -n "__fish_assay_using_subcommand man" -l probe-deadline -d 'S
 complete -c assay -n "__fish_assay_using_subcommand man" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand man" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "inventory" -d 'Show what the probes see of the node'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "bom" -d 'Work on the bill of materials'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "run" -d 'Run one scenario'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "history" -d 'Show the stored runs and how their figures moved'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "man" -d 'Print the manual page in roff'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "inventory" -d 'Show what the probes see of the node'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "bom" -d 'Work on the bill of materials'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "run" -d 'Run one scenario'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "history" -d 'Show the stored runs and how their figures moved'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "man" -d 'Print the manual page in roff'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "lint" -d 'Show contradictions and why; exit 3 while one that blocks is unresolved'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "draft" -d 'Write the bill of materials of this node'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "limits" -d 'Show each physical ceiling with its formula and inputs'

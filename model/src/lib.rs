@@ -9,6 +9,7 @@ pub mod ceiling;
 pub mod check;
 pub mod component;
 pub mod contradiction;
+pub mod drift;
 pub mod gate;
 pub mod inventory;
 pub mod journal;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::bom::file::BomFile;
 use crate::contradiction::file::ContradictionsFile;
+use crate::drift::Drift;
 use crate::gate::Gate;
 use crate::inventory::Inventory;
 use crate::outcome::{BomLint, CeilingList, Listing, Outcome};
@@ -30,6 +31,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("ceilings", of::<CeilingList>()),
         ("list", of::<Listing>()),
         ("bom-lint", of::<BomLint>()),
+        ("drift", of::<Drift>()),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod browser;
 mod command;
+mod compare;
 mod exit_codes;
 mod kill;
 mod refusals;

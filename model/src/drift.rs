@@ -1,0 +1,311 @@
+//! Drift: what differs between two inventories, of one node at two times (before and after a firmware update) or of two nodes that should be alike,
+//! ranked by what follows from it. What each attribute's change means is in `drift/meaning.rs`; reading and printing are the CLI's work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::attr::{Attr, Kind};
+use crate::component::{Component, Reading, Value};
+use crate::inventory::{Inventory, Observed};
+use crate::verdict::Rank;
+
+mod meaning;
+
+#[cfg(test)]
+mod tests;
+
+/// What follows from a difference; the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// A component is gone.
+    Lost,
+    /// It does less than it did: a slower or narrower link, less capacity, fewer cores, no carrier.
+    Degraded,
+    /// A counter of errors is higher.
+    Errors,
+    /// It could be read and cannot be read any more.
+    Unreadable,
+    /// A counter is lower within one boot: somebody set it back, or it wrapped.
+    Reset,
+    /// Another part in the same place.
+    Replaced,
+    /// The same part in another place.
+    Moved,
+    /// A component that was not there.
+    Appeared,
+    /// Another firmware, microcode or kernel.
+    Firmware,
+    /// It is attached elsewhere: NUMA node, port above, CPU list.
+    Topology,
+    /// A setting or another property differs.
+    Setting,
+    /// What changes by itself: temperatures, free memory, traffic.
+    Volatile,
+}
+
+impl Consequence {
+    /// Every consequence, the gravest first.
+    pub const ALL: &'static [Consequence] = &[
+        Consequence::Lost,
+        Consequence::Degraded,
+        Consequence::Errors,
+        Consequence::Unreadable,
+        Consequence::Reset,
+        Consequence::Replaced,
+        Consequence::Moved,
+        Consequence::Appeared,
+        Consequence::Firmware,
+        Consequence::Topology,
+        Consequence::Setting,
+        Consequence::Volatile,
+    ];
+
+    /// The word used in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Consequence::Lost => "lost",
+            Consequence::Degraded => "degraded",
+            Consequence::Errors => "errors",
+            Consequence::Unreadable => "unreadable",
+            Consequence::Reset => "reset",
+            Consequence::Replaced => "replaced",
+            Consequence::Moved => "moved",
+            Consequence::Appeared => "appeared",
+            Consequence::Firmware => "firmware",
+            Consequence::Topology => "topology",
+            Consequence::Setting => "setting",
+            Consequence::Volatile => "volatile",
+        }
+    }
+}
+
+impl fmt::Display for Consequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What two inventories are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// One node at two times: its serial numbers and addresses are to be the same.
+    SameNode,
+    /// Two nodes that should be alike: everything that names one of them differs.
+    Peers,
+}
+
+impl Relation {
+    /// One node when the serial number of the board says so; where none is known, when the host name does.
+    pub fn of(a: &Inventory, b: &Inventory) -> Self {
+        let serial = |inventory: &Inventory| {
+            let board = inventory.iter(Kind::Board).next()?;
+            board.value(Attr::Serial).or_else(|| board.value(Attr::Uuid)).cloned()
+        };
+        let is_same = match (serial(a), serial(b)) {
+            (Some(a), Some(b)) => a == b,
+            (None, _) | (_, None) => a.host == b.host,
+        };
+        if is_same { Relation::SameNode } else { Relation::Peers }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// What follows from it.
+    pub consequence: Consequence,
+    /// Of what kind of component.
+    pub kind: Kind,
+    /// Where that is; in the second inventory, unless it is gone there.
+    pub locator: String,
+    /// Which attribute; none when the component as a whole came, went or moved.
+    pub attr: Option<Attr>,
+    /// What the first inventory says.
+    pub before: String,
+    /// What the second one says.
+    pub after: String,
+}
+
+/// A check that answers differently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictChange {
+    /// Its id.
+    pub id: String,
+    /// What it was asked of.
+    pub subject: String,
+    /// The first answer; none when it was not asked.
+    pub before: Option<Rank>,
+    /// The second answer; none when it was not asked.
+    pub after: Option<Rank>,
+    /// Why, from the worse of the two answers.
+    pub why: String,
+}
+
+impl VerdictChange {
+    /// Whether the second answer is the worse one.
+    pub fn is_worse(&self) -> bool {
+        let badness = |rank: Option<Rank>| match rank {
+            None | Some(Rank::NotApplicable | Rank::Pass) => 0,
+            Some(Rank::Inconclusive) => 1,
+            Some(Rank::Fail) => 2,
+        };
+        badness(self.after) > badness(self.before)
+    }
+}
+
+/// One of the two inventories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Side {
+    /// Host name, or its pseudonym.
+    pub host: String,
+    /// The boot during which it was taken.
+    pub boot_id: String,
+    /// When.
+    pub taken_at: String,
+}
+
+impl From<&Inventory> for Side {
+    fn from(inventory: &Inventory) -> Self {
+        Self { host: inventory.host.clone(), boot_id: inventory.boot_id.clone(), taken_at: inventory.taken_at.clone() }
+    }
+}
+
+/// What `assay compare` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    /// The first inventory.
+    pub a: Side,
+    /// The second inventory.
+    pub b: Side,
+    /// What they are to each other.
+    pub relation: Relation,
+    /// The differences, the gravest first.
+    pub changes: Vec<Change>,
+    /// Checks that answer differently, those that got worse first.
+    pub verdicts: Vec<VerdictChange>,
+}
+
+/// Compares two inventories.
+pub fn between(a: &Inventory, b: &Inventory, relation: Relation) -> Drift {
+    let mut changes: Vec<Change> = Kind::ALL.iter().flat_map(|&kind| of_kind(kind, a, b, relation)).collect();
+    changes.sort_by_key(|change| change.consequence);
+    Drift { a: Side::from(a), b: Side::from(b), relation, changes, verdicts: Vec::new() }
+}
+
+fn of_kind(kind: Kind, a: &Inventory, b: &Inventory, relation: Relation) -> Vec<Change> {
+    let whole = |consequence, before: String, after: String| vec![Change { consequence, kind, locator: "all".into(), attr: None, before, after }];
+    let said = |observed: &Observed<'_>| match observed {
+        Observed::Components(found) => format!("{} found", found.len()),
+        Observed::SourceMissing(source) => format!("no {source} on this host"),
+        Observed::Unknown(reason) => reason.to_string(),
+    };
+    let (of_a, of_b) = (a.of(kind), b.of(kind));
+    match (&of_a, &of_b) {
+        (Observed::Components(before), Observed::Components(after)) => compare(before, after, relation, a.boot_id == b.boot_id),
+        (Observed::SourceMissing(_), Observed::SourceMissing(_)) | (Observed::Unknown(_), Observed::Unknown(_)) => Vec::new(),
+        (Observed::Components(before), Observed::SourceMissing(_)) if before.is_empty() => Vec::new(),
+        (Observed::SourceMissing(_), Observed::Components(after)) if after.is_empty() => Vec::new(),
+        (Observed::Components(_), Observed::SourceMissing(_)) => whole(Consequence::Lost, said(&of_a), said(&of_b)),
+        (Observed::SourceMissing(_), Observed::Components(_)) => whole(Consequence::Appeared, said(&of_a), said(&of_b)),
+        (Observed::Unknown(_), _) | (_, Observed::Unknown(_)) => whole(Consequence::Unreadable, said(&of_a), said(&of_b)),
+    }
+}
+
+fn compare(before: &[&Component], after: &[&Component], relation: Relation, is_one_boot: bool) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut left: Vec<&Component> = after.to_vec();
+    let mut gone: Vec<&Component> = Vec::new();
+    let moved = if relation == Relation::SameNode { known_by_identity(before, after) } else { BTreeMap::new() };
+    for old in before {
+        let to = moved.get(old.locator.as_str()).copied().unwrap_or(old.locator.as_str());
+        let Some(at) = left.iter().position(|new| new.locator == to && (to != old.locator || !was_moved_here(&moved, new))) else {
+            gone.push(old);
+            continue;
+        };
+        let new = left.swap_remove(at);
+        if new.locator != old.locator {
+            changes.push(Change {
+                consequence: Consequence::Moved,
+                kind: new.kind,
+                locator: new.locator.clone(),
+                attr: None,
+                before: old.locator.clone(),
+                after: new.locator.clone(),
+            });
+        }
+        changes.extend(attributes(old, new, relation, is_one_boot));
+    }
+    let came = |component: &&Component, consequence, before: &str, after: &str| Change {
+        consequence,
+        kind: component.kind,
+        locator: component.locator.clone(),
+        attr: None,
+        before: before.into(),
+        after: after.into(),
+    };
+    changes.extend(gone.iter().map(|old| came(old, Consequence::Lost, &named(old), "gone")));
+    changes.extend(left.iter().map(|new| came(new, Consequence::Appeared, "not there", &named(new))));
+    changes
+}
+
+/// Places before to places after, of parts whose identity is found once in either inventory and in different places.
+fn known_by_identity<'a>(before: &[&'a Component], after: &[&'a Component]) -> BTreeMap<&'a str, &'a str> {
+    let by_identity = |components: &[&'a Component]| {
+        let mut places: BTreeMap<String, Vec<&'a str>> = BTreeMap::new();
+        for component in components {
+            if let Some(identity) = meaning::identity(component) {
+                places.entry(identity).or_default().push(component.locator.as_str());
+            }
+        }
+        places
+    };
+    let after = by_identity(after);
+    let moves = by_identity(before).into_iter().filter_map(|(identity, old)| match (old.as_slice(), after.get(&identity)?.as_slice()) {
+        ([old], [new]) if old != new => Some((*old, *new)),
+        _ => None,
+    });
+    moves.collect()
+}
+
+fn was_moved_here(moved: &BTreeMap<&str, &str>, component: &Component) -> bool {
+    let targets: BTreeSet<&str> = moved.values().copied().collect();
+    targets.contains(component.locator.as_str())
+}
+
+// What a person looks for on the shelf.
+fn named(component: &Component) -> String {
+    let words: Vec<String> =
+        [Attr::Model, Attr::PartNumber, Attr::Serial].iter().filter_map(|&attr| component.value(attr)).map(Value::to_string).collect();
+    if words.is_empty() { "there".into() } else { words.join(" ") }
+}
+
+fn attributes(old: &Component, new: &Component, relation: Relation, is_one_boot: bool) -> Vec<Change> {
+    let all: BTreeSet<Attr> = old.attributes.keys().chain(new.attributes.keys()).copied().collect();
+    let differ = all.into_iter().filter_map(|attr| {
+        let (before, after) = (old.reading(attr), new.reading(attr));
+        if before == after || (relation == Relation::Peers && meaning::names_one(attr)) {
+            return None;
+        }
+        let consequence = consequence(attr, before, after, is_one_boot && relation == Relation::SameNode)?;
+        let said = |reading: &Reading| reading.to_string();
+        Some(Change { consequence, kind: new.kind, locator: new.locator.clone(), attr: Some(attr), before: said(before), after: said(after) })
+    });
+    differ.collect()
+}
+
+fn consequence(attr: Attr, before: &Reading, after: &Reading, is_one_boot: bool) -> Option<Consequence> {
+    match (before, after) {
+        // Why it cannot be read may be worded in two ways.
+        (Reading::Unreadable(_), Reading::Unreadable(_)) => None,
+        (_, Reading::Unreadable(_)) => Some(Consequence::Unreadable),
+        (Reading::Unreadable(_) | Reading::Absent, _) => Some(meaning::of_change(attr)),
+        (Reading::Value(_), Reading::Absent) if meaning::is_worse_without(attr) => Some(Consequence::Degraded),
+        (Reading::Value(_), Reading::Absent) => Some(meaning::of_change(attr)),
+        (Reading::Value(before), Reading::Value(after)) => Some(meaning::of_values(attr, before, after, is_one_boot)),
+    }
+}

@@ -1,0 +1,113 @@
+//! `assay compare`: what differs between two snapshots, and which checks answer differently for it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use assay_model::check::Check;
+use assay_model::drift::{self, Change, Consequence, Drift, Relation, VerdictChange};
+use assay_model::inventory::Inventory;
+use assay_model::site::Site;
+use assay_model::verdict::Rank;
+use assay_probes::check;
+use assay_reports::printable::Shown;
+
+use super::DONE;
+use crate::cli::{Compare, Format};
+use crate::context::{Context, recorded};
+use crate::present;
+
+/// Something differs that nobody expected.
+const DIFFERENT: u8 = 1;
+/// Nothing is known to be worse, and something cannot be read any more.
+const UNCLEAR: u8 = 3;
+
+/// Compares two snapshots.
+pub(crate) fn compare(context: &Context, options: &Compare) -> Result<u8> {
+    let site = context.site()?;
+    let (a, b) = (context.inventory(&recorded(&options.a)?), context.inventory(&recorded(&options.b)?));
+    let relation = if options.peers { Relation::Peers } else { Relation::of(&a, &b) };
+    let mut drift = drift::between(&a, &b, relation);
+    drift.verdicts = verdicts(&a, &b, &site);
+    if !options.all {
+        drift.changes.retain(|change| change.consequence != Consequence::Volatile);
+    }
+    match context.format {
+        Format::Json => present::print_json(&drift)?,
+        Format::Text => present::print(&text(&drift)?)?,
+    }
+    Ok(status(&drift, &options.allow))
+}
+
+fn status(drift: &Drift, allow: &[String]) -> u8 {
+    let is_expected =
+        |change: &&Change| change.consequence == Consequence::Volatile || allow.iter().any(|allowed| allowed == change.consequence.name());
+    let unexpected: Vec<&Change> = drift.changes.iter().filter(|change| !is_expected(change)).collect();
+    let is_worse = |rank| drift.verdicts.iter().any(|change| change.is_worse() && change.after == Some(rank));
+    if is_worse(Rank::Fail) || unexpected.iter().any(|change| change.consequence != Consequence::Unreadable) {
+        DIFFERENT
+    } else if is_worse(Rank::Inconclusive) || !unexpected.is_empty() {
+        UNCLEAR
+    } else {
+        DONE
+    }
+}
+
+/// Checks that answer differently, those that got worse first.
+fn verdicts(a: &Inventory, b: &Inventory, site: &Site) -> Vec<VerdictChange> {
+    let (before, after) = (answers(a, site), answers(b, site));
+    let mut changes: Vec<VerdictChange> = before
+        .keys()
+        .chain(after.keys().filter(|key| !before.contains_key(*key)))
+        .filter_map(|key| {
+            let (old, new) = (before.get(key), after.get(key));
+            let rank = |check: Option<&Check>| check.map(|check| check.verdict.rank());
+            let why = new.filter(|new| new.verdict.rank() != Rank::Pass).or(old).map(|check| check.verdict.reason()).unwrap_or_default();
+            let change = VerdictChange { id: key.0.clone(), subject: key.1.clone(), before: rank(old), after: rank(new), why };
+            (change.before != change.after).then_some(change)
+        })
+        .collect();
+    changes.sort_by_key(|change| !change.is_worse());
+    changes
+}
+
+fn answers(inventory: &Inventory, site: &Site) -> BTreeMap<(String, String), Check> {
+    check::inventory(inventory, site).into_iter().map(|check| ((check.id.to_string(), check.subject.clone()), check)).collect()
+}
+
+fn text(drift: &Drift) -> Result<String> {
+    let mut out = String::new();
+    let relation = match drift.relation {
+        Relation::SameNode => "one node at two times",
+        Relation::Peers => "two nodes that should be alike",
+    };
+    for (name, side) in [("a", &drift.a), ("b", &drift.b)] {
+        writeln!(out, "{name}: {}, {}, boot {}", Shown::from(&side.host), Shown::from(&side.taken_at), Shown::from(&side.boot_id))?;
+    }
+    writeln!(out, "{relation}")?;
+    for consequence in Consequence::ALL {
+        let changes: Vec<&Change> = drift.changes.iter().filter(|change| change.consequence == *consequence).collect();
+        if !changes.is_empty() {
+            writeln!(out, "\n{consequence} ({})", changes.len())?;
+        }
+        for change in changes {
+            let attr = change.attr.map(|attr| format!(" {attr}")).unwrap_or_default();
+            let unit =
+                change.attr.map(|attr| attr.unit().symbol()).filter(|unit| !unit.is_empty()).map(|unit| format!(" {unit}")).unwrap_or_default();
+            let subject = format!("{} {}{attr}", change.kind, Shown::from(&change.locator));
+            writeln!(out, "  {subject:<44} {} -> {}{unit}", Shown::from(&change.before), Shown::from(&change.after))?;
+        }
+    }
+    if !drift.verdicts.is_empty() {
+        writeln!(out, "\nchecks that answer differently ({})", drift.verdicts.len())?;
+    }
+    for change in &drift.verdicts {
+        let said = |rank: Option<Rank>| rank.map_or("not asked", Rank::name);
+        let subject = format!("{} {}", change.id, Shown::from(&change.subject));
+        writeln!(out, "  {subject:<44} {} -> {}  {}", said(change.before), said(change.after), Shown::from(&change.why))?;
+    }
+    if drift.changes.is_empty() && drift.verdicts.is_empty() {
+        writeln!(out, "\nno difference of consequence")?;
+    }
+    Ok(out)
+}
