@@ -4,6 +4,8 @@ pub mod check;
 mod counters;
 mod described;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod host;
 mod probe;
 mod smbios;
