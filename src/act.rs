@@ -33,7 +33,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::List => list::list(&context),
         Command::Plan(load) => plan::plan(&context, load),
         Command::Run(options) => run::run(&context, options),
-        Command::Gate { phase } => gate::gate(&context, *phase),
+        Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),
         Command::Snapshot(options) => snapshot::snapshot(&context, options),
         Command::Compare(options) => compare::compare(&context, options),

@@ -51,7 +51,7 @@ impl<'a> Assessment<'a> {
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
         let judged = |gate: &Gate, earlier: &[(Phase, Decision)]| {
-            let checks: Vec<Check> = of_node.iter().cloned().chain(stored.unreadable(gate)).collect();
+            let checks: Vec<Check> = of_node.iter().cloned().chain(stored.unreadable(gate, &inventory.host)).collect();
             judge::judge(&Case {
                 site,
                 gate,

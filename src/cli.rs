@@ -74,10 +74,13 @@ pub(crate) enum Command {
     Plan(Load),
     /// Run one scenario
     Run(Run),
-    /// Judge the gate of a phase from the runs that are stored
+    /// Judge the gate of a phase from the node as it is now and the runs that are stored
     Gate {
         /// Phase, 1 to 11
         phase: u8,
+        /// Use no stored run: what can be said of the node as it is now, and nothing else
+        #[arg(long)]
+        reuse_none: bool,
     },
     /// Write the HTML report of stored runs or of an acceptance
     Report {

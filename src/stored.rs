@@ -61,10 +61,11 @@ impl Stored {
         }
     }
 
-    /// What the damaged runs say for a gate: nobody can tell how the newest run of that scenario ended, so no older one speaks for it.
-    pub(crate) fn unreadable(&self, gate: &Gate) -> Vec<Check> {
+    /// What the damaged runs say for a gate: nobody can tell how the newest run of that scenario ended, so no older one speaks for it. Whose it was
+    /// cannot be told either: only a newer run of the judged host makes room for it.
+    pub(crate) fn unreadable(&self, gate: &Gate, host: &str) -> Vec<Check> {
         let hides = |damaged: &&Damaged, scenario: &str| {
-            let newer = |run: &Run| run.scenario == scenario && run.id.as_str() > damaged.id.as_str();
+            let newer = |run: &Run| run.scenario == scenario && run.id.as_str() > damaged.id.as_str() && run.hosts.iter().any(|of| of == host);
             scenario_of(&damaged.id) == Some(scenario) && !self.runs.iter().any(newer)
         };
         let of = |scenario: &String| self.damaged.iter().filter(|damaged| hides(damaged, scenario)).map(|damaged| check(scenario, damaged)).collect();

@@ -568,7 +568,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__gate)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --reuse-none --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -42,7 +42,7 @@ complete -c assay -n "__fish_assay_needs_command" -f -a "bom" -d 'Work on the bi
 complete -c assay -n "__fish_assay_needs_command" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
 complete -c assay -n "__fish_assay_needs_command" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
 complete -c assay -n "__fish_assay_needs_command" -f -a "run" -d 'Run one scenario'
-complete -c assay -n "__fish_assay_needs_command" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
+complete -c assay -n "__fish_assay_needs_command" -f -a "gate" -d 'Judge the gate of a phase from the node as it is now and the runs that are stored'
 complete -c assay -n "__fish_assay_needs_command" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
 complete -c assay -n "__fish_assay_needs_command" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
 complete -c assay -n "__fish_assay_needs_command" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
@@ -182,6 +182,7 @@ complete -c assay -n "__fish_assay_using_subcommand gate" -l runs -d 'Where runs
 complete -c assay -n "__fish_assay_using_subcommand gate" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand gate" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand gate" -l reuse-none -d 'Use no stored run: what can be said of the node as it is now, and nothing else'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s V -l version -d 'Print version'
@@ -275,7 +276,7 @@ complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_su
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "run" -d 'Run one scenario'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the runs that are stored'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the node as it is now and the runs that are stored'
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
 complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'

@@ -7,11 +7,11 @@ use crate::context::Context;
 use crate::stored::Stored;
 
 /// Judges the gate of a phase.
-pub(crate) fn gate(context: &Context, number: u8) -> Result<u8> {
+pub(crate) fn gate(context: &Context, number: u8, reuse_none: bool) -> Result<u8> {
     let phase = phase(number)?;
     let site = context.site()?;
     let looks = context.looks()?;
-    let stored = Stored::all(&context.store()?)?;
+    let stored = if reuse_none { Stored::default() } else { Stored::all(&context.store()?)? };
     let assessment = Assessment::of_phase(&site, phase, &looks, &stored, None)?;
-    assessment.answer(context, None, &context.command(&format!("gate {number}")))
+    assessment.answer(context, None, &context.command(&format!("gate {number}{}", if reuse_none { " --reuse-none" } else { "" })))
 }

@@ -1,5 +1,6 @@
-//! Chores of the repository: `cargo xtask ci | deps | docs [--check]`.
+//! Chores of the repository: `cargo xtask ci | deps | docs [--check] | ab inventory`.
 
+mod ab;
 mod ci;
 mod deps;
 mod docs;
@@ -7,12 +8,13 @@ mod docs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 const USAGE: &str =
     "usage: cargo xtask ci             everything that a commit must pass without services: fmt, clippy, deps, docs, licences, unused dependencies
        cargo xtask deps           compare the crates' dependencies with the table of allowed edges
-       cargo xtask docs [--check] regenerate README tables, schemas, man page and completions; --check fails when they are stale";
+       cargo xtask docs [--check] regenerate README tables, schemas, man page and completions; --check fails when they are stale
+       cargo xtask ab inventory [PAIRS] [-- OPTIONS]   `assay inventory` beside lshw and dmidecode, interleaved";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +33,9 @@ fn act(words: &[&str]) -> Result<()> {
         ["ci"] => ci::run(),
         ["deps"] => deps::compare(),
         ["docs"] => docs::generate(docs::Mode::Write),
+        ["ab", "inventory"] => ab::inventory(10, &[]),
+        ["ab", "inventory", pairs] => ab::inventory(pairs.parse().context("PAIRS is a number")?, &[]),
+        ["ab", "inventory", pairs, "--", options @ ..] => ab::inventory(pairs.parse().context("PAIRS is a number")?, options),
         ["docs", "--check"] => docs::generate(docs::Mode::Check),
         _ => bail!("{USAGE}"),
     }
