@@ -19,12 +19,15 @@ mod error;
 mod live;
 mod reading;
 mod redact;
+mod redfish;
 mod snapshot;
 
 pub(crate) use self::command::CommandOutput;
 pub use self::error::{Act, HostError};
 pub(crate) use self::live::Refusal;
 pub(crate) use self::reading::{malformed, reading_from, reading_of, unanswered, whole};
+pub use self::redfish::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};
+pub(crate) use self::redfish::{SERVICE_ROOT, is_not_configured};
 
 /// Largest text file: `/proc/cpuinfo` of 768 threads is 1.4 MB.
 const TEXT_MAX: usize = 4 << 20;
@@ -42,6 +45,7 @@ pub(crate) const ADJTIMEX: &str = "syscall:adjtimex";
 #[derive(Debug, Clone)]
 pub struct Host {
     source: Arc<Source>,
+    bmc: Option<Arc<dyn Bmc>>,
     in_flight: Arc<Mutex<Option<(Act, String)>>>,
 }
 
@@ -88,7 +92,7 @@ impl Host {
     }
 
     fn of(source: Source) -> Self {
-        Self { source: Arc::new(source), in_flight: Arc::default() }
+        Self { source: Arc::new(source), bmc: None, in_flight: Arc::default() }
     }
 
     /// The snapshot text of all answers so far. Identities are replaced before anything is written. A host that does not record has none.
@@ -108,7 +112,7 @@ impl Host {
 
     /// A door of its own for one probe, so that what it hangs on can be told.
     pub(crate) fn for_probe(&self) -> Self {
-        Self { source: Arc::clone(&self.source), in_flight: Arc::default() }
+        Self { source: Arc::clone(&self.source), bmc: self.bmc.clone(), in_flight: Arc::default() }
     }
 
     /// What is being asked right now: `read /sys/...`.

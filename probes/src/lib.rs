@@ -14,4 +14,5 @@ mod sys;
 pub use counters::error_counters;
 pub use environment::environment;
 pub use host::{Act, Host, HostError, RecordingOptions};
+pub use host::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};
 pub use probe::{PROBES, Probe, ProbeOptions, take_inventory};
