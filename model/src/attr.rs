@@ -86,6 +86,8 @@ vocabulary! {
         Thermal "thermal" None Stable "One temperature sensor.";
         Throttle "throttle" None Stable "Thermal throttle counters of one processor package.";
         MachineCheck "machine_check" None Stable "Machine check events of the node.";
+        Bond "bond" None Stable "One network bond.";
+        BondMember "bond_member" None Stable "One interface of a bond.";
     }
 }
 
@@ -204,6 +206,41 @@ vocabulary! {
         CoreThrottles "core_throttles" Count Volatile "Thermal throttle events of the cores since boot, summed.";
         PackageThrottles "package_throttles" Count Volatile "Thermal throttle events of the package since boot.";
         MachineChecks "machine_checks" Count Volatile "Machine check exceptions since boot (MCE line of /proc/interrupts).";
+
+        BondMode "bond_mode" None Stable "Mode of a bond, as the kernel names it.";
+        LacpRate "lacp_rate" None Stable "How often LACP frames are asked of the partner: slow or fast.";
+        XmitHashPolicy "xmit_hash_policy" None Stable "What of a frame decides on which member of the bond it leaves.";
+        LinkPolling "link_polling" Nanoseconds Stable "How often a bond looks whether its members have a link (miimon).";
+        Members "members" None Stable "Interfaces that are bundled.";
+        Bond "bond" None Stable "Bond that the interface belongs to.";
+        Aggregator "aggregator" Count Stable "LACP aggregator: of a bond the active one, of a member its own.";
+        AggregatorPorts "aggregator_ports" Count Stable "Ports in the active aggregator.";
+        LinkMonitor "link_monitor" None Stable "Link of a member as the bond sees it: up, down, going down, going back.";
+        LinkFailures "link_failures" Count Volatile "Times that a member lost its link.";
+        PartnerMac "partner_mac" None Stable "LACP system address of the partner.";
+        PartnerKey "partner_key" Count Stable "LACP key of the partner.";
+        PartnerState "partner_state" Count Stable "LACP state bits of the partner's port.";
+
+        Listened "listened" Seconds Volatile "How long an interface was listened on.";
+        ChassisId "chassis_id" None Stable "LLDP chassis of the neighbour; several when several were heard.";
+        PortId "port_id" None Stable "LLDP port of the neighbour.";
+        SystemName "system_name" None Stable "LLDP system name of the neighbour.";
+
+        InterfaceKind "interface_kind" None Stable "Sort of interface: device, bond, bridge, vlan, tun, veth, ...";
+        Master "master" None Stable "Bridge or bond that the interface is a port of.";
+        Parent "parent" None Stable "Interface that this one is stacked on.";
+        VlanId "vlan_id" Count Stable "VLAN of a VLAN interface, or tag of a guest's interface.";
+        VlanFiltering "vlan_filtering" None Stable "Whether a bridge is VLAN-aware.";
+        Vlans "vlans" None Stable "VLANs that a bridge lets through a port, with `pvid` and `untagged` as it treats them.";
+        Addresses "addresses" None Stable "IP addresses with their prefix lengths.";
+        Ipv4Forwarding "ipv4_forwarding" None Stable "Whether IPv4 packets that come in here are routed on.";
+        Ipv6Forwarding "ipv6_forwarding" None Stable "Whether IPv6 packets that come in here are routed on.";
+        Bridge "bridge" None Stable "Bridge that a guest's interface is attached to.";
+        Trunks "trunks" None Stable "Tagged VLANs that a guest's interface is configured to carry.";
+        FirewallEnabled "firewall_enabled" None Stable "Whether the firewall of the cluster is switched on.";
+        FirewallHost "firewall_host" None Stable "Whether the firewall of this node is switched on; on unless it says otherwise.";
+        PolicyIn "policy_in" None Stable "What becomes of packets that no firewall rule takes; DROP unless it says otherwise.";
+        FirewallService "firewall_service" None Stable "Firewall services of which a process runs.";
 
         PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
     }

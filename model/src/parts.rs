@@ -145,7 +145,9 @@ impl Parts {
             | Kind::Clock
             | Kind::Thermal
             | Kind::Throttle
-            | Kind::MachineCheck => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
+            | Kind::MachineCheck
+            | Kind::Bond
+            | Kind::BondMember => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
         };
         if known.contains(&part) {
             return Ok(());

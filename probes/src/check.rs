@@ -11,10 +11,12 @@ use assay_model::verdict::Reason;
 
 mod block;
 mod bom;
+mod bond;
 mod clock;
 mod cpu;
 mod dimm;
 mod edac;
+mod findings;
 mod machine_check;
 mod memory;
 mod nic;
@@ -161,6 +163,30 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "os",
         describe: "The kernel did not mark itself as tainted by a machine check.",
         check: os::not_tainted_by_hardware,
+    },
+    CheckEntry {
+        ids: &[bond::MODE.id],
+        topic: "bond",
+        describe: "Every bond that is ordered is there, in the ordered mode, with fast LACP, the ordered hash policy and a look at its links every 100 ms.",
+        check: bond::mode,
+    },
+    CheckEntry {
+        ids: &[bond::ONE_AGGREGATOR.id],
+        topic: "bond",
+        describe: "All ports of an LACP bond have a link and are in its active aggregator.",
+        check: bond::one_aggregator,
+    },
+    CheckEntry {
+        ids: &[bond::SAME_PARTNER.id],
+        topic: "bond",
+        describe: "All ports of an LACP bond see one partner with one key.",
+        check: bond::same_partner,
+    },
+    CheckEntry {
+        ids: &[bond::PARTNER_STATE.id],
+        topic: "bond",
+        describe: "The LACP partner of every port is in sync, collects and distributes.",
+        check: bond::partner_state,
     },
 ];
 

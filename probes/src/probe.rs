@@ -7,6 +7,7 @@ use crate::host::{Host, HostError};
 
 mod block;
 mod board;
+mod bond;
 mod clock;
 mod cpu;
 mod cpu_list;
@@ -53,6 +54,7 @@ pub const PROBES: &[&dyn Probe] = &[
     &nvme::Nvme,
     &block::Block,
     &nic::Nic,
+    &bond::Bond,
     &os::Os,
     &clock::Clock,
     &thermal::Thermal,

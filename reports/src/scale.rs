@@ -46,7 +46,9 @@ impl Bytes {
             | Kind::Clock
             | Kind::Thermal
             | Kind::Throttle
-            | Kind::MachineCheck => Bytes::Decimal,
+            | Kind::MachineCheck
+            | Kind::Bond
+            | Kind::BondMember => Bytes::Decimal,
         }
     }
 }

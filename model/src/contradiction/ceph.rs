@@ -125,7 +125,9 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Clock
         | Kind::Thermal
         | Kind::Throttle
-        | Kind::MachineCheck => return None,
+        | Kind::MachineCheck
+        | Kind::Bond
+        | Kind::BondMember => return None,
     };
     let mut wrong = Vec::new();
     if ceph.device_class != class {

@@ -74,7 +74,9 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Clock
         | Kind::Thermal
         | Kind::Throttle
-        | Kind::MachineCheck => return None,
+        | Kind::MachineCheck
+        | Kind::Bond
+        | Kind::BondMember => return None,
     };
     Some((format!("{} {pieces} x{width}", line.name), pieces.saturating_mul(width)))
 }

@@ -30,13 +30,14 @@ const DEGREES: &[Attr] = &[
     Attr::Ranks,
     Attr::Namespaces,
     Attr::Slots,
+    Attr::AggregatorPorts,
 ];
 
 /// Flags that are better set.
-const GOOD_WHEN_SET: &[Attr] = &[Attr::Carrier, Attr::Populated, Attr::Synchronised];
+const GOOD_WHEN_SET: &[Attr] = &[Attr::Carrier, Attr::Populated, Attr::Synchronised, Attr::FirewallEnabled, Attr::FirewallHost];
 
 /// Words that are right in one way only.
-const GOOD_WORDS: &[(Attr, &str)] = &[(Attr::State, "live"), (Attr::OperState, "up"), (Attr::Duplex, "full")];
+const GOOD_WORDS: &[(Attr, &str)] = &[(Attr::State, "live"), (Attr::OperState, "up"), (Attr::Duplex, "full"), (Attr::LinkMonitor, "up")];
 
 /// Counters of which one more is a fault, or the trace of one.
 const ERRORS: &[Attr] = &[
@@ -52,6 +53,7 @@ const ERRORS: &[Attr] = &[
     Attr::PackageThrottles,
     Attr::MachineChecks,
     Attr::ThreadsOffline,
+    Attr::LinkFailures,
 ];
 
 const FIRMWARE: &[Attr] = &[Attr::Firmware, Attr::FirmwareDate, Attr::Microcode, Attr::Kernel, Attr::KernelBuild];

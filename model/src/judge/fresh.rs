@@ -124,6 +124,15 @@ fn has_identity(component: &Component) -> bool {
         Kind::Board | Kind::Cpu | Kind::MemoryArray | Kind::Dimm | Kind::Pci | Kind::Nvme | Kind::Nic | Kind::Gpu => true,
         // Loop devices and volumes come and go; a drive has a serial number.
         Kind::Block => component.value(Attr::Serial).is_some(),
-        Kind::NumaNode | Kind::Memory | Kind::Edac | Kind::Os | Kind::Clock | Kind::Thermal | Kind::Throttle | Kind::MachineCheck => false,
+        Kind::NumaNode
+        | Kind::Memory
+        | Kind::Edac
+        | Kind::Os
+        | Kind::Clock
+        | Kind::Thermal
+        | Kind::Throttle
+        | Kind::MachineCheck
+        | Kind::Bond
+        | Kind::BondMember => false,
     }
 }

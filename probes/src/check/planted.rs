@@ -94,6 +94,7 @@ impl Node {
             .with(component(Kind::Memory, "node", &[(Attr::Total, (2260 * GIB).into())]))
             .with(component(Kind::MachineCheck, "node", &[(Attr::MachineChecks, 0_u64.into())]))
             .with_pci()
+            .with_bond()
             .with(component(Kind::Nvme, "0000:41:00.0", &[(Attr::State, "live".into())]))
             .with(component(Kind::Block, "nvme0n1", &[(Attr::ReadOnly, false.into()), (Attr::Removable, false.into())]))
             .with(component(Kind::Block, "sr0", &[(Attr::ReadOnly, true.into()), (Attr::Removable, true.into())]))
@@ -119,6 +120,36 @@ impl Node {
             .with(component(Kind::Clock, "node", &[(Attr::Synchronised, true.into()), (Attr::ClockError, 25_000_000.0.into())]))
             .with(component(Kind::Thermal, "k10temp Tctl", &[(Attr::Temperature, 61.5.into())]))
             .with(component(Kind::Thermal, "nvme Composite", &[(Attr::Temperature, 44.0.into()), (Attr::TemperatureCritical, 84.8.into())]))
+    }
+
+    fn with_bond(self) -> Self {
+        let bond = component(
+            Kind::Bond,
+            "bond0",
+            &[
+                (Attr::BondMode, "802.3ad".into()),
+                (Attr::LacpRate, "fast".into()),
+                (Attr::XmitHashPolicy, "layer3+4".into()),
+                (Attr::LinkPolling, 100_000_000_u64.into()),
+                (Attr::Aggregator, 1_u64.into()),
+                (Attr::AggregatorPorts, 2_u64.into()),
+            ],
+        );
+        let member = |port| {
+            component(
+                Kind::BondMember,
+                port,
+                &[
+                    (Attr::Bond, "bond0".into()),
+                    (Attr::LinkMonitor, "up".into()),
+                    (Attr::Aggregator, 1_u64.into()),
+                    (Attr::PartnerMac, "02:00:00:00:00:f1".into()),
+                    (Attr::PartnerKey, 17_u64.into()),
+                    (Attr::PartnerState, 0x3f_u64.into()),
+                ],
+            )
+        };
+        self.with(bond).with(member("eth0")).with(member("eth1"))
     }
 
     fn with_pci(self) -> Self {

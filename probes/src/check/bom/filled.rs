@@ -161,4 +161,6 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Thermal, &[Name, Temperature, TemperatureMax, TemperatureCritical]),
     (Kind::Throttle, &[CoreThrottles, PackageThrottles]),
     (Kind::MachineCheck, &[MachineChecks]),
+    (Kind::Bond, &[BondMode, LacpRate, XmitHashPolicy, LinkPolling, Aggregator, AggregatorPorts, PartnerMac, Members]),
+    (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
 ];
