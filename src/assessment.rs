@@ -14,6 +14,8 @@ use assay_model::site::Site;
 use assay_probes::check;
 use assay_reports::dossier::Dossier;
 use assay_reports::{html, text};
+use assay_scenarios::catalog;
+use assay_scenarios::scenario::Scenario;
 
 use crate::cli::Format;
 use crate::context::{Context, Looks, Usage, tool};
@@ -144,9 +146,10 @@ pub(crate) fn implemented(site: &Site) -> BTreeSet<String> {
 
 // A limit on a figure that a scenario of the catalogue measures is judged by the model; one on any other figure has nothing behind it yet.
 fn limited(gate: &Gate) -> impl Iterator<Item = String> + '_ {
-    let measured = |name: &str| name.starts_with("memory.triad.") || name.starts_with("storage.");
+    let families: BTreeSet<String> = catalog::catalog().iter().flat_map(Scenario::families).collect();
+    let is_measured = move |name: &str| families.iter().any(|family| name.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')));
     gate.requires
         .iter()
-        .filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| measured(&limit.metric.0)))
+        .filter(move |requirement| requirement.limit.as_ref().is_some_and(|limit| is_measured(&limit.metric.0)))
         .map(|requirement| requirement.id.to_string())
 }

@@ -116,6 +116,9 @@ pub(crate) struct Accept {
     /// Folder in which the scratch file is made and removed; the folder of the runs without it
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
+    /// Least seconds between the two looks at the node, where the gate asks what changed in between; an hour under load says most
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..=604_800))]
+    pub(crate) window: u64,
     /// Finish an acceptance: its id, or the newest one that is unfinished
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     pub(crate) resume: Option<String>,

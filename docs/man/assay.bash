@@ -188,7 +188,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__accept)
-            opts="-v -h -V --phase --scratch --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --phase --scratch --window --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +199,10 @@ _assay() {
                     return 0
                     ;;
                 --scratch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

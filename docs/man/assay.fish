@@ -52,6 +52,7 @@ complete -c assay -n "__fish_assay_needs_command" -f -a "man" -d 'Print the manu
 complete -c assay -n "__fish_assay_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c assay -n "__fish_assay_using_subcommand accept" -l phase -d 'Phase whose gate is judged, 1 to 11' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l scratch -d 'Folder in which the scratch file is made and removed; the folder of the runs without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l window -d 'Least seconds between the two looks at the node, where the gate asks what changed in between; an hour under load says most' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l resume -d 'Finish an acceptance: its id, or the newest one that is unfinished' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l root -d 'Probe the tree below DIR instead of /' -r -F

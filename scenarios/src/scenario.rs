@@ -92,6 +92,35 @@ pub struct KernelSpec {
     pub runtime_ms: u64,
 }
 
+impl Scenario {
+    /// The families of the metrics that it measures: `storage.randread_4k_qd32`.
+    pub fn families(&self) -> Vec<String> {
+        self.steps.iter().flat_map(|step| &step.work).filter_map(Work::family).collect()
+    }
+}
+
+impl Work {
+    /// The family of its metrics; none when it is not measured.
+    fn family(&self) -> Option<String> {
+        match self {
+            Work::Io(io) => match io.extent {
+                Extent::Whole => None,
+                Extent::Timed { .. } => Some(io.family()),
+            },
+            Work::Kernel(kernel) => Some(kernel.kernel.family().to_owned()),
+        }
+    }
+}
+
+impl KernelName {
+    /// The family of its metrics.
+    pub fn family(self) -> &'static str {
+        match self {
+            KernelName::Triad => "memory.triad",
+        }
+    }
+}
+
 /// The kernels that a scenario can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,11 +2,15 @@
 //! done, so that `--resume` finishes it after any death.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use assay_model::gate::Gate;
 use assay_model::inventory::Inventory;
 use assay_model::run::{Acceptance, Ended, PlannedRun, Run};
 use assay_model::site::{Site, digest};
+use assay_probes::check;
 use assay_reports::store::{Content, Store, StoreError};
 use assay_scenarios::directory::run_id;
 
@@ -33,7 +37,9 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
 
     present::say(&format!("acceptance {}: probing", acceptance.id));
     let host = context.host()?;
+    let since = context.since()?;
     let inventory = context.inventory(&host);
+    let begun = Instant::now();
     let machine = Machine::new(&host, &inventory, &context.runs);
     let scratch = options.scratch.clone().unwrap_or_else(|| context.runs.clone());
     for planned in &acceptance.runs {
@@ -48,8 +54,11 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
         }
     }
 
+    if since.is_none() {
+        wait_for_window(gate_of(&site, acceptance.phase)?, begun, Duration::from_secs(options.window));
+    }
     // The load is the window: what changed between the look before and the one after it is judged too.
-    let looks = Looks { before: Some(context.since()?.unwrap_or(inventory)), now: context.inventory(&host) };
+    let looks = Looks { before: Some(since.unwrap_or(inventory)), now: context.inventory(&host) };
     let stored = Stored::of(&store, &acceptance);
     let assessment = Assessment::of_phase(&site, acceptance.phase, &looks, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);
@@ -57,6 +66,17 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     let repeat = context.command(&format!("accept --phase {}{elsewhere}", acceptance.phase.number()));
     assessment.write_report(&report, &repeat)?;
     assessment.answer(context, Some(&report), &repeat)
+}
+
+/// Where the gate asks what changed between two looks, nothing can have changed in no time.
+fn wait_for_window(gate: &Gate, begun: Instant, window: Duration) {
+    let is_asked = |id: &&&str| gate.requires.iter().any(|requirement| requirement.id.as_str() == **id);
+    let Some(first) = check::WINDOWS.iter().flat_map(|entry| entry.ids).find(is_asked) else { return };
+    let left = window.saturating_sub(begun.elapsed());
+    if !left.is_zero() {
+        present::say(&format!("waiting {} s: {first} and others ask what changes within {} s", left.as_secs().max(1), window.as_secs()));
+        thread::sleep(left);
+    }
 }
 
 fn begin(site: &Site, options: &Accept) -> Result<Acceptance> {

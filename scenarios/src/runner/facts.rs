@@ -40,13 +40,13 @@ impl Repeats<'_> {
 
 /// The metric family of a piece of work that is measured.
 pub(super) fn family(work: &PlannedWork) -> Option<String> {
-    use crate::scenario::Extent;
+    use crate::scenario::{Extent, KernelName};
     match work {
         PlannedWork::Io(io) => match io.extent {
             Extent::Whole => None,
             Extent::Timed { .. } => Some(io.family()),
         },
-        PlannedWork::Triad { .. } => Some("memory.triad".to_owned()),
+        PlannedWork::Triad { .. } => Some(KernelName::Triad.family().to_owned()),
     }
 }
 
