@@ -15,7 +15,9 @@ use crate::sys::ClockState;
 
 mod answer;
 mod command;
+mod devlink;
 mod error;
+mod ethtool;
 mod live;
 mod reading;
 mod redact;
@@ -24,6 +26,7 @@ mod snapshot;
 
 pub(crate) use self::command::CommandOutput;
 pub use self::error::{Act, HostError};
+pub(crate) use self::ethtool::EthtoolTopic;
 pub(crate) use self::live::Refusal;
 pub(crate) use self::reading::{malformed, reading_from, reading_of, unanswered, whole};
 pub use self::redfish::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};

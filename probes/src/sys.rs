@@ -2,6 +2,8 @@
 
 use rustix::io::Errno;
 
+pub(crate) mod ethtool;
+
 /// What `adjtimex` says of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClockState {
