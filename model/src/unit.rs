@@ -33,6 +33,8 @@ pub enum Unit {
     GigatransfersPerSecond,
     /// Bits (bus widths).
     Bits,
+    /// Watts.
+    Watts,
     /// A share, 1.0 is the whole.
     Ratio,
 }
@@ -53,6 +55,7 @@ impl Unit {
             Unit::MegatransfersPerSecond => "MT/s",
             Unit::GigatransfersPerSecond => "GT/s",
             Unit::Bits => "bit",
+            Unit::Watts => "W",
             Unit::Ratio => "",
         }
     }

@@ -26,6 +26,7 @@ mod thermal;
 mod throttle;
 
 pub(crate) use self::firmware_text::is_placeholder;
+pub(crate) use self::nic::SerialNumber as ModuleSerialNumber;
 pub(crate) use self::survey::survey;
 pub use self::survey::{ProbeOptions, take_inventory};
 

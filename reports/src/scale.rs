@@ -133,6 +133,7 @@ fn text(value: f64, unit: Unit, bytes: Bytes) -> String {
         Unit::Seconds => seconds(value),
         Unit::Hertz => stepped(value, &[(1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")]),
         Unit::Celsius | Unit::MegatransfersPerSecond | Unit::GigatransfersPerSecond | Unit::Bits => plain(value, unit.symbol()),
+        Unit::Watts => stepped(value, &[(1e3, "kW"), (1.0, "W"), (1e-3, "mW"), (1e-6, "µW")]),
         Unit::Ratio => percent(value),
     }
 }

@@ -19,8 +19,18 @@ pub(crate) struct Misfit {
 }
 
 /// Attributes that are true or false.
-pub(crate) const FLAGS: &[Attr] =
-    &[Attr::Boost, Attr::Populated, Attr::Rotational, Attr::ReadOnly, Attr::Removable, Attr::Carrier, Attr::Hypervisor, Attr::Synchronised];
+pub(crate) const FLAGS: &[Attr] = &[
+    Attr::Boost,
+    Attr::Populated,
+    Attr::Rotational,
+    Attr::ReadOnly,
+    Attr::Removable,
+    Attr::Carrier,
+    Attr::Hypervisor,
+    Attr::Synchronised,
+    Attr::PauseReceive,
+    Attr::PauseTransmit,
+];
 
 /// Attributes that are lists of words.
 pub(crate) const LISTS: &[Attr] = &[Attr::Distances, Attr::Holders];
@@ -53,6 +63,7 @@ impl Form {
             | Unit::Seconds
             | Unit::Celsius
             | Unit::GigatransfersPerSecond
+            | Unit::Watts
             | Unit::Ratio => Form::Number,
             Unit::None if FLAGS.contains(&attr) => Form::Flag,
             Unit::None if LISTS.contains(&attr) => Form::List,

@@ -37,7 +37,14 @@ const DEGREES: &[Attr] = &[
 const GOOD_WHEN_SET: &[Attr] = &[Attr::Carrier, Attr::Populated, Attr::Synchronised, Attr::FirewallEnabled, Attr::FirewallHost];
 
 /// Words that are right in one way only.
-const GOOD_WORDS: &[(Attr, &str)] = &[(Attr::State, "live"), (Attr::OperState, "up"), (Attr::Duplex, "full"), (Attr::LinkMonitor, "up")];
+const GOOD_WORDS: &[(Attr, &str)] = &[
+    (Attr::State, "live"),
+    (Attr::OperState, "up"),
+    (Attr::Duplex, "full"),
+    (Attr::LinkMonitor, "up"),
+    (Attr::FecActive, "RS"),
+    (Attr::LinkLayer, "Ethernet"),
+];
 
 /// Counters of which one more is a fault, or the trace of one.
 const ERRORS: &[Attr] = &[
@@ -54,6 +61,13 @@ const ERRORS: &[Attr] = &[
     Attr::MachineChecks,
     Attr::ThreadsOffline,
     Attr::LinkFailures,
+    Attr::PcsSymbolErrors,
+    Attr::SymbolErrors,
+    Attr::CrcErrors,
+    Attr::LinkDownEvents,
+    Attr::ModuleBusStuck,
+    Attr::ModuleTooHot,
+    Attr::ModuleShorted,
 ];
 
 const FIRMWARE: &[Attr] = &[Attr::Firmware, Attr::FirmwareDate, Attr::Microcode, Attr::Kernel, Attr::KernelBuild];

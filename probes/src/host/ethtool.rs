@@ -40,8 +40,16 @@ impl EthtoolTopic {
     }
 }
 
-const RING: &[&str] =
-    &["rx_max_pending", "rx_mini_max_pending", "rx_jumbo_max_pending", "tx_max_pending", "rx_pending", "rx_mini_pending", "rx_jumbo_pending", "tx_pending"];
+const RING: &[&str] = &[
+    "rx_max_pending",
+    "rx_mini_max_pending",
+    "rx_jumbo_max_pending",
+    "tx_max_pending",
+    "rx_pending",
+    "rx_mini_pending",
+    "rx_jumbo_pending",
+    "tx_pending",
+];
 const PAUSE: &[&str] = &["autoneg", "rx_pause", "tx_pause"];
 const CHANNELS: &[&str] = &["max_rx", "max_tx", "max_other", "max_combined", "rx_count", "tx_count", "other_count", "combined_count"];
 /// `enum ethtool_fec_config_bits`.
@@ -198,8 +206,10 @@ mod tests {
 
     #[test]
     fn answers_come_back_from_a_snapshot() {
-        let host = Host::from_snapshot("ethtool:eth0/stats:\n|rx_packets: 7\n|rx_bits_phy: 9\nethtool:eth0/module bytes:\n|EQg=\nethtool:eth0/fec error: EIO")
-            .expect("a fixture");
+        let host = Host::from_snapshot(
+            "ethtool:eth0/stats:\n|rx_packets: 7\n|rx_bits_phy: 9\nethtool:eth0/module bytes:\n|EQg=\nethtool:eth0/fec error: EIO",
+        )
+        .expect("a fixture");
         assert_eq!(host.ethtool("eth0", EthtoolTopic::Statistics).as_deref(), Ok("rx_packets: 7\nrx_bits_phy: 9"));
         assert_eq!(host.ethtool_module("eth0").as_deref(), Ok([0x11, 8].as_slice()));
         assert!(host.ethtool("eth0", EthtoolTopic::Fec).is_err_and(|error| !error.is_absent()));

@@ -94,6 +94,13 @@ impl Substitutes {
         if path == ENTRY_POINT {
             return Some(bytes);
         }
+        if let Some(place) = secrets::module_serial(path, &bytes) {
+            let before = bytes.clone();
+            let pseudonym = self.whole(&String::from_utf8_lossy(&bytes[place.at.clone()]));
+            table::overwrite(&mut bytes[place.at.clone()], &pseudonym);
+            place.settle(&before, &mut bytes);
+            return Some(bytes);
+        }
         let serial = secrets::scsi_serial(path, &bytes)?;
         let pseudonym = self.whole(&String::from_utf8_lossy(&bytes[serial.clone()]));
         table::overwrite(&mut bytes[serial], &pseudonym);
@@ -102,7 +109,11 @@ impl Substitutes {
 
     // A path, or a name in one. A host may be called `node0` as well as a folder of the kernel: names of hosts count where people give names.
     fn name(&self, path: &str, name: &str) -> String {
-        self.secrets.replaced(name, &self.pseudonyms, path.starts_with("/sys/class/net/") || path == "/sys/class/net")
+        self.secrets.replaced(
+            name,
+            &self.pseudonyms,
+            ["/sys/class/net/", "ethtool:"].iter().any(|place| path.starts_with(place)) || path == "/sys/class/net",
+        )
     }
 
     /// The pseudonym of a text that is an identity as a whole.

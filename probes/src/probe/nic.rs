@@ -1,11 +1,23 @@
-//! Network interfaces with a device behind them, from `/sys/class/net`. Bonds, bridges and other interfaces of software are left out.
+//! Ports of network cards: interfaces with a device behind them from `/sys/class/net`, what their driver says over ethtool and devlink, and ports of VPI cards that have
+//! no interface because they speak InfiniBand. Bonds, bridges and other interfaces of software are left out, and so are shares of a card: virtual functions
+//! and representors.
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::component::{Component, Reading};
+use assay_model::component::{Component, Reading, Value};
 
+use self::rdma::RdmaPort;
+use self::said::Said;
 use super::{Probe, pci};
 use crate::described::Described;
-use crate::host::{Host, HostError, whole};
+use crate::host::{EthtoolTopic, Host, HostError, unanswered, whole};
+
+mod counters;
+mod firmware;
+mod module;
+mod rdma;
+mod said;
+
+pub(crate) use self::module::SerialNumber;
 
 /// The probe of network interfaces.
 pub(super) struct Nic;
@@ -13,6 +25,17 @@ pub(super) struct Nic;
 const NET: &str = "/sys/class/net";
 /// `speed` is in Mbit/s.
 const MEGABIT: u64 = 1_000_000;
+/// `PORT_*` of `linux/ethtool.h`.
+const MEDIA: &[(&str, &str)] = &[
+    ("0", "twisted pair"),
+    ("1", "AUI"),
+    ("2", "MII"),
+    ("3", "fibre"),
+    ("4", "BNC"),
+    ("5", "direct attach cable"),
+    ("239", "none"),
+    ("255", "other"),
+];
 
 impl Probe for Nic {
     fn name(&self) -> &'static str {
@@ -20,7 +43,7 @@ impl Probe for Nic {
     }
 
     fn describe(&self) -> &'static str {
-        "Network interfaces with a device behind them: link, driver, error counters, from /sys/class/net."
+        "Ports of network cards: link, FEC, firmware, module and counters, from /sys/class/net, ethtool, devlink and /sys/class/infiniband."
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -29,17 +52,36 @@ impl Probe for Nic {
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
         let Some(names) = host.list_or_none(NET)? else { return Err(HostError::SourceMissing(NET.into())) };
+        let rdma = rdma::ports(host);
         let mut found = Vec::new();
+        let mut seen = Vec::new();
         for name in &names {
-            if host.exists(&format!("{NET}/{name}/device"))? {
-                found.push(interface(host, name)?);
+            let folder = format!("{NET}/{name}");
+            if host.exists(&format!("{folder}/device"))? && !is_share(host, &folder)? {
+                // Cards with several ports on one function number their interfaces; most have one and say 0.
+                let number = host.reading_u64(&format!("{folder}/dev_port")).value().and_then(Value::as_u64).unwrap_or(0);
+                let place = pci::behind(host, &folder)?.map(|address| (address, number));
+                found.push(interface(host, name, place.as_ref(), &rdma)?);
+                seen.extend(place);
             }
         }
+        let alone = rdma.iter().flatten().filter(|port| !seen.iter().any(|place| port.is_of(place)));
+        found.extend(alone.filter_map(|port| port.component(host)));
         Ok(found)
     }
 }
 
-fn interface(host: &Host, name: &str) -> Result<Component, HostError> {
+/// A virtual function, or an interface that stands for one in the switch of its card.
+fn is_share(host: &Host, folder: &str) -> Result<bool, HostError> {
+    if host.exists(&format!("{folder}/device/physfn"))? {
+        return Ok(true);
+    }
+    // Drivers without such a name refuse it with EOPNOTSUPP.
+    let name = host.read(&format!("{folder}/phys_port_name")).unwrap_or_default();
+    Ok(name.trim().starts_with("pf") && (name.contains("vf") || name.contains("sf")))
+}
+
+fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Result<Vec<RdmaPort>, HostError>) -> Result<Component, HostError> {
     let folder = format!("{NET}/{name}");
     // net-sysfs fails carrier, speed and duplex with EINVAL while the interface is down: that is "no link", not an error.
     let described = Described::new(host, Kind::Nic, name, folder.as_str())
@@ -49,6 +91,7 @@ fn interface(host: &Host, name: &str) -> Result<Component, HostError> {
         .text(Attr::OperState, "operstate")
         .unless_invalid(Attr::Carrier, "carrier", carrier)
         .count(Attr::CarrierChanges, "carrier_changes")
+        .count(Attr::InterfaceIndex, "ifindex")
         .unless_invalid(Attr::Speed, "speed", speed)
         .unless_invalid(Attr::Duplex, "duplex", |text| Ok(if text == "unknown" { Reading::Absent } else { text.into() }))
         .count(Attr::Mtu, "mtu")
@@ -56,11 +99,92 @@ fn interface(host: &Host, name: &str) -> Result<Component, HostError> {
         .count(Attr::TransmitErrors, "statistics/tx_errors")
         .count(Attr::ReceiveDropped, "statistics/rx_dropped")
         .count(Attr::TransmitDropped, "statistics/tx_dropped");
-    let described = match pci::behind(host, &folder)? {
+    let said = |topic| Said::new(Host::ethtool_name(name, topic), host.ethtool(name, topic));
+    let described = settings(described, &said(EthtoolTopic::Ring), &said(EthtoolTopic::Pause), &said(EthtoolTopic::Fec));
+    let described = queues(described, &said(EthtoolTopic::Channels), &said(EthtoolTopic::Link));
+    let described = counters::counters(described, &said(EthtoolTopic::Statistics));
+    let described = plugged(host, described, name);
+
+    let port = rdma.as_ref().ok().into_iter().flatten().find(|port| place.is_some_and(|place| port.is_of(place)));
+    let described = match (rdma, place) {
+        (Err(error), Some(_)) => described.put(Attr::LinkLayer, rdma::DEVICES, unanswered(error)),
+        (Ok(_) | Err(_), _) => link_layer(host, described, &folder, port)?,
+    };
+    let described = firmware::firmware(host, described, name, place.map(|(address, _)| address.as_str()), port);
+    let described = match place {
         Some(_) => pci::identity(host, described, &format!("{folder}/device")),
         None => described,
     };
-    Ok(described.done())
+    Ok(with_slot_bandwidth(described.done()))
+}
+
+fn settings<'a>(described: Described<'a>, ring: &Said, pause: &Said, fec: &Said) -> Described<'a> {
+    let words = |name: &str| fec.reading(name, |modes| Ok(modes.into()));
+    described
+        .put(Attr::RingReceive, ring.source("rx_pending"), ring.count("rx_pending"))
+        .put(Attr::RingTransmit, ring.source("tx_pending"), ring.count("tx_pending"))
+        .put(Attr::RingReceiveMax, ring.source("rx_max_pending"), ring.count("rx_max_pending"))
+        .put(Attr::RingTransmitMax, ring.source("tx_max_pending"), ring.count("tx_max_pending"))
+        .put(Attr::PauseReceive, pause.source("rx_pause"), pause.flag("rx_pause"))
+        .put(Attr::PauseTransmit, pause.source("tx_pause"), pause.flag("tx_pause"))
+        .put(Attr::FecActive, fec.source("active_fec"), words("active_fec"))
+        .put(Attr::FecConfigured, fec.source("fec"), words("fec"))
+}
+
+fn queues<'a>(described: Described<'a>, channels: &Said, link: &Said) -> Described<'a> {
+    let medium = link.reading("port", |port| {
+        let known = MEDIA.iter().find(|(number, _)| *number == port);
+        known.map(|(_, medium)| (*medium).into()).ok_or_else(|| "not a kind of port".into())
+    });
+    // Either combined queues or queues for each direction; the larger number is what traffic is spread over.
+    let counts = ["combined_count", "rx_count"].map(|name| channels.count(name));
+    let most = counts.iter().max_by_key(|count| count.value().and_then(Value::as_u64)).cloned().unwrap_or(Reading::Absent);
+    described.put(Attr::Queues, channels.source("combined_count"), most).put(Attr::Medium, link.source("port"), medium)
+}
+
+fn plugged<'a>(host: &Host, described: Described<'a>, name: &str) -> Described<'a> {
+    let source = Host::ethtool_module_name(name);
+    let unread = |described: Described<'a>, reading: Reading| {
+        [Attr::ModuleVendor, Attr::ModulePart, Attr::ModuleSerial, Attr::ModuleTemperature]
+            .into_iter()
+            .fold(described, |described, attr| described.put(attr, source.as_str(), reading.clone()))
+    };
+    match host.ethtool_module(name).map(|bytes| module::facts(&bytes)) {
+        Ok(Ok(facts)) => facts.into_iter().fold(described, |described, (attr, reading)| described.put(attr, source.as_str(), reading)),
+        Ok(Err(why)) => unread(described, Reading::Unreadable(why)),
+        Err(error) => unread(described, unanswered(&error)),
+    }
+}
+
+/// What the RDMA device says; without one, what the kind of interface is by itself.
+fn link_layer<'a>(host: &Host, described: Described<'a>, folder: &str, port: Option<&RdmaPort>) -> Result<Described<'a>, HostError> {
+    if let Some(port) = port {
+        let path = port.link_layer();
+        let reading = host.reading(&path);
+        return Ok(described.put(Attr::LinkLayer, path, reading));
+    }
+    if host.exists(&format!("{folder}/phy80211"))? {
+        return Ok(described.put(Attr::LinkLayer, format!("{folder}/phy80211"), "802.11"));
+    }
+    // ARPHRD_ETHER and ARPHRD_INFINIBAND of linux/if_arp.h.
+    Ok(described.understood(Attr::LinkLayer, "type", |kind| match whole(kind)? {
+        1 => Ok("Ethernet".into()),
+        32 => Ok("InfiniBand".into()),
+        other => Ok(format!("type {other}").into()),
+    }))
+}
+
+/// What the link of the card carries in one direction before packets: lanes, rate and line code.
+fn with_slot_bandwidth(port: Component) -> Component {
+    let speed = port.value(Attr::LinkSpeed).and_then(Value::as_f64).filter(|speed| (2.0..=128.0).contains(speed));
+    let width =
+        port.value(Attr::LinkWidth).and_then(Value::as_u64).filter(|width| (1..=32).contains(width)).and_then(|width| u32::try_from(width).ok());
+    let (Some(speed), Some(width)) = (speed, width) else { return port };
+    let code = if speed < 8.0 { 8.0 / 10.0 } else { 128.0 / 130.0 };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 32 lanes of 128 GT/s, and positive")]
+    let bits = (speed * 1e9 * code * f64::from(width)) as u64;
+    let source = format!("{} x {}", port.source(Attr::LinkSpeed), port.source(Attr::LinkWidth));
+    port.with(Attr::SlotBandwidth, source, bits)
 }
 
 fn carrier(text: &str) -> Result<Reading, String> {
@@ -148,6 +272,157 @@ mod tests {
             /sys/class/net/eth0/device/device: 0x0001",
         );
         assert_eq!(all[0].reading(Attr::PciId), &Reading::Absent);
+    }
+
+    const CARD: &str = "
+        /sys/class/net/enp97s0f0np0/type: 1
+        /sys/class/net/enp97s0f0np0/dev_port: 0
+        /sys/class/net/enp97s0f0np0/phys_port_name: p0
+        /sys/class/net/enp97s0f0np0/statistics/rx_packets: 5
+        /sys/class/net/enp97s0f0np0/device link: ../../../0000:61:00.0
+        /sys/class/net/enp97s0f0np0/device/subsystem link: ../../../../bus/pci
+        /sys/class/net/enp97s0f0np0/device/current_link_speed: 16.0 GT/s PCIe
+        /sys/class/net/enp97s0f0np0/device/current_link_width: 16
+        /sys/class/infiniband/mlx5_0/device link: ../../../0000:61:00.0
+        /sys/class/infiniband/mlx5_0/device/subsystem link: ../../../../bus/pci
+        /sys/class/infiniband/mlx5_0/ports/1/link_layer: Ethernet
+        /sys/class/infiniband/mlx5_0/fw_ver: 20.43.2566
+        /sys/class/infiniband/mlx5_0/board_id: MT_0000000223
+        ethtool:enp97s0f0np0/driver:
+        |driver: mlx5_core
+        |fw_version: 20.43.2566 (MT_0000000223)
+        ethtool:enp97s0f0np0/fec:
+        |active_fec: RS
+        |fec: Auto
+        ethtool:enp97s0f0np0/ring:
+        |rx_max_pending: 8192
+        |tx_max_pending: 8192
+        |rx_pending: 1024
+        |tx_pending: 512
+        ethtool:enp97s0f0np0/pause:
+        |autoneg: 0
+        |rx_pause: 1
+        |tx_pause: 0
+        ethtool:enp97s0f0np0/channels:
+        |combined_count: 63
+        |rx_count: 0
+        ethtool:enp97s0f0np0/link: port: 3
+        ethtool:enp97s0f0np0/stats:
+        |rx_packets: 6
+        |rx_packets_phy: 7
+        |rx_bits_phy: 900000000000
+        |rx_corrected_bits_phy: 41
+        |rx_pcs_symbol_err_phy: 0
+        |rx_out_of_buffer: 2
+        |module_high_temp: x
+        devlink:pci/0000:61:00.0/info:
+        |driver: mlx5_core
+        |fixed fw.psid: MT_0000000223
+        |running fw.version: 20.43.2566
+        |running fw: 20.43.2566
+        |stored fw.version: 20.44.1036
+        |stored fw: 20.44.1036";
+
+    #[test]
+    fn a_card_says_what_its_driver_its_firmware_and_its_slot_say() {
+        let all = found(CARD);
+        assert_eq!(all.len(), 1, "the RDMA device is the same port");
+        for (attr, reading) in [
+            (Attr::LinkLayer, "Ethernet".into()),
+            (Attr::FecActive, "RS".into()),
+            (Attr::FecConfigured, "Auto".into()),
+            (Attr::Firmware, "20.43.2566".into()),
+            (Attr::FirmwareStored, "20.44.1036".into()),
+            (Attr::Psid, "MT_0000000223".into()),
+            (Attr::RingReceive, 1024_u64.into()),
+            (Attr::RingTransmitMax, 8192_u64.into()),
+            (Attr::PauseReceive, true.into()),
+            (Attr::PauseTransmit, false.into()),
+            (Attr::Queues, 63_u64.into()),
+            (Attr::Medium, "fibre".into()),
+            (Attr::SlotBandwidth, 252_061_538_461_u64.into()),
+            (Attr::ReceivedPackets, 7_u64.into()),
+            (Attr::ReceivedBits, 900_000_000_000_u64.into()),
+            (Attr::CorrectedBits, 41_u64.into()),
+            (Attr::OutOfBuffer, 2_u64.into()),
+            (Attr::SymbolErrors, Reading::Absent),
+            (Attr::ModuleVendor, Reading::Absent),
+        ] {
+            assert_eq!(all[0].reading(attr), &reading, "{attr}");
+        }
+        assert!(matches!(all[0].reading(Attr::ModuleTooHot), Reading::Unreadable(_)));
+        assert_eq!(all[0].source(Attr::CorrectedBits), "ethtool:enp97s0f0np0/stats rx_corrected_bits_phy");
+    }
+
+    #[test]
+    fn without_devlink_the_firmware_is_what_the_rdma_device_or_the_driver_says() {
+        let without = |from: &str, marker: &str| from.split(marker).next().expect("a beginning").to_owned();
+        let undevlinked = without(CARD, "devlink:");
+        let port = &found(&undevlinked)[0];
+        assert_eq!((port.reading(Attr::Firmware), port.reading(Attr::FirmwareStored)), (&"20.43.2566".into(), &Reading::Absent));
+        assert_eq!(port.source(Attr::Psid), "/sys/class/infiniband/mlx5_0/board_id");
+        let plain = &found(&undevlinked.replace("/sys/class/infiniband/mlx5_0", "/sys/class/other/mlx5_0"))[0];
+        assert_eq!((plain.reading(Attr::Firmware), plain.reading(Attr::Psid)), (&"20.43.2566".into(), &"MT_0000000223".into()));
+        assert_eq!(plain.reading(Attr::LinkLayer), &"Ethernet".into(), "an interface of type 1 is one of Ethernet");
+        let refused = &found(&format!("{undevlinked}devlink:pci/0000:61:00.0/info error: EPERM"))[0];
+        assert!(matches!(refused.reading(Attr::FirmwareStored), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn topics_that_the_driver_refuses_are_unreadable_and_those_that_it_lacks_are_absent() {
+        let port = &found(
+            "/sys/class/net/eth0/device link: ../x\n/sys/class/net/eth0/statistics/rx_packets: 5\n/sys/class/net/eth0/statistics/rx_missed_errors: 1\nethtool:eth0/fec error: EIO\nethtool:eth0/module error: EIO\nethtool:eth0/ring: nonsense",
+        )[0];
+        for attr in [Attr::FecActive, Attr::ModulePart, Attr::ModuleTemperature, Attr::RingReceive] {
+            assert!(matches!(port.reading(attr), Reading::Unreadable(_)), "{attr}");
+        }
+        for attr in [Attr::PauseReceive, Attr::Firmware, Attr::FirmwareStored, Attr::Psid, Attr::CrcErrors, Attr::Medium, Attr::Queues] {
+            assert_eq!(port.reading(attr), &Reading::Absent, "{attr}");
+        }
+        assert_eq!(port.reading(Attr::ReceivedPackets), &5_u64.into(), "the kernel's counter stands in");
+        assert_eq!(port.reading(Attr::OutOfBuffer), &1_u64.into());
+        let refused = &found("/sys/class/net/eth0/device link: ../x\n/sys/class/net/eth0/statistics/rx_packets: 5\nethtool:eth0/stats error: EIO")[0];
+        assert!(matches!(refused.reading(Attr::ReceivedPackets), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn a_vpi_port_that_speaks_infiniband_is_seen_with_and_without_an_interface() {
+        let speaks = |layer: &str| CARD.replace("link_layer: Ethernet", &format!("link_layer: {layer}"));
+        assert_eq!(found(&speaks("InfiniBand"))[0].reading(Attr::LinkLayer), &"InfiniBand".into());
+        let bare = |text: &str| found(&format!("/sys/class/net/lo/type: 772\n{}", text.replace("/sys/class/net/", "/sys/class/gone/")));
+        let alone = bare(&speaks("InfiniBand"));
+        assert_eq!((alone.len(), alone[0].locator.as_str()), (1, "mlx5_0"));
+        assert_eq!(alone[0].reading(Attr::LinkLayer), &"InfiniBand".into());
+        assert_eq!(bare(&speaks("Ethernet")), Vec::new());
+        assert_eq!(bare(&speaks("Unspecified")), Vec::new());
+        assert_eq!(found("/sys/class/net/ib0/device link: ../x\n/sys/class/net/ib0/type: 32")[0].reading(Attr::LinkLayer), &"InfiniBand".into());
+    }
+
+    #[test]
+    fn an_rdma_side_that_cannot_be_read_leaves_the_link_layer_open() {
+        let port =
+            &found(&format!("{}/sys/class/infiniband error: EACCES", CARD.replace("/sys/class/infiniband/mlx5_0", "/sys/class/other/mlx5_0") + "\n"))
+                [0];
+        assert!(matches!(port.reading(Attr::LinkLayer), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn shares_of_a_card_and_interfaces_of_software_are_no_ports_and_wifi_is_no_ethernet() {
+        let all = found(
+            "
+            /sys/class/net/vf0/device/physfn link: ../0000:61:00.0
+            /sys/class/net/eth0_0/device link: ../../../0000:61:00.0
+            /sys/class/net/eth0_0/phys_port_name: pf0vf3
+            /sys/class/net/veth0/type: 1
+            /sys/class/net/wlan0/device link: ../../../0000:03:00.0
+            /sys/class/net/wlan0/phy80211 link: ../../ieee80211/phy0
+            /sys/class/net/wlan0/type: 1
+            /sys/class/net/eth1/device link: ../x
+            /sys/class/net/eth1/phys_port_name error: EOPNOTSUPP",
+        );
+        let names: Vec<&str> = all.iter().map(|port| port.locator.as_str()).collect();
+        assert_eq!(names, ["eth1", "wlan0"]);
+        assert_eq!(all[1].reading(Attr::LinkLayer), &"802.11".into());
     }
 
     #[test]

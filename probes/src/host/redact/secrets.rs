@@ -8,7 +8,7 @@ use super::pseudonym::Pseudonyms;
 use super::table;
 use crate::host::answer::Answer;
 use crate::host::snapshot::Snapshot;
-use crate::probe::is_placeholder;
+use crate::probe::{ModuleSerialNumber, is_placeholder};
 use crate::smbios::TABLE;
 
 /// Files whose whole text is an identity, by their last step.
@@ -41,7 +41,7 @@ const IDENTITIES: &[&str] = &[
 ];
 
 /// Files whose text may look like an address and is a version.
-const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release"];
+const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release", "fw_ver", "driver", "info"];
 /// Texts in which a word that is also the name of the host is not meant as one: a host may be called `debian`.
 const NO_HOST_NAMES: &[&str] = &["os-release", "cpuinfo"];
 const HOST_NAMES: &[&str] = &["hostname"];
@@ -124,12 +124,18 @@ impl Found {
                 if HOST_NAMES.contains(&last(path)) {
                     self.host(text.trim());
                 }
+                for serial in labelled_serials(path, text) {
+                    self.word(serial);
+                }
                 self.looks(path, text);
             }
             Answer::Bytes(bytes) if path == TABLE => table::identities(bytes).iter().for_each(|identity| self.word(identity)),
             Answer::Bytes(bytes) => {
                 if let Some(serial) = scsi_serial(path, bytes) {
                     self.word(&String::from_utf8_lossy(&bytes[serial]));
+                }
+                if let Some(place) = module_serial(path, bytes) {
+                    self.word(&String::from_utf8_lossy(&bytes[place.at]));
                 }
             }
             Answer::List(names) => names.iter().for_each(|name| self.looks(path, name)),
@@ -201,6 +207,17 @@ pub(super) fn says_nothing(text: &str) -> bool {
 /// Where the serial number stands in VPD page 0x80 of a SCSI disk.
 pub(super) fn scsi_serial(path: &str, bytes: &[u8]) -> Option<Range<usize>> {
     (last(path) == "vpd_pg80" && bytes.len() > 4).then_some(4..bytes.len())
+}
+
+/// Where the serial number of a network module stands in its EEPROM.
+pub(super) fn module_serial(path: &str, bytes: &[u8]) -> Option<ModuleSerialNumber> {
+    if path.starts_with("ethtool:") && last(path) == "module" { ModuleSerialNumber::of(bytes) } else { None }
+}
+
+/// The serial numbers of a device in what devlink says of it: `board.serial_number: MT2245X00001`.
+fn labelled_serials<'a>(path: &str, text: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = if path.starts_with("devlink:") { text.lines() } else { "".lines() };
+    lines.filter_map(|line| line.split_once(':').filter(|(name, _)| name.ends_with("serial_number")).map(|(_, serial)| serial.trim()))
 }
 
 fn last(path: &str) -> &str {

@@ -34,7 +34,20 @@ const IDENTITIES: &[&str] = &[
     "S45GNX0R01",
     "HPE-KEY-1234",
     "1a2b3c4d-01",
+    "MT2241FT01234",
+    "MT2245X00001",
 ];
+
+/// The first page of a QSFP module.
+fn plugged() -> Vec<u8> {
+    let mut bytes = vec![0; 256];
+    (bytes[0], bytes[128]) = (0x11, 0x11);
+    bytes[148..164].copy_from_slice(b"Mellanox        ");
+    bytes[168..184].copy_from_slice(b"MMA1T00-VS      ");
+    bytes[196..212].copy_from_slice(b"MT2241FT01234   ");
+    bytes[191] = bytes[128..191].iter().fold(0, |sum, byte| sum.wrapping_add(*byte));
+    bytes
+}
 
 fn table() -> Vec<u8> {
     let uuid = [0x44, 0x45, 0x4c, 0x4c, 0x42, 0x00, 0x10, 0x35, 0x80, 0x56, 0xb2, 0xc0, 0x4f, 0x4e, 0x33, 0x33];
@@ -64,6 +77,14 @@ fn node() -> Snapshot {
         /sys/class/net/enx946dae010203/device exists
         /sys/class/net/enx946dae010203/mtu: 1500
         /sys/class/net/enx946dae010203/device/driver link: ../../94:6D:AE:01:02:03/mlx5_core
+        ethtool:enx946dae010203/driver:
+        |driver: ice
+        |fw_version: 1.2.3.4
+        ethtool:enx946dae010203/module bytes: {}
+        devlink:pci/0000:61:00.0/info:
+        |driver: mlx5_core
+        |board.serial_number: MT2245X00001
+        |running fw.version: 20.43.2566
         /sys/class/nvme/nvme0/serial: S64HNE0R500001
         /sys/class/nvme/nvme0/model: SAMSUNG MZQL2
         /sys/class/nvme/nvme0/firmware_rev: 1.2.3.4
@@ -72,6 +93,7 @@ fn node() -> Snapshot {
         /sys/block/sdb/size: 100
         /sys/block/sdb/device/vpd_pg83 bytes: {page}
         {TABLE} bytes: {}",
+        STANDARD.encode(plugged()),
         STANDARD.encode(table())
     );
     let mut snapshot = Snapshot::parse(&format!("unmentioned: absent\n{text}")).expect("a fixture");
@@ -114,7 +136,8 @@ fn no_original_survives_in_any_form() {
 #[test]
 fn the_node_is_otherwise_the_same() {
     let (before, after) = (inventory(&node()), inventory(&redacted()));
-    let identity = [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver];
+    let identity =
+        [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver, Attr::ModuleSerial];
     assert_eq!(before.components.len(), after.components.len());
     for (before, after) in before.components.iter().zip(&after.components) {
         assert_eq!(before.kind, after.kind);
