@@ -131,6 +131,7 @@ fn has_scale(unit: Unit) -> bool {
         | Unit::MegatransfersPerSecond
         | Unit::GigatransfersPerSecond
         | Unit::Bits
+        | Unit::Watts
         | Unit::Ratio => true,
     }
 }
