@@ -88,6 +88,9 @@ vocabulary! {
         MachineCheck "machine_check" None Stable "Machine check events of the node.";
         Bond "bond" None Stable "One network bond.";
         BondMember "bond_member" None Stable "One interface of a bond.";
+        Interface "interface" None Stable "One network interface of any sort, those of software included.";
+        GuestNic "guest_nic" None Stable "One network interface in the configuration of a guest.";
+        Firewall "firewall" None Stable "The node's firewall, as configured and as it runs.";
     }
 }
 

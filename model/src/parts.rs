@@ -147,7 +147,10 @@ impl Parts {
             | Kind::Throttle
             | Kind::MachineCheck
             | Kind::Bond
-            | Kind::BondMember => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
+            | Kind::BondMember
+            | Kind::Firewall
+            | Kind::GuestNic
+            | Kind::Interface => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
         };
         if known.contains(&part) {
             return Ok(());

@@ -13,7 +13,10 @@ mod cpu;
 mod cpu_list;
 mod dimm;
 mod edac;
+mod firewall;
 mod firmware_text;
+mod guest;
+mod interface;
 mod machine_check;
 mod memory;
 mod nic;
@@ -56,6 +59,9 @@ pub const PROBES: &[&dyn Probe] = &[
     &block::Block,
     &nic::Nic,
     &bond::Bond,
+    &interface::Interface,
+    &guest::GuestNic,
+    &firewall::Firewall,
     &os::Os,
     &clock::Clock,
     &thermal::Thermal,

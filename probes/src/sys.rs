@@ -3,6 +3,8 @@
 use rustix::io::Errno;
 
 pub(crate) mod ethtool;
+#[cfg(test)]
+pub(crate) mod lab;
 
 /// What `adjtimex` says of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

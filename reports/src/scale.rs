@@ -48,7 +48,10 @@ impl Bytes {
             | Kind::Throttle
             | Kind::MachineCheck
             | Kind::Bond
-            | Kind::BondMember => Bytes::Decimal,
+            | Kind::BondMember
+            | Kind::Firewall
+            | Kind::GuestNic
+            | Kind::Interface => Bytes::Decimal,
         }
     }
 }

@@ -127,7 +127,10 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Throttle
         | Kind::MachineCheck
         | Kind::Bond
-        | Kind::BondMember => return None,
+        | Kind::BondMember
+        | Kind::Firewall
+        | Kind::GuestNic
+        | Kind::Interface => return None,
     };
     let mut wrong = Vec::new();
     if ceph.device_class != class {

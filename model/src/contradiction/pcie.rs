@@ -76,7 +76,10 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Throttle
         | Kind::MachineCheck
         | Kind::Bond
-        | Kind::BondMember => return None,
+        | Kind::BondMember
+        | Kind::Firewall
+        | Kind::GuestNic
+        | Kind::Interface => return None,
     };
     Some((format!("{} {pieces} x{width}", line.name), pieces.saturating_mul(width)))
 }

@@ -133,6 +133,9 @@ fn has_identity(component: &Component) -> bool {
         | Kind::Throttle
         | Kind::MachineCheck
         | Kind::Bond
-        | Kind::BondMember => false,
+        | Kind::BondMember
+        | Kind::Firewall
+        | Kind::GuestNic
+        | Kind::Interface => false,
     }
 }

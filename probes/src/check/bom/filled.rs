@@ -209,4 +209,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::MachineCheck, &[MachineChecks]),
     (Kind::Bond, &[BondMode, LacpRate, XmitHashPolicy, LinkPolling, Aggregator, AggregatorPorts, PartnerMac, Members]),
     (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
+    (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding]),
+    (Kind::GuestNic, &[Bridge, VlanId, Trunks]),
+    (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService]),
 ];
