@@ -91,6 +91,19 @@ vocabulary! {
         Interface "interface" None Stable "One network interface of any sort, those of software included.";
         GuestNic "guest_nic" None Stable "One network interface in the configuration of a guest.";
         Firewall "firewall" None Stable "The node's firewall, as configured and as it runs.";
+        Bmc "bmc" None Stable "One management controller (Redfish Manager).";
+        BmcHost "bmc_host" None Stable "One computer system as the management controller knows it.";
+        BmcPort "bmc_port" None Stable "One network interface of the management controller.";
+        BmcCpu "bmc_cpu" None Stable "One processor as the management controller knows it.";
+        BmcDimm "bmc_dimm" None Stable "One memory slot as the management controller knows it.";
+        BmcFirmware "bmc_firmware" None Stable "One firmware that the management controller keeps.";
+        BmcSensor "bmc_sensor" None Stable "One sensor of the management controller.";
+        BmcLog "bmc_log" None Stable "One event log of the management controller.";
+        BmcLogEntry "bmc_log_entry" None Stable "One entry of such a log that is not plainly harmless.";
+        Psu "psu" None Stable "One power supply, fitted or not.";
+        Fan "fan" None Stable "One fan.";
+        Redundancy "redundancy" None Stable "One group of power supplies or fans that stand in for each other.";
+        BiosSetting "bios_setting" None Stable "One setting of the system firmware.";
     }
 }
 
@@ -289,6 +302,36 @@ vocabulary! {
         FirewallHost "firewall_host" None Stable "Whether the firewall of this node is switched on; on unless it says otherwise.";
         PolicyIn "policy_in" None Stable "What becomes of packets that no firewall rule takes; DROP unless it says otherwise.";
         FirewallService "firewall_service" None Stable "Firewall services of which a process runs.";
+        Health "health" None Stable "Health that the management controller reports: OK, Warning or Critical.";
+        HealthRollup "health_rollup" None Stable "The worst health of the component and of all below it.";
+        PowerState "power_state" None Stable "Power state that the management controller reports: On, Off, ...";
+        Processors "processors" Count Stable "Number of processors that the management controller counts.";
+        PortMode "port_mode" None Stable "Dedicated, Shared, Failover, ...: how the management controller shares the port with the host, in its maker's words.";
+        PortEnabled "port_enabled" None Stable "Whether the port is switched on.";
+        SensorReading "sensor_reading" None Volatile "What the sensor reads, in its own unit.";
+        SensorUnit "sensor_unit" None Stable "Unit of the sensor: Cel, V, W, RPM, %, ...";
+        SensorType "sensor_type" None Stable "What the sensor measures: Temperature, Voltage, ...";
+        UpperFatal "upper_fatal" None Stable "Reading above which the hardware is damaged, in the unit of the sensor.";
+        UpperCritical "upper_critical" None Stable "Upper critical limit, in the unit of the sensor.";
+        UpperCaution "upper_caution" None Stable "Upper limit of what is normal, in the unit of the sensor.";
+        LowerCaution "lower_caution" None Stable "Lower limit of what is normal, in the unit of the sensor.";
+        LowerCritical "lower_critical" None Stable "Lower critical limit, in the unit of the sensor.";
+        LowerFatal "lower_fatal" None Stable "Reading below which the hardware is damaged, in the unit of the sensor.";
+        PowerCapacity "power_capacity" Watts Stable "Power that the power supply can give.";
+        PowerOutput "power_output" Watts Volatile "Power that the power supply gives.";
+        RedundancyMode "redundancy_mode" None Stable "How the members of the group stand in for each other: N+m, Sharing, Failover, ...";
+        RedundancyNeeded "redundancy_needed" Count Stable "Members without which the group does not do its work.";
+        RedundancyMembers "redundancy_members" Count Stable "Members of the group.";
+        LogEntries "log_entries" Count Volatile "Entries of the log.";
+        LogCapacity "log_capacity" Count Stable "Entries that the log can hold.";
+        LogFull "log_full" None Stable "What a full log does: WrapsWhenFull throws away old entries, NeverOverWrites new ones.";
+        Severity "severity" None Stable "Severity of the log entry: OK, Warning or Critical.";
+        Created "created" None Stable "When the log entry was made, by the clock of the management controller.";
+        Message "message" None Stable "What the log entry says.";
+        Resolved "resolved" None Stable "Whether the management controller takes the cause of the entry as gone.";
+        Setting "setting" None Stable "Value of the setting that is in force.";
+        SettingPending "setting_pending" None Stable "Value that the setting will have after the next boot; absent when none is waiting.";
+        ClockDeviation "clock_deviation" Nanoseconds Volatile "How far the clock of the management controller is from that of the node, magnitude.";
 
         PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
     }

@@ -150,7 +150,20 @@ impl Parts {
             | Kind::BondMember
             | Kind::Firewall
             | Kind::GuestNic
-            | Kind::Interface => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
+            | Kind::Interface
+            | Kind::Bmc
+            | Kind::BmcHost
+            | Kind::BmcPort
+            | Kind::BmcCpu
+            | Kind::BmcDimm
+            | Kind::BmcFirmware
+            | Kind::BmcSensor
+            | Kind::BmcLog
+            | Kind::BmcLogEntry
+            | Kind::Psu
+            | Kind::Fan
+            | Kind::Redundancy
+            | Kind::BiosSetting => return Err(format!("the parts catalogue has no {kind}; expected no `part` on this line")),
         };
         if known.contains(&part) {
             return Ok(());

@@ -6,6 +6,7 @@ use assay_model::component::Component;
 use crate::host::{Host, HostError};
 
 mod block;
+mod bmc;
 mod board;
 mod bond;
 mod clock;
@@ -44,6 +45,10 @@ pub trait Probe: Sync {
     /// Everything that it sees. `Err` only when it could not look; an attribute that could not be read is a reading, and a source that this
     /// host does not have is [`HostError::SourceMissing`].
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError>;
+    /// How many times longer than another probe it may take.
+    fn slowness(&self) -> u32 {
+        1
+    }
 }
 
 /// Every probe, in the order of reports.
@@ -67,6 +72,11 @@ pub const PROBES: &[&dyn Probe] = &[
     &thermal::Thermal,
     &throttle::Throttle,
     &machine_check::MachineCheck,
+    &bmc::Bmc,
+    &bmc::Inventory,
+    &bmc::Sensors,
+    &bmc::Log,
+    &bmc::Bios,
 ];
 
 /// Those whose components count faults.

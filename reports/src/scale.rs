@@ -36,6 +36,9 @@ impl Bytes {
     /// The scale in which the field speaks of components of `kind`.
     pub fn of(kind: Kind) -> Self {
         match kind {
+            Kind::BmcHost | Kind::BmcCpu | Kind::BmcDimm => Bytes::Binary,
+            Kind::Bmc | Kind::BmcPort | Kind::BmcFirmware | Kind::BmcSensor | Kind::BmcLog | Kind::BmcLogEntry => Bytes::Decimal,
+            Kind::Psu | Kind::Fan | Kind::Redundancy | Kind::BiosSetting => Bytes::Decimal,
             Kind::Cpu | Kind::NumaNode | Kind::MemoryArray | Kind::Dimm | Kind::Memory | Kind::Edac | Kind::Gpu => Bytes::Binary,
             Kind::Board
             | Kind::Pci

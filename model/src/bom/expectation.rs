@@ -30,6 +30,8 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::Synchronised,
     Attr::PauseReceive,
     Attr::PauseTransmit,
+    Attr::PortEnabled,
+    Attr::Resolved,
 ];
 
 /// Attributes that are lists of words.

@@ -130,7 +130,20 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::BondMember
         | Kind::Firewall
         | Kind::GuestNic
-        | Kind::Interface => return None,
+        | Kind::Interface
+        | Kind::Bmc
+        | Kind::BmcHost
+        | Kind::BmcPort
+        | Kind::BmcCpu
+        | Kind::BmcDimm
+        | Kind::BmcFirmware
+        | Kind::BmcSensor
+        | Kind::BmcLog
+        | Kind::BmcLogEntry
+        | Kind::Psu
+        | Kind::Fan
+        | Kind::Redundancy
+        | Kind::BiosSetting => return None,
     };
     let mut wrong = Vec::new();
     if ceph.device_class != class {

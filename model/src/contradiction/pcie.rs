@@ -79,7 +79,20 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::BondMember
         | Kind::Firewall
         | Kind::GuestNic
-        | Kind::Interface => return None,
+        | Kind::Interface
+        | Kind::Bmc
+        | Kind::BmcHost
+        | Kind::BmcPort
+        | Kind::BmcCpu
+        | Kind::BmcDimm
+        | Kind::BmcFirmware
+        | Kind::BmcSensor
+        | Kind::BmcLog
+        | Kind::BmcLogEntry
+        | Kind::Psu
+        | Kind::Fan
+        | Kind::Redundancy
+        | Kind::BiosSetting => return None,
     };
     Some((format!("{} {pieces} x{width}", line.name), pieces.saturating_mul(width)))
 }

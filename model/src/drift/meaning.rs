@@ -31,6 +31,7 @@ const DEGREES: &[Attr] = &[
     Attr::Namespaces,
     Attr::Slots,
     Attr::AggregatorPorts,
+    Attr::RedundancyMembers,
 ];
 
 /// Flags that are better set.
@@ -44,6 +45,8 @@ const GOOD_WORDS: &[(Attr, &str)] = &[
     (Attr::LinkMonitor, "up"),
     (Attr::FecActive, "RS"),
     (Attr::LinkLayer, "Ethernet"),
+    (Attr::Health, "OK"),
+    (Attr::HealthRollup, "OK"),
 ];
 
 /// Counters of which one more is a fault, or the trace of one.

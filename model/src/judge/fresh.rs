@@ -124,6 +124,17 @@ fn has_identity(component: &Component) -> bool {
         Kind::Board | Kind::Cpu | Kind::MemoryArray | Kind::Dimm | Kind::Pci | Kind::Nvme | Kind::Nic | Kind::Gpu => true,
         // Loop devices and volumes come and go; a drive has a serial number.
         Kind::Block => component.value(Attr::Serial).is_some(),
+        // What the management controller says; it may be out of reach in one of the two looks.
+        Kind::Bmc
+        | Kind::BmcHost
+        | Kind::BmcPort
+        | Kind::BmcCpu
+        | Kind::BmcDimm
+        | Kind::BmcFirmware
+        | Kind::BmcSensor
+        | Kind::BmcLog
+        | Kind::BmcLogEntry => false,
+        Kind::Psu | Kind::Fan | Kind::Redundancy | Kind::BiosSetting => false,
         Kind::NumaNode
         | Kind::Memory
         | Kind::Edac

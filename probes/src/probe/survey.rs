@@ -88,7 +88,7 @@ impl Begun {
     }
 
     fn end(self, deadline: Duration) -> (ProbeOutcome, Vec<Component>) {
-        let left = deadline.saturating_sub(self.at.elapsed());
+        let left = deadline.saturating_mul(self.probe.slowness()).saturating_sub(self.at.elapsed());
         let (ended, elapsed, components) = match self.found.as_ref().map(|found| found.recv_timeout(left)) {
             Ok(Ok((Ok(components), elapsed))) => (ProbeEnded::Completed, elapsed, components),
             Ok(Ok((Err(HostError::SourceMissing(source)), elapsed))) => (ProbeEnded::SourceMissing(source), elapsed, Vec::new()),

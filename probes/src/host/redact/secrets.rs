@@ -40,6 +40,12 @@ const IDENTITIES: &[&str] = &[
     "domainname",
 ];
 
+/// Properties of a management controller's resources whose whole text is an identity, in lower case; and every one with `serial` in its name.
+const PROPERTIES: &[&str] = &["assettag", "sku", "servicetag", "chassisservicetag", "nodeid", "expressservicecode", "userlabel"];
+/// Those that name a host.
+const HOST_PROPERTIES: &[&str] = &["hostname", "fqdn", "domainname", "dnshostname"];
+const REDFISH: &str = "redfish:";
+
 /// Files whose text may look like an address and is a version.
 const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release", "fw_ver", "driver", "info"];
 /// Texts in which a word that is also the name of the host is not meant as one: a host may be called `debian`.
@@ -127,6 +133,9 @@ impl Found {
                 for serial in labelled_serials(path, text) {
                     self.word(serial);
                 }
+                if let Some(resource) = path.strip_prefix(REDFISH).and_then(|_| serde_json::from_str(text).ok()) {
+                    self.properties("", &resource);
+                }
                 self.looks(path, text);
             }
             Answer::Bytes(bytes) if path == TABLE => table::identities(bytes).iter().for_each(|identity| self.word(identity)),
@@ -151,8 +160,32 @@ impl Found {
         for found in [patterns::uuids(text), patterns::ipv6(text), patterns::disks(text)] {
             found.into_iter().for_each(|word| self.word(word));
         }
-        if !VERSIONS.contains(&last(path)) {
+        // Of a management controller's resources each property is looked at by itself.
+        if !VERSIONS.contains(&last(path)) && !path.starts_with(REDFISH) {
             self.ipv4.extend(patterns::ipv4(text).into_iter().map(str::to_owned));
+        }
+    }
+
+    /// Identities among the properties of a resource.
+    fn properties(&mut self, name: &str, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(properties) => properties.iter().for_each(|(name, value)| self.properties(name, value)),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| self.properties(name, item)),
+            serde_json::Value::String(text) => {
+                let name = name.to_ascii_lowercase();
+                if PROPERTIES.contains(&name.as_str()) || name.contains("serial") {
+                    self.word(text);
+                    // As it is written in JSON, where that is not the same.
+                    self.word(serde_json::Value::from(text.trim()).to_string().trim_matches('"'));
+                }
+                if HOST_PROPERTIES.contains(&name.as_str()) {
+                    self.host(text);
+                }
+                if !name.contains("version") {
+                    self.ipv4.extend(patterns::ipv4(text).into_iter().map(str::to_owned));
+                }
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use assay_model::attr::{Attr, Kind};
+use assay_model::component::Reading;
 use assay_model::inventory::Inventory;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,12 @@ const IDENTITIES: &[&str] = &[
     "1a2b3c4d-01",
     "MT2241FT01234",
     "MT2245X00001",
+    "PSU-SERIAL-9",
+    "8X3K9Z2",
+    "bmc-rack7",
+    "lab.example.net",
+    "10.6.0.211",
+    "WZP23400AK4",
 ];
 
 /// The first page of a QSFP module.
@@ -92,6 +99,10 @@ fn node() -> Snapshot {
         /sys/block/sda/device/vpd_pg80 bytes: {page}
         /sys/block/sdb/size: 100
         /sys/block/sdb/device/vpd_pg83 bytes: {page}
+        redfish:/redfish/v1/: {{\"Systems\": {{\"@odata.id\": \"/redfish/v1/Systems\"}}, \"Managers\": {{\"@odata.id\": \"/redfish/v1/Managers\"}}}}
+        redfish:/redfish/v1/Systems: {{\"Members\": [{{\"@odata.id\": \"/redfish/v1/Systems/WZP23400AK4\"}}]}}
+        redfish:/redfish/v1/Systems/WZP23400AK4: {{\"SerialNumber\": \"WZP23400AK4\", \"SKU\": \"8X3K9Z2\", \"BiosVersion\": \"2.19.1.3\", \"Oem\": {{\"X\": {{\"PsuSerial\": [\"PSU-SERIAL-9\"]}}}}}}
+        redfish:/redfish/v1/Managers: {{\"Members\": [{{\"Id\": \"1\", \"HostName\": \"bmc-rack7\", \"FQDN\": \"bmc-rack7.lab.example.net\", \"IPv4\": \"10.6.0.211\"}}]}}
         {TABLE} bytes: {}",
         STANDARD.encode(plugged()),
         STANDARD.encode(table())
@@ -149,6 +160,9 @@ fn the_node_is_otherwise_the_same() {
     assert_eq!(modules.len(), 2);
     assert_eq!(modules[0].reading(Attr::PartNumber), &"M321RYGA0BB0-CQKZJ".into());
     assert_ne!(modules[0].reading(Attr::Serial), modules[1].reading(Attr::Serial));
+    let system = after.iter(Kind::BmcHost).next().expect("a system");
+    assert_eq!(system.reading(Attr::Firmware), &"2.19.1.3".into(), "a version is no address");
+    assert_ne!(system.reading(Attr::Serial), &Reading::Absent);
     assert_eq!(after.iter(Kind::Nvme).next().expect("a drive").reading(Attr::Firmware), &"1.2.3.4".into());
 }
 
