@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+pub(crate) mod edit;
+
 /// The table as the kernel exports it.
 pub(crate) const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
 /// The entry point, which gives the version.

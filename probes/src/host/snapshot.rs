@@ -11,6 +11,7 @@ use super::answer::{Answer, Ask};
 
 mod escape;
 mod parse;
+pub(crate) mod patch;
 mod write;
 
 #[cfg(test)]
