@@ -11,6 +11,7 @@ mod manual;
 mod plan;
 mod report;
 mod run;
+mod selftest;
 mod snapshot;
 mod verify;
 
@@ -35,6 +36,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::Run(options) => run::run(&context, options),
         Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),
+        Command::Selftest(options) => selftest::selftest(&context, options),
         Command::Snapshot(options) => snapshot::snapshot(&context, options),
         Command::Compare(options) => compare::compare(&context, options),
         Command::History { metric } => history::history(&context, metric.as_deref()),

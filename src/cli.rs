@@ -90,6 +90,8 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Plant every fault of the corpus in reference nodes and print how often the checks are wrong; offline, and nothing of this machine is read
+    Selftest(Selftest),
     /// Record everything that the probes read, as one plain-text file
     Snapshot(Snapshot),
     /// Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node
@@ -155,6 +157,16 @@ pub(crate) enum Bom {
     Draft,
     /// Show each physical ceiling with its formula and inputs
     Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Selftest {
+    /// Only the cases whose id has this in it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) case: Option<String>,
+    /// Write a reference node as a snapshot and do nothing else, so that it can be looked at with every other command
+    #[arg(long, value_names = ["NODE", "FILE"], num_args = 2, conflicts_with = "case")]
+    pub(crate) write_node: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]

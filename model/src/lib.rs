@@ -23,6 +23,7 @@ pub mod phase;
 mod place;
 pub mod run;
 pub mod schema;
+pub mod selftest;
 pub mod site;
 pub mod source;
 mod spelling;

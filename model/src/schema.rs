@@ -11,6 +11,7 @@ use crate::inventory::Inventory;
 use crate::outcome::{BomLint, CeilingList, Listing, Outcome};
 use crate::parts::PartsFile;
 use crate::run::Run;
+use crate::selftest::Confusion;
 use crate::site::SiteFile;
 use crate::site::declared::Declared;
 use crate::waiver::WaiversFile;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("list", of::<Listing>()),
         ("bom-lint", of::<BomLint>()),
         ("drift", of::<Drift>()),
+        ("selftest", of::<Confusion>()),
     ]
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use self::answer::{Answer, Ask};
 use self::live::Live;
 use self::redact::Redactor;
-use self::snapshot::Snapshot;
+pub(crate) use self::snapshot::{Snapshot, patch};
 use crate::sys::ClockState;
 
 mod answer;
@@ -94,6 +94,11 @@ impl Host {
     /// The running kernel, with every answer written down for [`Host::recorded`]. Each question is asked once.
     pub fn recording(root: &Path) -> Self {
         Self::of(Source::Recording { live: Live::new(root), answers: Mutex::default() })
+    }
+
+    /// A node as written down already.
+    pub(crate) fn of_snapshot(snapshot: Snapshot) -> Self {
+        Self::of(Source::Snapshot(snapshot))
     }
 
     fn of(source: Source) -> Self {

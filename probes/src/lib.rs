@@ -8,6 +8,8 @@ mod environment;
 pub mod fuzzing;
 mod host;
 mod probe;
+mod reference;
+pub mod selftest;
 mod smbios;
 mod sys;
 
@@ -16,3 +18,4 @@ pub use environment::environment;
 pub use host::{Act, Host, HostError, RecordingOptions};
 pub use host::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};
 pub use probe::{PROBES, Probe, ProbeOptions, take_inventory};
+pub use reference::{BrokenReference, Node, nodes};

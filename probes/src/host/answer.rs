@@ -14,7 +14,7 @@ pub(super) fn is_call(name: &str) -> bool {
 
 /// What is asked of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ask {
+pub(crate) enum Ask {
     /// Its text.
     Content,
     /// Its bytes.
@@ -31,7 +31,7 @@ pub(super) enum Ask {
 
 /// What a node answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A text without its closing line end.
     Text(String),
     Bytes(Vec<u8>),
@@ -47,7 +47,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// The text, or what it is instead.
-    pub(super) fn into_text(self) -> Result<String, &'static str> {
+    pub(crate) fn into_text(self) -> Result<String, &'static str> {
         match self {
             Answer::Text(text) => Ok(text),
             Answer::Bytes(bytes) => Ok(super::closed(&String::from_utf8_lossy(&bytes))),

@@ -18,28 +18,28 @@ mod write;
 mod tests;
 
 /// Answers by path and by what was asked of it; `None` is an answer to whatever is asked.
-pub(super) type Answers = BTreeMap<String, BTreeMap<Option<Ask>, Answer>>;
+pub(crate) type Answers = BTreeMap<String, BTreeMap<Option<Ask>, Answer>>;
 
 /// A node that was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Snapshot {
-    pub(super) header: Header,
-    pub(super) answers: Answers,
+pub(crate) struct Snapshot {
+    pub(crate) header: Header,
+    pub(crate) answers: Answers,
 }
 
 /// What stands above the answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Header {
-    pub(super) tool: String,
-    pub(super) time: String,
-    pub(super) host: String,
-    pub(super) redacted: bool,
-    pub(super) unmentioned: Unmentioned,
+pub(crate) struct Header {
+    pub(crate) tool: String,
+    pub(crate) time: String,
+    pub(crate) host: String,
+    pub(crate) redacted: bool,
+    pub(crate) unmentioned: Unmentioned,
 }
 
 /// What it means that a path is not mentioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Unmentioned {
+pub(crate) enum Unmentioned {
     /// Nobody asked: nothing is known. So in every recording.
     #[default]
     NotRecorded,
@@ -48,6 +48,11 @@ pub(super) enum Unmentioned {
 }
 
 impl Snapshot {
+    /// A node of which nothing is known to be there.
+    pub(crate) fn of_a_fixture() -> Self {
+        Self { header: Header { unmentioned: Unmentioned::Absent, ..Header::default() }, answers: Answers::new() }
+    }
+
     /// A recording. A path that gave the same "no" to whatever was asked says so once.
     pub(super) fn new(options: &RecordingOptions, host: &str, recorded: BTreeMap<(String, Ask), Answer>) -> Self {
         let mut answers = Answers::new();

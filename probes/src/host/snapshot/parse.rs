@@ -13,7 +13,7 @@ use super::{Answers, Header, Snapshot, Unmentioned};
 
 impl Snapshot {
     /// Reads a snapshot: a recording with header and `end`, or a fixture (see `docs/snapshot-format.md`).
-    pub(in crate::host) fn parse(text: &str) -> Result<Self, HostError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, HostError> {
         let mut parser = Parser::default();
         for (index, line) in text.split('\n').enumerate() {
             parser.take(line).map_err(|reason| HostError::Snapshot { line: index + 1, reason })?;

@@ -1,0 +1,202 @@
+//! Reference nodes: what healthy machines of several kinds answer, as snapshots (`probes/fixtures/<node>/*.snap`) with the site that each was ordered for.
+//! A node may be another one with changes (`node.toml`). All of it is embedded.
+
+use std::collections::BTreeMap;
+
+use assay_model::site::{self, Site, SiteFiles};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use crate::host::patch::{Look, Patch};
+use crate::host::{Host, Snapshot};
+
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}
+
+pub(crate) use self::embedded::CORPUS;
+
+/// What is wrong with the files of the reference nodes or of the corpus.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {reason}")]
+pub struct BrokenReference {
+    /// The file, below `probes`.
+    pub file: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+pub(crate) fn broken(file: impl Into<String>, reason: impl ToString) -> BrokenReference {
+    BrokenReference { file: file.into(), reason: reason.to_string() }
+}
+
+/// When the reference nodes were looked at.
+const NOW: Timestamp = Timestamp::constant(1_763_900_000, 0);
+/// How long before that the earlier look was.
+const WINDOW: SignedDuration = SignedDuration::from_secs(3600);
+
+/// `node.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    /// What it is, in words.
+    title: String,
+    /// The site that it was ordered for.
+    site: SiteName,
+    /// The node that it is like, but for the patches.
+    of: Option<String>,
+    #[serde(default)]
+    patch: Vec<Patch>,
+}
+
+/// The sites of reference nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SiteName {
+    /// Nothing is ordered.
+    Generic,
+    /// The reference site with its contradictions resolved.
+    Reference,
+    /// The same with one socket and twelve modules.
+    OneSocket,
+}
+
+/// A reference node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The name of its folder.
+    pub name: String,
+    /// What it is, in words.
+    pub title: String,
+    /// The site that it was ordered for.
+    pub site: Site,
+    /// What it answers now.
+    pub(crate) now: Snapshot,
+    /// What it answered an hour before.
+    pub(crate) before: Snapshot,
+}
+
+impl Node {
+    /// The node as a host.
+    pub fn host(&self) -> Host {
+        Host::of_snapshot(self.now.clone())
+    }
+
+    /// The node as a snapshot file, so that it can be looked at.
+    pub fn text(&self) -> String {
+        self.now.to_string()
+    }
+}
+
+/// Every reference node, by name.
+pub fn nodes() -> Result<BTreeMap<String, Node>, BrokenReference> {
+    let names: std::collections::BTreeSet<&str> =
+        embedded::FIXTURES.iter().filter_map(|(file, _)| file.split_once('/')).map(|(node, _)| node).collect();
+    let mut nodes = BTreeMap::new();
+    for name in names.iter().filter(|name| !matches!(**name, "sites" | "make")) {
+        let node = node(name, 0)?;
+        nodes.insert(node.name.clone(), node);
+    }
+    Ok(nodes)
+}
+
+fn node(name: &str, depth: usize) -> Result<Node, BrokenReference> {
+    let folder = format!("{name}/");
+    let of_node = |ending: &'static str| {
+        let in_folder = embedded::FIXTURES.iter().filter_map(|(file, text)| Some((*file, file.strip_prefix(folder.as_str())?, *text)));
+        in_folder
+            .filter(move |(_, name, _)| name.ends_with(ending))
+            .map(|(file, name, text)| (format!("fixtures/{file}"), name, text))
+            .collect::<Vec<_>>()
+    };
+    let (file, _, text) = of_node("node.toml").pop().ok_or_else(|| broken(format!("fixtures/{name}"), "a node without a node.toml"))?;
+    let head: NodeFile = toml::from_str(text).map_err(|error| broken(&file, error))?;
+    let (mut now, mut before) = match &head.of {
+        Some(_) if depth > 4 => return Err(broken(&file, "nodes that are of each other")),
+        Some(of) => {
+            let of = node(of, depth + 1)?;
+            (of.now, of.before)
+        }
+        None => (Snapshot::of_a_fixture(), Snapshot::of_a_fixture()),
+    };
+    for (file, section, text) in of_node(".snap") {
+        let answers = Snapshot::parse(text).map_err(|error| broken(&file, error))?.answers;
+        let is_earlier = section.ends_with(".before.snap");
+        for (path, asked) in answers {
+            // An earlier look differs in some counters only.
+            let is_twice = !is_earlier && head.of.is_none() && now.answers.contains_key(&path);
+            if is_twice {
+                return Err(broken(&file, format!("{path} is answered by another section too")));
+            }
+            if !is_earlier {
+                now.answers.insert(path.clone(), asked.clone());
+            }
+            if is_earlier || !before_has(&before, &path, &of_node(".before.snap")) {
+                before.answers.insert(path, asked);
+            }
+        }
+    }
+    for patch in &head.patch {
+        change(&mut now, &mut before, patch).map_err(|why| broken(&file, why))?;
+    }
+    let host = now.answers.get("/proc/sys/kernel/hostname").and_then(|asked| asked.values().next()).cloned();
+    let host = host.and_then(|answer| answer.into_text().ok()).unwrap_or_else(|| name.to_owned());
+    for (snapshot, time) in [(&mut now, NOW), (&mut before, NOW - WINDOW)] {
+        snapshot.header.tool = "assay selftest".into();
+        snapshot.header.host.clone_from(&host);
+        snapshot.header.time = time.to_string();
+    }
+    Ok(Node { name: name.to_owned(), title: head.title, site: site(head.site)?, now, before })
+}
+
+// Sections come in the order of their names, and `nic.before.snap` comes before `nic.snap`.
+fn before_has(before: &Snapshot, path: &str, earlier: &[(String, &str, &str)]) -> bool {
+    !earlier.is_empty() && before.answers.contains_key(path)
+}
+
+/// Makes a change in the look that it is meant for.
+pub(crate) fn change(now: &mut Snapshot, before: &mut Snapshot, patch: &Patch) -> Result<(), String> {
+    match patch.look {
+        Look::Now => now.patch(patch),
+        Look::Before => before.patch(patch),
+        Look::Both => now.patch(patch).and_then(|()| before.patch(patch)),
+    }
+}
+
+fn site(name: SiteName) -> Result<Site, BrokenReference> {
+    let file = "fixtures/sites";
+    let (origin, files) = match name {
+        SiteName::Generic => ("generic", embedded::GENERIC),
+        SiteName::Reference | SiteName::OneSocket => ("reference", embedded::ORDER),
+    };
+    let mut files: BTreeMap<String, String> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    if name != SiteName::Generic {
+        let contradictions = files.get("contradictions.toml").cloned().unwrap_or_default();
+        files.insert("contradictions.toml".into(), resolved(&contradictions, name)?);
+    }
+    let owned = |embedded: &[(&str, &str)]| embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>();
+    site::assemble(SiteFiles { origin: origin.into(), files }, &owned(embedded::GATES), &owned(embedded::PARTS)).map_err(|error| broken(file, error))
+}
+
+/// The contradictions with the resolutions of the reference site.
+fn resolved(contradictions: &str, name: SiteName) -> Result<String, BrokenReference> {
+    let file = "sites/pve1/contradictions.toml";
+    let text = embedded::FIXTURES.iter().find(|(file, _)| *file == "sites/reference.toml").map_or("", |(_, text)| *text);
+    let mut chosen: BTreeMap<String, String> = toml::from_str(text).map_err(|error| broken("fixtures/sites/reference.toml", error))?;
+    if name == SiteName::OneSocket {
+        chosen.insert("C-01".into(), "one-per-channel".into());
+        chosen.insert("C-02".into(), "one-socket".into());
+    }
+    let mut document: toml::Table = toml::from_str(contradictions).map_err(|error| broken(file, error))?;
+    let entries = document.get_mut("contradiction").and_then(toml::Value::as_array_mut).ok_or_else(|| broken(file, "no contradiction in it"))?;
+    for entry in entries.iter_mut().filter_map(toml::Value::as_table_mut) {
+        let id = entry.get("id").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        if let Some(resolution) = chosen.remove(&id) {
+            entry.insert("resolution".into(), resolution.into());
+        }
+    }
+    if let Some(id) = chosen.keys().next() {
+        return Err(broken("fixtures/sites/reference.toml", format!("{id} is no contradiction of the order")));
+    }
+    toml::to_string(&document).map_err(|error| broken(file, error))
+}

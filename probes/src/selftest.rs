@@ -1,0 +1,238 @@
+//! `assay selftest`: how often the checks are wrong. Every planted fault of `probes/corpus` is planted in a reference node, every healthy variation too, and
+//! every check is asked; what it should have said stands in the corpus. Nothing here reads the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use assay_model::check::{Check, CheckId};
+use assay_model::gate::Severity;
+use assay_model::selftest::{Answer, Bounds, Confusion, FalseAlarm, Outcome, Planted, Row};
+use assay_model::site::Site;
+use assay_model::verdict::Rank;
+use jiff::Timestamp;
+
+use crate::check;
+use crate::host::{Host, Snapshot};
+use crate::probe::{ProbeOptions, take_inventory};
+use crate::reference::{self, BrokenReference, Node, broken, change};
+
+mod bounds;
+mod corpus;
+
+#[cfg(test)]
+mod tests;
+
+use self::corpus::{Case, Expected};
+
+/// The phases whose checks are tested: those that look at the node and put no load on it.
+const PHASES: &[u8] = &[1, 2, 5];
+/// Nothing that is asked of a snapshot takes long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What every check said of one case: by id and subject, the rank and why.
+type Said = BTreeMap<(String, String), (Rank, String)>;
+
+/// Everything that was asked and answered.
+pub struct Answered {
+    cases: Vec<(Case, Said)>,
+    /// What every check says of the nodes as they are.
+    healthy: BTreeMap<String, Said>,
+    nodes: BTreeMap<String, Node>,
+}
+
+/// Asks every check about every case that `is_wanted` by its id.
+pub fn answer(is_wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Answered, BrokenReference> {
+    let nodes = reference::nodes()?;
+    let mut cases = corpus::cases(&nodes)?;
+    cases.retain(|case| is_wanted(&case.id));
+    let healthy: BTreeMap<String, Said> =
+        in_parallel(&nodes.values().collect::<Vec<_>>(), |node| Ok((node.name.clone(), ask(&node.now, &node.before, &node.site))))?
+            .into_iter()
+            .collect();
+    let said = in_parallel(&cases, |case| {
+        let node = nodes.get(&case.node).ok_or_else(|| broken(&case.file, format!("{}: there is no node `{}`", case.id, case.node)))?;
+        let (mut now, mut before) = (node.now.clone(), node.before.clone());
+        for patch in &case.patch {
+            change(&mut now, &mut before, patch).map_err(|why| broken(&case.file, format!("{}: {why}", case.id)))?;
+        }
+        Ok(ask(&now, &before, &node.site))
+    })?;
+    Ok(Answered { cases: cases.into_iter().zip(said).collect(), healthy, nodes })
+}
+
+fn ask(now: &Snapshot, before: &Snapshot, site: &Site) -> Said {
+    let look =
+        |snapshot: &Snapshot| take_inventory(&Host::of_snapshot(snapshot.clone()), &ProbeOptions { deadline: DEADLINE, now: Timestamp::UNIX_EPOCH });
+    let (now, before) = (look(now), look(before));
+    let checks = check::inventory(&now, site).into_iter().chain(check::window(Some(&before), &now, site));
+    let mut said = Said::new();
+    for Check { id, subject, verdict, .. } in checks {
+        let answer = (verdict.rank(), verdict.reason());
+        // Of two answers to one question the worse counts.
+        let kept = said.entry((id.to_string(), subject)).or_insert_with(|| answer.clone());
+        if answer.0 > kept.0 {
+            *kept = answer;
+        }
+    }
+    said
+}
+
+fn in_parallel<T: Sync, R: Send>(work: &[T], act: impl Fn(&T) -> Result<R, BrokenReference> + Sync) -> Result<Vec<R>, BrokenReference> {
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    let act = &act;
+    let mut done: Vec<(usize, Result<R, BrokenReference>)> = thread::scope(|scope| {
+        let worker = || {
+            let mut own = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = work.get(at) else { return own };
+                own.push((at, act(item)));
+            }
+        };
+        let begun: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        begun.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    if done.len() != work.len() {
+        return Err(broken("selftest", "a thread of the selftest panicked"));
+    }
+    let (right, wrong): (Vec<_>, Vec<_>) = done.into_iter().map(|(_, result)| result).partition(Result::is_ok);
+    // Whoever writes a corpus wants to see all that is wrong with it.
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+    if wrong.is_empty() { Ok(right.into_iter().filter_map(Result::ok).collect()) } else { Err(broken("selftest", wrong.join("\n"))) }
+}
+
+impl Answered {
+    /// The confusion matrix. With `without`, as if nobody had written that check: so it is shown that the corpus bites.
+    pub fn confusion(&self, without: Option<&str>) -> Confusion {
+        let is_on = |id: &str| Some(id) != without;
+        let severities = self.severities();
+        let mut rows: BTreeMap<(u8, String), Row> = BTreeMap::new();
+        let mut confusion = Confusion::default();
+        for (case, said) in &self.cases {
+            let Some(base) = self.healthy.get(&case.node) else { continue };
+            match &case.expected {
+                Expected::Fault { check, answer, subject } => {
+                    let planted = Planted {
+                        id: case.id.clone(),
+                        check: check.clone(),
+                        outcome: Outcome::Missed,
+                        seen: String::new(),
+                        expected: answer.name().into(),
+                    };
+                    let planted = judge(planted, said, base, *answer, subject.as_deref(), &is_on);
+                    let phase = severities.get(check.as_str()).map_or(0, |(phase, _)| *phase);
+                    let row = rows.entry((phase, check.clone())).or_insert_with(|| Row::of(phase, check.clone()));
+                    row.planted += 1;
+                    confusion.planted += 1;
+                    match planted.outcome {
+                        Outcome::Caught => {
+                            row.caught += 1;
+                            confusion.caught += 1;
+                        }
+                        Outcome::CaughtByAnother => {
+                            row.caught_by_another += 1;
+                            confusion.caught_by_another += 1;
+                        }
+                        Outcome::Missed => {
+                            row.missed += 1;
+                            confusion.missed += 1;
+                        }
+                    }
+                    if planted.outcome != Outcome::Caught {
+                        confusion.not_caught.push(planted);
+                    }
+                }
+                Expected::Healthy => {
+                    confusion.healthy += 1;
+                    let alarms = worse(said, base, &is_on).filter(|(id, _)| severities.contains_key(id.as_str()));
+                    let answers: Vec<Answer> = alarms.map(|(_, answer)| answer).collect();
+                    confusion.alarm(case.id.clone(), answers, &mut rows, |id| severities.get(id).map_or(0, |(phase, _)| *phase));
+                }
+            }
+        }
+        for (name, said) in &self.healthy {
+            confusion.healthy += 1;
+            let listed = said.iter().filter(|((id, _), (rank, _))| is_on(id) && *rank >= Rank::Inconclusive && self.is_asked(name, id));
+            let answers = listed
+                .map(|((id, subject), (rank, why))| Answer { check: id.clone(), subject: subject.clone(), rank: *rank, why: why.clone() })
+                .collect();
+            confusion.alarm(format!("node {name}"), answers, &mut rows, |id| severities.get(id).map_or(0, |(phase, _)| *phase));
+        }
+        confusion.rows = rows.into_values().collect();
+        confusion.detection = Bounds::from(bounds::exact(confusion.caught, confusion.planted));
+        confusion.false_alarm_rate = Bounds::from(bounds::exact(confusion.false_alarms, confusion.healthy));
+        confusion.uncovered = self.uncovered(&severities, without);
+        confusion
+    }
+
+    /// Phase and severity of every check that a gate of the phases lists and code implements, by the reference site.
+    fn severities(&self) -> BTreeMap<String, (u8, Severity)> {
+        let implemented: BTreeSet<CheckId> = check::implemented_ids();
+        let gates = self.nodes.values().flat_map(|node| &node.site.gates).filter(|gate| PHASES.contains(&gate.phase.number()));
+        let mut severities = BTreeMap::new();
+        for gate in gates {
+            for requirement in gate.requires.iter().filter(|requirement| implemented.contains(&requirement.id)) {
+                let severity = severities.entry(requirement.id.to_string()).or_insert((gate.phase.number(), requirement.severity));
+                // The stricter site decides what must be covered.
+                if requirement.severity == Severity::Gate {
+                    *severity = (gate.phase.number(), Severity::Gate);
+                }
+            }
+        }
+        severities
+    }
+
+    /// Whether a gate of the node's own site asks that check.
+    fn is_asked(&self, node: &str, id: &str) -> bool {
+        let gates = self.nodes.get(node).into_iter().flat_map(|node| &node.site.gates).filter(|gate| PHASES.contains(&gate.phase.number()));
+        gates.flat_map(|gate| &gate.requires).any(|requirement| requirement.id.as_str() == id && requirement.severity != Severity::Info)
+    }
+
+    /// Checks that open or shut a gate of phase 1 or 2 and that no planted fault is for.
+    fn uncovered(&self, severities: &BTreeMap<String, (u8, Severity)>, without: Option<&str>) -> Vec<String> {
+        let planted: BTreeSet<&str> = self.cases.iter().filter_map(|(case, _)| case.check()).collect();
+        let decides = |(id, (_, severity)): &(&String, &(u8, Severity))| *severity == Severity::Gate && Some(id.as_str()) != without;
+        severities.iter().filter(decides).filter(|(id, _)| !planted.contains(id.as_str())).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Every check that faults are planted for.
+    pub fn tested_checks(&self) -> BTreeSet<String> {
+        self.cases.iter().filter_map(|(case, _)| case.check()).map(str::to_owned).collect()
+    }
+}
+
+fn judge(planted: Planted, said: &Said, base: &Said, answer: Rank, subject: Option<&str>, is_on: &dyn Fn(&str) -> bool) -> Planted {
+    let is_meant = |(id, of): &(String, String)| *id == planted.check && is_on(id) && subject.is_none_or(|subject| of.contains(subject));
+    let was = |key: &(String, String)| base.get(key).map(|(rank, _)| *rank);
+    let right = said.iter().find(|(key, (rank, _))| is_meant(key) && *rank == answer && was(key) != Some(answer));
+    if let Some((key, (_, why))) = right {
+        return Planted { outcome: Outcome::Caught, seen: format!("{}: {why}", key.1), ..planted };
+    }
+    let others: Vec<String> =
+        worse(said, base, is_on).map(|(id, answer)| format!("{id} {} is {}: {}", answer.subject, answer.rank.name(), answer.why)).collect();
+    let own: Vec<String> = said
+        .iter()
+        .filter(|(key, _)| is_meant(key))
+        .map(|(key, (rank, why))| format!("{} {} is {} {why}", key.0, key.1, rank.name()))
+        .take(3)
+        .collect();
+    match (others.is_empty(), own.is_empty()) {
+        (false, _) => Planted { outcome: Outcome::CaughtByAnother, seen: others.into_iter().take(3).collect::<Vec<_>>().join("; "), ..planted },
+        (true, false) => Planted { outcome: Outcome::Missed, seen: own.join("; "), ..planted },
+        (true, true) => Planted { outcome: Outcome::Missed, seen: "nobody asked".into(), ..planted },
+    }
+}
+
+/// Answers that accuse where those of the healthy node do not.
+fn worse<'a>(said: &'a Said, base: &'a Said, is_on: &'a dyn Fn(&str) -> bool) -> impl Iterator<Item = (String, Answer)> + 'a {
+    let is_worse =
+        |(key, (rank, _)): &(&(String, String), &(Rank, String))| *rank >= Rank::Inconclusive && base.get(*key).is_none_or(|(was, _)| was < rank);
+    said.iter()
+        .filter(move |(key, _)| is_on(&key.0))
+        .filter(is_worse)
+        .map(|((id, subject), (rank, why))| (id.clone(), Answer { check: id.clone(), subject: subject.clone(), rank: *rank, why: why.clone() }))
+}

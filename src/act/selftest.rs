@@ -1,0 +1,89 @@
+//! `assay selftest`: the confusion matrix of the checks over the fault corpus.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use assay_model::selftest::{Bounds, Confusion, Outcome};
+use assay_probes::{nodes, selftest};
+use assay_reports::printable::Shown;
+
+use super::DONE;
+use crate::cli::{Format, Selftest};
+use crate::context::{Context, SNAPSHOT_HEAD, Usage};
+use crate::{output, present};
+
+/// Runs it, or writes a reference node.
+pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
+    if let Some([node, file]) = options.write_node.as_deref() {
+        return write_node(node, Path::new(file));
+    }
+    let is_wanted = |id: &str| options.case.as_ref().is_none_or(|part| id.contains(part.as_str()));
+    let answered = selftest::answer(&is_wanted).context("the corpus of this binary is broken")?;
+    let mut confusion = answered.confusion(None);
+    if options.case.is_some() {
+        // Of a part of the corpus nothing can be said about what is missing in it.
+        confusion.uncovered.clear();
+    }
+    match context.format {
+        Format::Json => present::print_json(&confusion)?,
+        Format::Text => present::print(&text(&confusion, context.verbose)?)?,
+    }
+    Ok(confusion.exit_code())
+}
+
+fn write_node(name: &str, file: &Path) -> Result<u8> {
+    let nodes = nodes().context("the reference nodes of this binary are broken")?;
+    let names = nodes.keys().cloned().collect::<Vec<_>>().join(", ");
+    let node = nodes.get(name).with_context(|| Usage(format!("there is no reference node `{name}`; there are {names}")))?;
+    output::write_whole(file, SNAPSHOT_HEAD, &node.text())?;
+    Ok(DONE)
+}
+
+fn text(confusion: &Confusion, is_verbose: bool) -> Result<String> {
+    let mut out = String::new();
+    writeln!(out, "{:<5} {:<34} {:>7} {:>7} {:>9} {:>7} {:>12}", "phase", "check", "planted", "caught", "by others", "missed", "false alarms")?;
+    for row in &confusion.rows {
+        let (planted, caught, others, missed, alarms) = (row.planted, row.caught, row.caught_by_another, row.missed, row.false_alarms);
+        writeln!(out, "{:<5} {:<34} {planted:>7} {caught:>7} {others:>9} {missed:>7} {alarms:>12}", row.phase, row.check)?;
+    }
+    for planted in &confusion.not_caught {
+        let how = match planted.outcome {
+            Outcome::Caught => continue,
+            Outcome::CaughtByAnother => "caught by another check",
+            Outcome::Missed => "missed",
+        };
+        writeln!(out, "\n{how}: {}\n  expected {} of {}\n  seen     {}", planted.id, planted.expected, planted.check, Shown::from(&planted.seen))?;
+    }
+    for alarm in &confusion.alarms {
+        writeln!(out, "\nfalse alarm: {}", alarm.id)?;
+        let shown = if is_verbose { alarm.answers.len() } else { 5 };
+        for answer in alarm.answers.iter().take(shown) {
+            writeln!(out, "  {} {} is {}: {}", answer.check, Shown::from(&answer.subject), answer.rank.name(), Shown::from(&answer.why))?;
+        }
+        if alarm.answers.len() > shown {
+            writeln!(out, "  and {} more; -v shows all", alarm.answers.len() - shown)?;
+        }
+    }
+    if !confusion.uncovered.is_empty() {
+        writeln!(out, "\nno fault is planted for: {}", confusion.uncovered.join(", "))?;
+    }
+    let rate = |bounds: &Bounds| format!("{:.1}-{:.1} %", bounds.low * 100.0, bounds.high * 100.0);
+    writeln!(
+        out,
+        "\nplanted      {} faults: {} caught by the right check, {} by another, {} missed; detection {} (exact binomial, 95 %)",
+        confusion.planted,
+        confusion.caught,
+        confusion.caught_by_another,
+        confusion.missed,
+        rate(&confusion.detection)
+    )?;
+    writeln!(
+        out,
+        "healthy      {} nodes and variations: {} false alarms; rate {}",
+        confusion.healthy,
+        confusion.false_alarms,
+        rate(&confusion.false_alarm_rate)
+    )?;
+    Ok(out)
+}
