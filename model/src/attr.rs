@@ -86,6 +86,7 @@ vocabulary! {
         Thermal "thermal" None Stable "One temperature sensor.";
         Throttle "throttle" None Stable "Thermal throttle counters of one processor package.";
         MachineCheck "machine_check" None Stable "Machine check events of the node.";
+        EdacDimm "edac_dimm" None Stable "One memory module, or one rank of it, as EDAC counts it.";
         Bond "bond" None Stable "One network bond.";
         BondMember "bond_member" None Stable "One interface of a bond.";
         Interface "interface" None Stable "One network interface of any sort, those of software included.";
@@ -332,6 +333,29 @@ vocabulary! {
         Setting "setting" None Stable "Value of the setting that is in force.";
         SettingPending "setting_pending" None Stable "Value that the setting will have after the next boot; absent when none is waiting.";
         ClockDeviation "clock_deviation" Nanoseconds Volatile "How far the clock of the management controller is from that of the node, magnitude.";
+
+        L3DomainThreads "l3_domain_threads" Count Stable "Hardware threads online that share one L3 cache.";
+        EnergyPreference "energy_preference" None Stable "Energy-performance preference given to the processor; `mixed` when CPUs differ.";
+        IdleStates "idle_states" None Stable "Idle states that the CPUs may enter; `mixed` when CPUs differ.";
+        IdleStatesDisabled "idle_states_disabled" None Stable "Idle states that are switched off; `none`, or `mixed` when CPUs differ.";
+        Agesa "agesa" None Stable "AMD platform initialisation code in the firmware.";
+        Socket "socket" Count Stable "Processor socket that a memory slot belongs to, counted from 0.";
+        Channel "channel" None Stable "Memory channel of a slot, as board or firmware names it.";
+        Location "location" None Stable "Place of a module or rank as EDAC counts it: chip select, slot, channel.";
+
+        PortType "port_type" None Stable "What a function is in PCIe: endpoint, root port, upstream port, downstream port, ...";
+        PayloadSize "payload_size" Bytes Stable "Largest payload that the function sends (DevCtl, MPS).";
+        PayloadSizeMax "payload_size_max" Bytes Stable "Largest payload that the function is capable of (DevCap).";
+        ReadRequestSize "read_request_size" Bytes Stable "Largest read that the function asks for (DevCtl, MRRS).";
+        PowerSaving "power_saving" None Stable "Link power saving that is enabled (LnkCtl, ASPM): off, L0s, L1, L0s L1.";
+        PhysicalSlot "physical_slot" Count Stable "Number of the slot below a port.";
+        RootPort "root_port" None Stable "PCI address of the root port that leads to the function.";
+        RootAerCorrectable "root_aer_correctable" Count Volatile "Correctable PCIe errors signalled to a root port since boot.";
+        RootAerNonfatal "root_aer_nonfatal" Count Volatile "Non-fatal PCIe errors signalled to a root port since boot.";
+        RootAerFatal "root_aer_fatal" Count Volatile "Fatal PCIe errors signalled to a root port since boot.";
+        IommuGroup "iommu_group" Count Stable "IOMMU group of the function.";
+        IommuGroupMembers "iommu_group_members" None Stable "All functions of the IOMMU group.";
+        BoardPort "board_port" None Stable "PCI address of the upstream port of the switch that the GPU is behind; absent without a switch.";
 
         PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
     }

@@ -139,6 +139,7 @@ impl Parts {
             | Kind::Dimm
             | Kind::Memory
             | Kind::Edac
+            | Kind::EdacDimm
             | Kind::Pci
             | Kind::Block
             | Kind::Os

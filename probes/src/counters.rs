@@ -21,6 +21,9 @@ const COUNTERS: &[(Kind, Attr)] = &[
     (Kind::Pci, Attr::AerCorrectable),
     (Kind::Pci, Attr::AerNonfatal),
     (Kind::Pci, Attr::AerFatal),
+    (Kind::Pci, Attr::RootAerCorrectable),
+    (Kind::Pci, Attr::RootAerNonfatal),
+    (Kind::Pci, Attr::RootAerFatal),
     (Kind::Nic, Attr::ReceiveErrors),
     (Kind::Nic, Attr::TransmitErrors),
     (Kind::Throttle, Attr::CoreThrottles),
@@ -91,7 +94,8 @@ mod tests {
     fn counters_of_a_probe_that_could_not_look_are_unreadable() {
         let found = samples("/sys/bus/pci/devices error: EACCES");
         let counters: Vec<Attr> = found.iter().map(|sample| sample.counter).collect();
-        assert_eq!(counters, [Attr::AerCorrectable, Attr::AerNonfatal, Attr::AerFatal]);
+        assert_eq!(counters[..3], [Attr::AerCorrectable, Attr::AerNonfatal, Attr::AerFatal]);
+        assert_eq!(counters[3..], [Attr::RootAerCorrectable, Attr::RootAerNonfatal, Attr::RootAerFatal]);
         assert!(found.iter().all(|sample| matches!(&sample.reading, Reading::Unreadable(why) if why.contains("Permission denied"))));
     }
 }

@@ -146,6 +146,13 @@ impl Host {
         taken(path, self.ask(Act::Read, path, Ask::Bytes, |live| Ok(Answer::Bytes(live.content(path, BYTES_MAX)?)))?.into_bytes())
     }
 
+    /// The first bytes of a binary file, at most `length`: where the rest costs a device time and nobody asks for it. It is recorded as the content of
+    /// the file, so that one file is asked for one length only.
+    pub fn head(&self, path: &str, length: usize) -> Result<Vec<u8>, HostError> {
+        let live = |live: &Live| Ok(Answer::Bytes(live.head(path, length)?));
+        taken(path, self.ask(Act::Read, path, Ask::Bytes, live)?.into_bytes())
+    }
+
     /// The content of a binary file, or none when there is no such file.
     pub fn bytes_or_none(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         none_if_absent(self.bytes(path))

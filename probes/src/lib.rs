@@ -7,6 +7,7 @@ mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
+mod pci_config;
 mod probe;
 mod reference;
 pub mod selftest;

@@ -39,7 +39,7 @@ impl Bytes {
             Kind::BmcHost | Kind::BmcCpu | Kind::BmcDimm => Bytes::Binary,
             Kind::Bmc | Kind::BmcPort | Kind::BmcFirmware | Kind::BmcSensor | Kind::BmcLog | Kind::BmcLogEntry => Bytes::Decimal,
             Kind::Psu | Kind::Fan | Kind::Redundancy | Kind::BiosSetting => Bytes::Decimal,
-            Kind::Cpu | Kind::NumaNode | Kind::MemoryArray | Kind::Dimm | Kind::Memory | Kind::Edac | Kind::Gpu => Bytes::Binary,
+            Kind::Cpu | Kind::NumaNode | Kind::MemoryArray | Kind::Dimm | Kind::Memory | Kind::Edac | Kind::EdacDimm | Kind::Gpu => Bytes::Binary,
             Kind::Board
             | Kind::Pci
             | Kind::Nvme

@@ -118,6 +118,7 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Dimm
         | Kind::Memory
         | Kind::Edac
+        | Kind::EdacDimm
         | Kind::Pci
         | Kind::Nic
         | Kind::Gpu

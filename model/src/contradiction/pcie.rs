@@ -68,6 +68,7 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Dimm
         | Kind::Memory
         | Kind::Edac
+        | Kind::EdacDimm
         | Kind::Pci
         | Kind::Block
         | Kind::Os

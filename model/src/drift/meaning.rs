@@ -63,6 +63,9 @@ const ERRORS: &[Attr] = &[
     Attr::PackageThrottles,
     Attr::MachineChecks,
     Attr::ThreadsOffline,
+    Attr::RootAerCorrectable,
+    Attr::RootAerNonfatal,
+    Attr::RootAerFatal,
     Attr::LinkFailures,
     Attr::PcsSymbolErrors,
     Attr::SymbolErrors,
@@ -73,10 +76,25 @@ const ERRORS: &[Attr] = &[
     Attr::ModuleShorted,
 ];
 
-const FIRMWARE: &[Attr] = &[Attr::Firmware, Attr::FirmwareDate, Attr::Microcode, Attr::Kernel, Attr::KernelBuild];
+const FIRMWARE: &[Attr] = &[Attr::Firmware, Attr::FirmwareDate, Attr::Microcode, Attr::Agesa, Attr::Kernel, Attr::KernelBuild];
 
-const TOPOLOGY: &[Attr] =
-    &[Attr::NumaNode, Attr::NumaNodes, Attr::UpstreamPort, Attr::CpuList, Attr::Distances, Attr::L3Domains, Attr::Slot, Attr::Bank];
+const TOPOLOGY: &[Attr] = &[
+    Attr::NumaNode,
+    Attr::NumaNodes,
+    Attr::UpstreamPort,
+    Attr::CpuList,
+    Attr::Distances,
+    Attr::L3Domains,
+    Attr::Slot,
+    Attr::Bank,
+    Attr::Socket,
+    Attr::Channel,
+    Attr::RootPort,
+    Attr::BoardPort,
+    Attr::PhysicalSlot,
+    Attr::IommuGroup,
+    Attr::IommuGroupMembers,
+];
 
 /// Stable attributes that differ with every boot and say nothing.
 const OF_ONE_BOOT: &[Attr] = &[Attr::BootId];

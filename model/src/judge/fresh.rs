@@ -138,6 +138,7 @@ fn has_identity(component: &Component) -> bool {
         Kind::NumaNode
         | Kind::Memory
         | Kind::Edac
+        | Kind::EdacDimm
         | Kind::Os
         | Kind::Clock
         | Kind::Thermal

@@ -49,6 +49,14 @@ impl Live {
         if content.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(content) }
     }
 
+    /// The first bytes of a file, at most `length`.
+    pub(super) fn head(&self, path: &str, length: usize) -> Result<Vec<u8>, Refusal> {
+        let mut head = Vec::new();
+        let bound = u64::try_from(length).unwrap_or(u64::MAX);
+        std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NOCTTY)?).take(bound).read_to_end(&mut head).map_err(refusal)?;
+        Ok(head)
+    }
+
     /// The lines of a file that begin with `label` and a colon; the file may be as large as `limit`.
     pub(super) fn lines(&self, path: &str, label: &str, limit: usize) -> Result<String, Refusal> {
         let content = self.content(path, limit)?;

@@ -14,6 +14,7 @@ use self::secrets::{Secrets, is_identity, is_place_of_host_names};
 use super::answer::Answer;
 use super::error::{Act, HostError};
 use super::snapshot::{Answers, Snapshot};
+use crate::pci_config;
 use crate::smbios::{ENTRY_POINT, TABLE};
 
 mod patterns;
@@ -100,6 +101,9 @@ impl Substitutes {
             table::overwrite(&mut bytes[place.at.clone()], &pseudonym);
             place.settle(&before, &mut bytes);
             return Some(bytes);
+        }
+        if secrets::is_configuration_space(path) {
+            return pci_config::without_identities(&bytes);
         }
         let serial = secrets::scsi_serial(path, &bytes)?;
         let pseudonym = self.whole(&String::from_utf8_lossy(&bytes[serial.clone()]));

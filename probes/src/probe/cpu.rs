@@ -12,6 +12,7 @@ use crate::described::{Described, total};
 use crate::host::{Host, HostError, malformed, reading_from, unanswered, whole};
 
 mod cpuinfo;
+mod idle;
 
 #[cfg(test)]
 mod tests;
@@ -100,12 +101,16 @@ fn describe(host: &Host, package: u64, cpus: &CpuList, info: &Result<CpuInfo, Ho
         .put(Attr::NumaNodes, format!("{CPUS}/cpu*/node*"), numa_nodes(host, cpus));
     described = caches.fill(described);
     let (boost_source, boost) = boost(host);
+    let (allowed, disabled) = idle::states(host, cpus);
     described
         .put(Attr::ScalingDriver, cpufreq("scaling_driver"), alike(host, cpus, "scaling_driver"))
         .put(Attr::Governor, cpufreq("scaling_governor"), alike(host, cpus, "scaling_governor"))
         .put(Attr::FrequencyMax, cpufreq("cpuinfo_max_freq"), frequency(host, cpus, "cpuinfo_max_freq"))
         .put(Attr::FrequencyMin, cpufreq("cpuinfo_min_freq"), frequency(host, cpus, "cpuinfo_min_freq"))
         .put(Attr::Boost, boost_source, boost)
+        .put(Attr::EnergyPreference, cpufreq("energy_performance_preference"), alike(host, cpus, "energy_performance_preference"))
+        .put(Attr::IdleStates, idle::SOURCE, allowed)
+        .put(Attr::IdleStatesDisabled, idle::SOURCE, disabled)
         .done()
 }
 
@@ -157,26 +162,33 @@ impl Caches {
     }
 
     fn fill<'a>(self, described: Described<'a>) -> Described<'a> {
-        let [sum, count, each] = match self.l3 {
-            Err(no) => [no.clone(), no.clone(), no],
-            Ok(domains) if domains.is_empty() => [Reading::Absent, Reading::Absent, Reading::Absent],
+        let [sum, count, each, threads] = match self.l3 {
+            Err(no) => [no.clone(), no.clone(), no.clone(), no],
+            Ok(domains) if domains.is_empty() => [Reading::Absent, Reading::Absent, Reading::Absent, Reading::Absent],
             Ok(domains) => {
                 let sizes: BTreeSet<u64> = domains.values().copied().collect();
                 let each = match sizes.iter().collect::<Vec<_>>().as_slice() {
                     [size] => (**size).into(),
                     _ => Reading::Unreadable(format!("its L3 caches differ: {sizes:?} bytes")),
                 };
-                [domains.values().sum::<u64>().into(), total(domains.len()).into(), each]
+                [domains.values().sum::<u64>().into(), total(domains.len()).into(), each, fewest_threads(domains.keys())]
             }
         };
         let index = |index: u8| format!("{CPUS}/cpu*/cache/index{index}/size");
         let sharing = format!("{CPUS}/cpu*/cache/index3/shared_cpu_list");
-        described.put(Attr::L2Bytes, index(2), self.l2).put(Attr::L3Bytes, index(3), sum).put(Attr::L3Domains, sharing, count).put(
-            Attr::L3DomainBytes,
-            index(3),
-            each,
-        )
+        described
+            .put(Attr::L2Bytes, index(2), self.l2)
+            .put(Attr::L3Bytes, index(3), sum)
+            .put(Attr::L3Domains, sharing.as_str(), count)
+            .put(Attr::L3DomainBytes, index(3), each)
+            .put(Attr::L3DomainThreads, sharing, threads)
     }
+}
+
+/// The threads of the smallest domain.
+fn fewest_threads<'a>(domains: impl Iterator<Item = &'a String>) -> Reading {
+    let threads = domains.map(|sharing| CpuList::parse(sharing).map(|cpus| total(cpus.len()))).collect::<Result<BTreeSet<u64>, String>>();
+    threads.map_or_else(Reading::Unreadable, |threads| threads.first().map_or(Reading::Absent, |threads| (*threads).into()))
 }
 
 /// The CPUs that share a cache of this level with `cpu`, and its bytes. Which index has which level is the kernel's to say.

@@ -9,11 +9,15 @@ use smbioslib::{SMBiosData, SMBiosVersion, UndefinedStruct};
 
 use super::Probe;
 use super::firmware_text::{is_placeholder, stated};
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, malformed};
 use crate::smbios::{ENTRY_POINT, TABLE, structures};
+
+mod place;
 
 #[cfg(test)]
 mod tests;
+
+use self::place::Place;
 
 /// The probe of memory modules.
 pub(super) struct Dimm;
@@ -50,7 +54,9 @@ impl Probe for Dimm {
             // Firmware of a guest that describes no modules: every machine has some, so this is not "none fitted".
             return Err(HostError::SourceMissing(format!("memory module (SMBIOS type 17) in {TABLE}")));
         }
-        let slots = locators(&modules).into_iter().zip(&modules).map(|(locator, module)| slot(module, locator));
+        let labels: Vec<(String, String)> = modules.iter().map(|module| (stated_text(module, 0x10), stated_text(module, 0x11))).collect();
+        let named = locators(&modules).into_iter().zip(place::places(&labels));
+        let slots = named.zip(&modules).map(|((locator, place), module)| slot(module, locator, place));
         let arrays = arrays.iter().enumerate().map(|(number, array)| memory_array(array, number));
         Ok(slots.chain(arrays).collect())
     }
@@ -94,7 +100,11 @@ fn locators(modules: &[&UndefinedStruct]) -> Vec<String> {
     modules.iter().map(locator).collect()
 }
 
-fn slot(module: &UndefinedStruct, locator: String) -> Component {
+fn stated_text(module: &UndefinedStruct, offset: usize) -> String {
+    text(module, offset).filter(|text| !is_placeholder(text)).unwrap_or_default()
+}
+
+fn slot(module: &UndefinedStruct, locator: String, place: Option<Place>) -> Component {
     let source = |field: &str| format!("SMBIOS type 17 handle {:#06x}, {field}", handle(module));
     let size = capacity(module);
     let fitted = size != Reading::Absent;
@@ -102,6 +112,12 @@ fn slot(module: &UndefinedStruct, locator: String) -> Component {
         .with(Attr::Slot, source("device locator"), string(module, 0x10))
         .with(Attr::Bank, source("bank locator"), string(module, 0x11))
         .with(Attr::Populated, source("size"), fitted);
+    let (socket, channel) = match place {
+        Some(Place { socket, channel }) => (socket.into(), channel.into()),
+        None => (unplaced(module), unplaced(module)),
+    };
+    let component =
+        component.with(Attr::Socket, source("device and bank locator"), socket).with(Attr::Channel, source("device and bank locator"), channel);
     // What firmware says of a module that is not there is what it says of the slot, if not the last module's.
     let of_module = |reading: Reading| if fitted { reading } else { Reading::Absent };
     let attributes = [
@@ -118,6 +134,13 @@ fn slot(module: &UndefinedStruct, locator: String) -> Component {
         (Attr::Ranks, "attributes", ranks(module.get_field_byte(0x1b))),
     ];
     attributes.into_iter().fold(component, |component, (attr, field, reading)| component.with(attr, source(field), of_module(reading)))
+}
+
+fn unplaced(module: &UndefinedStruct) -> Reading {
+    match (stated_text(module, 0x10), stated_text(module, 0x11)) {
+        (slot, bank) if slot.is_empty() && bank.is_empty() => Reading::Absent,
+        (slot, bank) => malformed(&format!("{slot} {bank}"), "names no memory channel in a form that is known"),
+    }
 }
 
 /// `Absent` when nothing is fitted; a module of unknown size is fitted.

@@ -1,12 +1,17 @@
-//! PCI functions from `/sys/bus/pci/devices`: identity, link, the port above and AER totals. GPUs are those of them that draw or compute over
-//! a link of their own. What the link should be is for the checks to say.
+//! PCI functions from `/sys/bus/pci/devices`: identity, link and AER totals. GPUs are those of them that draw or compute over a link of their own.
+//! Where a function is stands in `pci/topology.rs`, its configuration space in `pci/express.rs`; what the link should be is for the checks to say.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
 
 use super::Probe;
 use crate::described::{Described, last_step};
-use crate::host::{Host, HostError, unanswered, whole};
+use crate::host::{Host, HostError, whole};
+
+mod express;
+mod topology;
+
+use self::topology::Ports;
 
 /// The probe of PCI functions.
 pub(super) struct Pci;
@@ -44,12 +49,21 @@ impl Probe for Pci {
 
 fn function(host: &Host, address: &str) -> Component {
     let folder = format!("{DEVICES}/{address}");
+    let ports = Ports::above(host, address);
     let described = Described::new(host, Kind::Pci, address, folder.as_str()).text(Attr::PciClass, "class").leads_to(Attr::Driver, "driver");
-    let described = upstream(host, identity(host, described, &folder), &folder);
+    let described = ports.describe_upstream(identity(host, described, &folder), &folder).put(Attr::RootPort, folder.as_str(), ports.root());
+    // Of conventional PCI the kernel shows no link, and there is nothing in the configuration space that we look for.
+    let is_express = host.exists(&format!("{folder}/max_link_width")).unwrap_or(true);
+    let described = if is_express { express::describe(host, described, &folder) } else { described };
     described
+        .put(Attr::IommuGroup, format!("{folder}/iommu_group"), topology::iommu_group(host, &folder))
         .understood(Attr::AerCorrectable, "aer_dev_correctable", |text| aer_total(text, "TOTAL_ERR_COR"))
         .understood(Attr::AerNonfatal, "aer_dev_nonfatal", |text| aer_total(text, "TOTAL_ERR_NONFATAL"))
         .understood(Attr::AerFatal, "aer_dev_fatal", |text| aer_total(text, "TOTAL_ERR_FATAL"))
+        // What was signalled to a root port, by whatever is below it.
+        .count(Attr::RootAerCorrectable, "aer_rootport_total_err_cor")
+        .count(Attr::RootAerNonfatal, "aer_rootport_total_err_nonfatal")
+        .count(Attr::RootAerFatal, "aer_rootport_total_err_fatal")
         .done()
 }
 
@@ -102,32 +116,6 @@ fn aer_total(text: &str, name: &str) -> Result<Reading, String> {
     whole(total.trim()).map(Reading::from)
 }
 
-/// The port above: the step before the function's own in where its link leads.
-fn upstream<'a>(host: &Host, described: Described<'a>, folder: &str) -> Described<'a> {
-    let port = host.link(folder).map(|target| target.rsplit('/').nth(1).unwrap_or_default().to_owned());
-    match port {
-        Ok(port) if is_address(&port) => described
-            .put(Attr::UpstreamPort, folder, port.as_str())
-            .at(format!("{DEVICES}/{port}"))
-            .understood(Attr::UpstreamLinkSpeedMax, "max_link_speed", link_speed)
-            .count(Attr::UpstreamLinkWidthMax, "max_link_width")
-            .at(folder),
-        // Directly on the host bridge (`pci0000:00`): there is no port above, and so no maximum of one.
-        Ok(_) => described.put(Attr::UpstreamPort, folder, Reading::Absent),
-        Err(error) => described.put(Attr::UpstreamPort, folder, unanswered(&error)).put(Attr::UpstreamLinkSpeedMax, folder, unanswered(&error)).put(
-            Attr::UpstreamLinkWidthMax,
-            folder,
-            unanswered(&error),
-        ),
-    }
-}
-
-/// `0000:41:00.0`.
-fn is_address(step: &str) -> bool {
-    let parts: Vec<&str> = step.split([':', '.']).collect();
-    parts.len() == 4 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_hexdigit()))
-}
-
 // Class 03 is "display". The display of a BMC is one too: conventional PCI or a single lane; and that of a processor has no link.
 fn is_gpu(function: &Component) -> bool {
     let class = function.value(Attr::PciClass).and_then(Value::as_str).unwrap_or_default();
@@ -142,7 +130,16 @@ fn is_gpu(function: &Component) -> bool {
 
 fn gpu(host: &Host, address: &str) -> Component {
     let folder = format!("{DEVICES}/{address}");
-    identity(host, Described::new(host, Kind::Gpu, address, folder.as_str()), &folder).leads_to(Attr::Driver, "driver").done()
+    let ports = Ports::above(host, address);
+    let group = topology::iommu_group(host, &folder);
+    let (source, members) = topology::iommu_group_members(host, &group);
+    identity(host, Described::new(host, Kind::Gpu, address, folder.as_str()), &folder)
+        .leads_to(Attr::Driver, "driver")
+        .put(Attr::RootPort, folder.as_str(), ports.root())
+        .put(Attr::BoardPort, folder.as_str(), ports.of_switch())
+        .put(Attr::IommuGroup, format!("{folder}/iommu_group"), group)
+        .put(Attr::IommuGroupMembers, source, members)
+        .done()
 }
 
 /// The PCI function behind a device's `device` link: its address and folder; none when it is on another bus.

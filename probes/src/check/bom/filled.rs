@@ -6,7 +6,7 @@ use assay_model::attr::Kind;
 
 /// By kind, the attributes that its probes fill.
 pub(super) const FILLED: &[(Kind, &[Attr])] = &[
-    (Kind::Board, &[Vendor, Model, Serial, Uuid, Firmware, FirmwareDate]),
+    (Kind::Board, &[Vendor, Model, Serial, Uuid, Firmware, FirmwareDate, Agesa]),
     (
         Kind::Cpu,
         &[
@@ -31,6 +31,10 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             FrequencyMin,
             Boost,
             CpuList,
+            L3DomainThreads,
+            EnergyPreference,
+            IdleStates,
+            IdleStatesDisabled,
         ],
     ),
     (Kind::NumaNode, &[CpuList, Distances, Total]),
@@ -52,6 +56,8 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             TotalWidth,
             DataWidth,
             Ranks,
+            Socket,
+            Channel,
         ],
     ),
     (Kind::Memory, &[Total, Available, SwapTotal]),
@@ -74,6 +80,17 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             AerCorrectable,
             AerNonfatal,
             AerFatal,
+            RootPort,
+            PortType,
+            PayloadSize,
+            PayloadSizeMax,
+            ReadRequestSize,
+            PowerSaving,
+            PhysicalSlot,
+            IommuGroup,
+            RootAerCorrectable,
+            RootAerNonfatal,
+            RootAerFatal,
         ],
     ),
     (
@@ -185,7 +202,23 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             LinkWidthMax,
         ],
     ),
-    (Kind::Gpu, &[Driver, PciId, PciSubsystem, NumaNode, LinkSpeed, LinkWidth, LinkSpeedMax, LinkWidthMax]),
+    (
+        Kind::Gpu,
+        &[
+            Driver,
+            PciId,
+            PciSubsystem,
+            NumaNode,
+            LinkSpeed,
+            LinkWidth,
+            LinkSpeedMax,
+            LinkWidthMax,
+            RootPort,
+            BoardPort,
+            IommuGroup,
+            IommuGroupMembers,
+        ],
+    ),
     (
         Kind::Os,
         &[
@@ -207,6 +240,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Thermal, &[Name, Temperature, TemperatureMax, TemperatureCritical]),
     (Kind::Throttle, &[CoreThrottles, PackageThrottles]),
     (Kind::MachineCheck, &[MachineChecks]),
+    (Kind::EdacDimm, &[Slot, Location, MemoryType, Capacity, CorrectedErrors, UncorrectedErrors]),
     (Kind::Bond, &[BondMode, LacpRate, XmitHashPolicy, LinkPolling, Aggregator, AggregatorPorts, PartnerMac, Members]),
     (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
     (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding]),

@@ -237,6 +237,11 @@ pub(super) fn says_nothing(text: &str) -> bool {
     is_placeholder(text) || text == "(none)" || first.is_none_or(|first| text.chars().count() > 1 && characters.all(|c| c == first))
 }
 
+/// Whether it is the configuration space of a PCI function.
+pub(super) fn is_configuration_space(path: &str) -> bool {
+    path.starts_with("/sys/bus/pci/devices/") && last(path) == "config"
+}
+
 /// Where the serial number stands in VPD page 0x80 of a SCSI disk.
 pub(super) fn scsi_serial(path: &str, bytes: &[u8]) -> Option<Range<usize>> {
     (last(path) == "vpd_pg80" && bytes.len() > 4).then_some(4..bytes.len())
