@@ -26,6 +26,7 @@ mod pcie;
 mod question;
 mod seen;
 mod thermal;
+mod vlan;
 
 #[cfg(test)]
 mod planted;
@@ -187,6 +188,24 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "bond",
         describe: "The LACP partner of every port is in sync, collects and distributes.",
         check: bond::partner_state,
+    },
+    CheckEntry {
+        ids: &[vlan::HOST_ADDRESSES.id],
+        topic: "vlan",
+        describe: "The node has IP addresses on the declared VLAN of the hosts and nowhere else.",
+        check: vlan::host_addresses,
+    },
+    CheckEntry {
+        ids: &[vlan::GUEST_PORTS.id],
+        topic: "vlan",
+        describe: "No guest, running or only configured, reaches the VLAN of the hosts through a bridge.",
+        check: vlan::guest_ports,
+    },
+    CheckEntry {
+        ids: &[vlan::FORWARDING.id],
+        topic: "vlan",
+        describe: "The node routes nothing between its interfaces, and its firewall is on and drops by default.",
+        check: vlan::forwarding,
     },
 ];
 

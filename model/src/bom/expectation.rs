@@ -32,10 +32,15 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::PauseTransmit,
     Attr::PortEnabled,
     Attr::Resolved,
+    Attr::VlanFiltering,
+    Attr::Ipv4Forwarding,
+    Attr::Ipv6Forwarding,
+    Attr::FirewallEnabled,
+    Attr::FirewallHost,
 ];
 
 /// Attributes that are lists of words.
-pub(crate) const LISTS: &[Attr] = &[Attr::Distances, Attr::Holders];
+pub(crate) const LISTS: &[Attr] = &[Attr::Distances, Attr::Holders, Attr::Members, Attr::Vlans, Attr::Addresses, Attr::Trunks, Attr::FirewallService];
 
 const KEYS: [&str; 4] = ["equals", "any_of", "at_least", "within"];
 

@@ -13,7 +13,7 @@ mod software;
 
 pub use bmc::Bmc;
 pub use drives::Drives;
-pub use network::Network;
+pub use network::{ExtraAddress, Network, Prefix};
 pub use nics::Nics;
 pub use platform::Platform;
 pub use software::Software;

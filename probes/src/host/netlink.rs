@@ -73,6 +73,7 @@ fn addresses() -> Result<Vec<AddressMessage>, Refusal> {
     Ok(answers.into_iter().filter_map(|message| if let RouteNetlinkMessage::NewAddress(address) = message { Some(address) } else { None }).collect())
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "of what the kernel tells, and of what it will tell, few things are asked")]
 fn link_lines(links: &[LinkMessage]) -> String {
     let names = names(links);
     let named = |index: u32| names.get(&index).map_or("elsewhere", String::as_str);
@@ -99,6 +100,7 @@ fn link_lines(links: &[LinkMessage]) -> String {
     lines
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "of what the kernel tells, and of what it will tell, few things are asked")]
 fn particulars(infos: &[LinkInfo]) -> String {
     let mut said = String::new();
     for info in infos {
@@ -178,6 +180,7 @@ fn dump(request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno>
     Err(Errno::AGAIN)
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "of what the kernel tells, and of what it will tell, few things are asked")]
 fn dumped(request: &[u8]) -> Result<Option<Vec<RouteNetlinkMessage>>, Errno> {
     let socket = net::socket_with(net::AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(LIMIT))?;

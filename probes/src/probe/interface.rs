@@ -34,7 +34,7 @@ impl Probe for Interface {
             links => links?,
         };
         let links = understood(LINKS, &links, parse_links)?;
-        let addresses = host.addresses().and_then(|text| understood(ADDRESSES, &text, parse_rows));
+        let addresses = host.addresses().and_then(|text| understood(ADDRESSES, &text, |text| of_known(&links, parse_rows(text)?)));
         let vlans = host.vlans().and_then(|text| understood(VLANS, &text, parse_rows));
         Ok(links.iter().map(|link| described(host, link, &addresses, &vlans)).collect())
     }
@@ -125,6 +125,14 @@ fn parse_rows(text: &str) -> Result<Rows, String> {
     Ok(rows)
 }
 
+/// The rows, unless one is of an interface that the links do not tell of: it would be lost.
+fn of_known(links: &[Link], rows: Rows) -> Result<Rows, String> {
+    match rows.keys().find(|name| links.iter().all(|link| link.name != **name)) {
+        Some(name) => Err(format!("it tells of {name}, the links do not")),
+        None => Ok(rows),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -192,6 +200,8 @@ mod tests {
         for torn in ["", "1", "x lo kind loopback", "1 lo kind", "1 lo kind a kind b", "1 lo kind a\n          |2 lo kind a"] {
             assert!(matches!(ended(&format!("netlink:links:\n          |{torn}")), Err(HostError::Malformed { .. })), "{torn}");
         }
+        let lost = found("netlink:links: 1 lo kind loopback\nnetlink:addresses: eth9 192.0.2.1/24");
+        assert!(matches!(lost[0].reading(Attr::Addresses), Reading::Unreadable(_)), "an address of an interface that nobody tells of");
         let odd = found("netlink:links: 3 eth0.x kind vlan id six vlan_filtering 2");
         assert!(matches!((odd[0].reading(Attr::VlanId), odd[0].reading(Attr::VlanFiltering)), (Reading::Unreadable(_), Reading::Unreadable(_))));
     }

@@ -1,0 +1,158 @@
+//! Whether a guest reaches the VLAN of the hosts: through the ports that bridges have for it now, and through those that its configuration will give it when it
+//! starts. A port of a VLAN-aware bridge lets through what its list says, and Proxmox gives one without tag and trunks the list 2-4094
+//! (`PVE/Network.pm`). A bridge that does not look at VLANs lets every tag through, down to whatever it is attached to.
+
+use assay_model::attr::{Attr, Kind};
+use assay_model::check::Check;
+use assay_model::component::Component;
+use assay_model::inventory::{Inventory, Observed};
+use assay_model::site::Site;
+use assay_model::verdict::{Reason, Verdict};
+
+use super::{Stack, VLAN_MAX, has, host_vlan, is_aware_bridge, is_flat_bridge, kind, list};
+use crate::check::findings::Findings;
+use crate::check::question::Question;
+use crate::check::seen::{Seen, count, looked, text};
+
+pub(in crate::check) const GUEST_PORTS: Question =
+    Question { id: "vlan.guest_ports", expected: "no guest reaches the VLAN of the hosts: tagged, trunked or untagged" };
+
+/// The inner end of the pair that Proxmox puts between a guest's own bridge and the node's; the outer end is judged.
+const INNER_END: &str = "fwln";
+
+pub(in crate::check) fn guest_ports(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    let question = &GUEST_PORTS;
+    let (vlan, stack) = match host_vlan(question, site).and_then(|vlan| Ok((vlan, Stack::of(question, inventory, site)?))) {
+        Ok(known) => known,
+        Err(unasked) => return unasked,
+    };
+    let mut answers = vec![ports(inventory, site, &stack, vlan)];
+    match inventory.of(Kind::GuestNic) {
+        Observed::Components(nics) => answers.push(configured(inventory, site, &stack, vlan, &nics)),
+        Observed::SourceMissing(_) | Observed::Unknown(_) => {
+            answers.extend(question.subjects(inventory, site, Kind::GuestNic).err().unwrap_or_default())
+        }
+    }
+    answers
+}
+
+/// The ports that bridges have for guests now.
+fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64) -> Check {
+    let mut findings = Findings::default();
+    let mut judged = Vec::new();
+    for port in stack.interfaces.iter().copied().filter(|port| is_guest_port(port)) {
+        let bridge = match text(port, Attr::Master) {
+            Ok(Some(bridge)) => bridge,
+            Ok(None) => continue,
+            Err(reason) => {
+                findings.unclear(reason);
+                continue;
+            }
+        };
+        judged.push(port);
+        match stack.get(bridge) {
+            None => findings.unclear(Reason::Unreadable(format!("{} is a port of {bridge}, of which nothing is told", port.locator))),
+            Some(bridge) if is_flat_bridge(bridge) => flat(stack, bridge, vlan, &port.locator, &mut findings),
+            Some(bridge) if is_aware_bridge(bridge) => match list(port, Attr::Vlans) {
+                // A port without a list passes nothing, and Proxmox makes none: more likely the list was not told.
+                Ok([]) => drop(findings.value::<()>(format!("list of VLANs of {}", port.locator), Ok(None))),
+                Ok(rows) => rows.iter().for_each(|row| listed(row.split(' ').next().unwrap_or_default(), vlan, &port.locator, &mut findings)),
+                Err(reason) => findings.unclear(reason),
+            },
+            Some(bridge) => {
+                findings.unclear(Reason::Unreadable(format!("{} is a port of {}, whose VLANs cannot be told", port.locator, bridge.locator)))
+            }
+        }
+    }
+    if judged.is_empty() {
+        return question_does_not_arise("ports", "no guest has a port on a bridge now", looked(inventory, Kind::Interface));
+    }
+    let seen = Seen::across(&judged, Attr::Master).and(Seen::across(&judged, Attr::Vlans));
+    let verdict = findings.verdict(site, &seen);
+    GUEST_PORTS.answer("ports", &seen, verdict)
+}
+
+/// The interfaces that configurations give to guests.
+fn configured(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64, nics: &[&Component]) -> Check {
+    if nics.is_empty() {
+        return question_does_not_arise("configurations", "no guest has a network interface", looked(inventory, Kind::GuestNic));
+    }
+    let mut findings = Findings::default();
+    for nic in nics {
+        let name = &nic.locator;
+        let tag = match count(nic, Attr::VlanId) {
+            Ok(Some(tag)) if tag == 0 || tag > VLAN_MAX => {
+                findings.unclear(Reason::Invalid(format!("{name} has the tag {tag}, which is no VLAN")));
+                Some(tag)
+            }
+            Ok(tag) => tag,
+            Err(reason) => {
+                findings.unclear(reason);
+                continue;
+            }
+        };
+        if tag == Some(vlan) {
+            findings.wrong(format!("{name} has the tag {vlan}"));
+        }
+        let trunks = match list(nic, Attr::Trunks) {
+            Ok(trunks) => trunks,
+            Err(reason) => {
+                findings.unclear(reason);
+                continue;
+            }
+        };
+        trunks.iter().for_each(|range| listed(range, vlan, name, &mut findings));
+        match text(nic, Attr::Bridge) {
+            Err(reason) => findings.unclear(reason),
+            // A container's interface without a bridge leads nowhere. A virtual machine's goes through a process of the node, with the node's own addresses.
+            Ok(None) if nic.source(Attr::Bridge).contains("/lxc/") => {}
+            Ok(None) => findings.wrong(format!("{name} has no bridge: what it sends leaves with the addresses of the node")),
+            Ok(Some(_)) if tag.is_some() => {}
+            Ok(Some(bridge)) => untagged(stack, bridge, vlan, name, !trunks.is_empty(), &mut findings),
+        }
+    }
+    let seen = Seen::across(nics, Attr::Bridge).and(Seen::across(nics, Attr::VlanId)).and(Seen::across(nics, Attr::Trunks));
+    let verdict = findings.verdict(site, &seen);
+    GUEST_PORTS.answer("configurations", &seen, verdict)
+}
+
+/// A guest's interface without a tag: what it reaches is up to the bridge.
+fn untagged(stack: &Stack<'_>, bridge: &str, vlan: u64, name: &str, has_trunks: bool, findings: &mut Findings) {
+    match stack.get(bridge) {
+        None => findings.unclear(Reason::Unreadable(format!("{name} is to be on {bridge}, which is not there"))),
+        Some(bridge) if is_flat_bridge(bridge) => flat(stack, bridge, vlan, name, findings),
+        Some(_) if has_trunks => {}
+        Some(bridge) if is_aware_bridge(bridge) || kind(bridge) == Some("openvswitch") => {
+            findings.wrong(format!("{name} has neither tag nor trunks on {}: it is given every VLAN", bridge.locator));
+        }
+        Some(bridge) => findings.unclear(Reason::Unreadable(format!("{name} is to be on {}, whose VLANs cannot be told", bridge.locator))),
+    }
+}
+
+/// Everything that passes through a bridge that does not look at VLANs.
+fn flat(stack: &Stack<'_>, bridge: &Component, vlan: u64, name: &str, findings: &mut Findings) {
+    let reached = stack.is_of_vlan(bridge, vlan)
+        || stack.carries(&bridge.locator, vlan)
+        || stack.ports(&bridge.locator).any(|port| !is_guest_port(port) && stack.carries(&port.locator, vlan));
+    if reached {
+        findings.wrong(format!("{name} is on {}, which does not look at VLANs and leads to VLAN {vlan}", bridge.locator));
+    }
+}
+
+/// A range that a port lets through.
+fn listed(range: &str, vlan: u64, name: &str, findings: &mut Findings) {
+    match has(range, vlan) {
+        Some(true) => findings.wrong(format!("{name} carries {range}")),
+        Some(false) => {}
+        None => findings.unclear(Reason::Invalid(format!("{name} carries `{range}`, which is no range of VLANs"))),
+    }
+}
+
+/// Taps of virtual machines, pairs of containers, and the outer ends of firewall bridges.
+fn is_guest_port(interface: &Component) -> bool {
+    matches!(kind(interface), Some("tun" | "veth" | "macvtap")) && !interface.locator.starts_with(INNER_END)
+}
+
+fn question_does_not_arise(subject: &str, why: &str, source: String) -> Check {
+    Check::new(GUEST_PORTS.id, subject, Verdict::NotApplicable(why.into()), GUEST_PORTS.expected, "none", source)
+}
