@@ -37,6 +37,12 @@ pub struct Node {
     /// Serial number of the board; destructive faults run only on a node that is listed by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
+    /// Address of its management controller, `https://HOST`; credentials never stand in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bmc: Option<String>,
+    /// SHA-256 fingerprint of the controller's certificate, hex; with it exactly that certificate is believed, and no authority asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bmc_certificate: Option<String>,
 }
 
 /// Everything that a verdict depends on besides the runs.

@@ -10,6 +10,7 @@ use assay_model::site::Site;
 use assay_model::verdict::Reason;
 
 mod block;
+mod bmc;
 mod bom;
 mod bond;
 mod clock;
@@ -206,6 +207,42 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "vlan",
         describe: "The node routes nothing between its interfaces, and its firewall is on and drops by default.",
         check: vlan::forwarding,
+    },
+    CheckEntry {
+        ids: &[bmc::HEALTH.id],
+        topic: "bmc",
+        describe: "By the management controller the system is healthy: power supplies redundant, fans and sensors within their limits, no critical log entry.",
+        check: bmc::health,
+    },
+    CheckEntry {
+        ids: &[bmc::NETWORK.id],
+        topic: "bmc",
+        describe: "The management controller has a network port of its own, and does not fall back to one of the host.",
+        check: bmc::dedicated_port,
+    },
+    CheckEntry {
+        ids: &[bmc::AGREES.id],
+        topic: "bmc",
+        describe: "The management controller and the operating system know the same system, firmware, processors and memory modules.",
+        check: bmc::inventory_agrees,
+    },
+    CheckEntry {
+        ids: &[bmc::PROFILE.id],
+        topic: "bmc",
+        describe: "Every setting of the system firmware that the site declares is in force, and none is waiting to change it.",
+        check: bmc::bios_profile,
+    },
+    CheckEntry {
+        ids: &[bmc::FIRMWARE.id],
+        topic: "bmc",
+        describe: "BIOS and management controller have the versions that the site pins.",
+        check: bmc::pinned_firmware,
+    },
+    CheckEntry {
+        ids: &[bmc::CLOCK.id],
+        topic: "bmc",
+        describe: "The clock of the management controller is that of the node, so that its log can be read beside the node's.",
+        check: bmc::clock,
     },
 ];
 

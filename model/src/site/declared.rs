@@ -11,7 +11,7 @@ mod nics;
 mod platform;
 mod software;
 
-pub use bmc::Bmc;
+pub use bmc::{Acknowledged, Bmc, Setting};
 pub use drives::Drives;
 pub use network::{ExtraAddress, Network, Prefix};
 pub use nics::Nics;

@@ -44,7 +44,18 @@ const NEEDS: &[(&str, &[Kind])] = &[
 ];
 
 /// Checks that compare with what a site declares: without a declaration they answer nothing, and the tests in their own files bring one.
-const DECLARED: &[&str] = &["bond.mode", "vlan.host_addresses", "vlan.guest_ports", "vlan.forwarding"];
+const DECLARED: &[&str] = &[
+    "bond.mode",
+    "vlan.host_addresses",
+    "vlan.guest_ports",
+    "vlan.forwarding",
+    "bmc.health",
+    "bmc.network",
+    "bmc.inventory_agrees",
+    "bmc.bios_profile",
+    "bmc.firmware",
+    "bmc.clock",
+];
 
 fn entry(id: &str) -> &'static CheckEntry {
     CHECKS.iter().find(|entry| entry.ids.contains(&id)).expect("the id is registered")
