@@ -73,15 +73,15 @@ fn health_of(component: &Component, attr: Attr) -> Result<Health, Reason> {
 }
 
 /// The components of a kind; where there is none, the one answer that says so about `subject`.
-fn subjects<'a>(question: &Question, inventory: &'a Inventory, site: &Site, kind: Kind, subject: &str) -> Result<Vec<&'a Component>, Check> {
+fn subjects<'a>(question: &Question, inventory: &'a Inventory, site: &Site, kind: Kind, subject: &str) -> Result<Vec<&'a Component>, Box<Check>> {
     match inventory.of(kind) {
         Observed::Components(found) if found.is_empty() => {
             let why = format!("the management controller names no component of kind {kind}");
-            Err(question.absent(site, subject, why, looked(inventory, kind)))
+            Err(Box::new(question.absent(site, subject, why, looked(inventory, kind))))
         }
         Observed::Components(found) => Ok(found),
-        Observed::SourceMissing(source) => Err(question.absent(site, subject, format!("{source} does not exist on this host"), source)),
-        Observed::Unknown(reason) => Err(Check::inconclusive(question.id, subject, question.expected, reason, looked(inventory, kind))),
+        Observed::SourceMissing(source) => Err(Box::new(question.absent(site, subject, format!("{source} does not exist on this host"), source))),
+        Observed::Unknown(reason) => Err(Box::new(Check::inconclusive(question.id, subject, question.expected, reason, looked(inventory, kind)))),
     }
 }
 

@@ -30,7 +30,7 @@ pub(in crate::check) fn inventory_agrees(inventory: &Inventory, site: &Site) -> 
     let both = |kinds: [Kind; 2], subject: &str, ask: &dyn Fn(&[&Component], &[&Component]) -> Check| {
         let [bmc, os] = kinds.map(|kind| subjects(&AGREES, inventory, site, kind, subject));
         match (bmc, os) {
-            (Err(unasked), _) | (_, Err(unasked)) => unasked,
+            (Err(unasked), _) | (_, Err(unasked)) => *unasked,
             (Ok(bmc), Ok(os)) => ask(&bmc, &os),
         }
     };
@@ -42,7 +42,7 @@ pub(in crate::check) fn inventory_agrees(inventory: &Inventory, site: &Site) -> 
     ]
 }
 
-fn known<'a>(component: &'a Component, attr: Attr) -> Result<Option<&'a str>, Reason> {
+fn known(component: &Component, attr: Attr) -> Result<Option<&str>, Reason> {
     Ok(text(component, attr)?.map(str::trim).filter(|text| !text.is_empty()))
 }
 

@@ -27,7 +27,7 @@ pub(in crate::check) fn bios_profile(inventory: &Inventory, site: &Site) -> Vec<
     }
     let settings = match subjects(&PROFILE, inventory, site, Kind::BiosSetting, SUBJECT) {
         Ok(settings) => settings,
-        Err(unasked) => return vec![unasked],
+        Err(unasked) => return vec![*unasked],
     };
     let answer = |(name, wanted): (&String, &assay_model::site::declared::Setting)| {
         let Some(setting) = settings.iter().find(|setting| setting.locator == *name) else {
@@ -57,7 +57,7 @@ pub(in crate::check) fn pinned_firmware(inventory: &Inventory, site: &Site) -> V
     if let Err(unasked) = subjects(&FIRMWARE, inventory, site, Kind::BmcFirmware, SUBJECT) {
         // Without an inventory of firmware, the manager and the system still name theirs.
         if versions(inventory, "BIOS").is_empty() && versions(inventory, "BMC").is_empty() {
-            return vec![unasked];
+            return vec![*unasked];
         }
     }
     let answer = |(name, wanted): (&String, &String)| {
@@ -108,7 +108,7 @@ pub(in crate::check) fn clock(inventory: &Inventory, site: &Site) -> Vec<Check> 
     const SUBJECT: &str = "clock";
     let managers = match subjects(&CLOCK, inventory, site, Kind::Bmc, SUBJECT) {
         Ok(managers) => managers,
-        Err(unasked) => return vec![unasked],
+        Err(unasked) => return vec![*unasked],
     };
     let with_clock = managers.iter().find(|manager| manager.attributes.contains_key(&Attr::ClockDeviation));
     let Some(manager) = with_clock else {

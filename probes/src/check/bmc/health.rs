@@ -22,7 +22,7 @@ pub(in crate::check) fn health(inventory: &Inventory, site: &Site) -> Vec<Check>
     }
     let each = |kind: Kind, subject: &str, ask: &dyn Fn(&Component) -> Option<Check>| -> Vec<Check> {
         match subjects(&HEALTH, inventory, site, kind, subject) {
-            Err(unasked) => vec![unasked],
+            Err(unasked) => vec![*unasked],
             Ok(found) => {
                 let answers: Vec<Check> = found.into_iter().filter_map(ask).collect();
                 let nobody =

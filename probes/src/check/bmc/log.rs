@@ -21,7 +21,7 @@ const NAMED: usize = 3;
 pub(super) fn logs(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let logs = match subjects(&HEALTH, inventory, site, Kind::BmcLog, "event logs") {
         Ok(logs) => logs,
-        Err(unasked) => return vec![unasked],
+        Err(unasked) => return vec![*unasked],
     };
     let look = Look { inventory, site, entries: inventory.iter(Kind::BmcLogEntry).collect() };
     let answers: Vec<Check> = logs.iter().filter_map(|log| look.answer(log)).collect();

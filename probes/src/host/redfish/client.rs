@@ -116,6 +116,7 @@ impl RedfishClient {
                     if self.left(begun)? <= pause {
                         return Err(BmcError::Failed("503 Service Unavailable: it is busy".into()));
                     }
+                    #[allow(clippy::disallowed_methods, reason = "the service asked for it, and nothing else could end the wait")]
                     thread::sleep(pause);
                 }
                 status if status.is_redirection() => {
@@ -138,6 +139,7 @@ impl RedfishClient {
     }
 
     fn failed(&self, error: &ureq::Error) -> BmcError {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "foreign and non-exhaustive")]
         let why = match error {
             ureq::Error::Timeout(_) => return self.too_late(),
             ureq::Error::Io(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => return self.too_late(),

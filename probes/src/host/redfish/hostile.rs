@@ -1,4 +1,5 @@
 //! The client before services that lie, stall, flood and send elsewhere, each on a socket of this machine.
+#![allow(clippy::disallowed_methods, reason = "a slow service sleeps")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -121,7 +121,7 @@ impl Chassis<'_> {
         // The turns of the fan say more than the share of its best that it was told to give.
         let (reading, unit) = match fan.number("SpeedPercent/SpeedRPM") {
             Reading::Absent => (fan.number("SpeedPercent/Reading"), "%"),
-            turns => (turns, "RPM"),
+            turns @ (Reading::Value(_) | Reading::Unreadable(_)) => (turns, "RPM"),
         };
         let component = fan.tell(component, Attr::SensorReading, reading);
         fan.tell(component, Attr::SensorUnit, unit.into())

@@ -11,9 +11,9 @@ use crate::host::{Host, HostError};
 
 /// A service with these resources; a text in place of a resource is what the snapshot says instead.
 fn service(resources: &[(&str, Value)]) -> Host {
-    let entry = |(path, resource): &(&str, Value)| match resource {
-        Value::String(instead) => format!("redfish:{path} {instead}\n"),
-        resource => {
+    let entry = |(path, resource): &(&str, Value)| match resource.as_str() {
+        Some(instead) => format!("redfish:{path} {instead}\n"),
+        None => {
             let text: Vec<String> = format!("{resource:#}").lines().map(|line| format!("|{line}\n")).collect();
             format!("redfish:{path}:\n{}", text.concat())
         }
