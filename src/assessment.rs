@@ -80,7 +80,8 @@ impl<'a> Assessment<'a> {
     /// Judges the node against its order alone: no load, no run, no earlier phase.
     pub(crate) fn of_order(site: &'a Site, looks: &'a Looks) -> Self {
         let inventory = &looks.now;
-        let checks = of_node(looks, site);
+        // Like a run, a second look is asked for by the gates of phases; here it is judged when there is one.
+        let checks = if looks.before.is_some() { of_node(looks, site) } else { check::inventory(inventory, site) };
         let gate = judge::verify_gate(site, &checks);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();

@@ -143,6 +143,36 @@ pub const CHECKS: &[CheckEntry] = &[
         check: nic::no_errors,
     },
     CheckEntry {
+        ids: &[nic::card::LINK_LAYER.id],
+        topic: "nic",
+        describe: "Every port of a network card speaks Ethernet, or what is declared: a VPI port may be set to InfiniBand.",
+        check: nic::card::link_layer,
+    },
+    CheckEntry {
+        ids: &[nic::card::FIRMWARE.id],
+        topic: "nic",
+        describe: "The firmware of every network card that runs is the one that is stored and the one that is pinned.",
+        check: nic::card::firmware_activated,
+    },
+    CheckEntry {
+        ids: &[nic::card::PSID.id],
+        topic: "nic",
+        describe: "All network cards of one kind have the same board id, to which firmware belongs.",
+        check: nic::card::psid_alike,
+    },
+    CheckEntry {
+        ids: &[nic::card::FEC.id],
+        topic: "nic",
+        describe: "Every link of 25 Gbit/s and more runs with RS FEC, or with what is declared.",
+        check: nic::card::fec,
+    },
+    CheckEntry {
+        ids: &[nic::module::MODULE.id],
+        topic: "nic",
+        describe: "The modules of linked ports are alike, and their temperature and optical power are inside their own alarm limits.",
+        check: nic::module::module,
+    },
+    CheckEntry {
         ids: &[thermal::BELOW_CRITICAL.id],
         topic: "thermal",
         describe: "Every temperature that has a critical limit is below it.",
@@ -274,7 +304,38 @@ pub struct Window<'a> {
 const SHORTEST_WINDOW_SECONDS: i64 = 10;
 
 /// All checks of a window, in the order of reports.
-pub const WINDOWS: &[WindowEntry] = &[];
+pub const WINDOWS: &[WindowEntry] = &[
+    WindowEntry {
+        ids: &[nic::window::CARRIER.id],
+        topic: "nic",
+        describe: "No network port lost or gained its link between the two looks.",
+        check: nic::window::carrier_stable,
+    },
+    WindowEntry {
+        ids: &[nic::window::POST_FEC.id],
+        topic: "nic",
+        describe: "No network port received a symbol or frame that FEC left wrong, over an hour at least.",
+        check: nic::window::post_fec_errors,
+    },
+    WindowEntry {
+        ids: &[nic::window::PRE_FEC.id],
+        topic: "nic",
+        describe: "FEC corrected no more of the received bits than its design allows.",
+        check: nic::window::pre_fec_rate,
+    },
+    WindowEntry {
+        ids: &[nic::window::PRE_FEC_EXPECTED.id],
+        topic: "nic",
+        describe: "FEC corrected as few of the received bits as a good link needs.",
+        check: nic::window::pre_fec_rate_expected,
+    },
+    WindowEntry {
+        ids: &[nic::window::DROPS.id],
+        topic: "nic",
+        describe: "Network ports dropped at most one packet of a million.",
+        check: nic::window::drops,
+    },
+];
 
 /// Every check of the registry, answered for this node at this site.
 pub fn inventory(inventory: &Inventory, site: &Site) -> Vec<Check> {

@@ -14,7 +14,7 @@ mod software;
 pub use bmc::{Acknowledged, Bmc, Setting};
 pub use drives::Drives;
 pub use network::{ExtraAddress, Network, Prefix};
-pub use nics::Nics;
+pub use nics::{Fec, Nics};
 pub use platform::Platform;
 pub use software::Software;
 

@@ -1,17 +1,49 @@
-//! Frame errors of network interfaces since boot. Drops are not errors: a full ring is load, not damage.
+//! Ports of network cards: frame errors since boot here, the card in `nic/card.rs`, its module in `nic/module.rs`, what changes while it runs in `nic/window.rs`.
+//! Drops are not errors: a full ring is load, not damage.
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::check::Check;
+use assay_model::check::{Absence, Check};
+use assay_model::component::Component;
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
+use assay_model::verdict::Reason;
 
 use super::question::Question;
+use super::seen::{flag, text};
+
+pub(super) mod card;
+pub(super) mod module;
+pub(super) mod window;
 
 pub(super) const NO_ERRORS: Question = Question { id: "nic.no_errors", expected: "0 received and 0 sent with errors since boot" };
 
 pub(super) fn no_errors(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let ask = |port: &_| [NO_ERRORS.zero(site, port, &[Attr::ReceiveErrors, Attr::TransmitErrors])];
     NO_ERRORS.each(inventory, site, Kind::Nic, "no network interface has a device behind it", ask)
+}
+
+/// Whether the port has a link; a port without one, or that does not say, has none.
+fn is_up(port: &Component) -> Result<bool, Reason> {
+    flag(port, Attr::Carrier).map(|carrier| carrier == Some(true))
+}
+
+/// The PCI id by which declarations and orders know a card.
+fn card(port: &Component) -> Result<Option<&str>, Reason> {
+    text(port, Attr::PciId)
+}
+
+/// Whether a line of the order asks for cards of this PCI id: of those it is known that they say all that is asked here.
+fn is_ordered(site: &Site, port: &Component) -> bool {
+    let lines = site.bom.iter().flat_map(|bom| &bom.lines).filter(|line| line.kind == Kind::Nic);
+    lines.filter_map(|line| line.select.get(&Attr::PciId)).any(|wanted| port.value(Attr::PciId).is_some_and(|id| wanted.matches(id)))
+}
+
+/// Whether the site orders something, so that what is not told counts against the node.
+fn is_strict(site: &Site) -> bool {
+    match site.absence {
+        Absence::Inconclusive => true,
+        Absence::NotApplicable => false,
+    }
 }
 
 #[cfg(test)]

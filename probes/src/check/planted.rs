@@ -101,12 +101,41 @@ impl Node {
             .with(component(
                 Kind::Nic,
                 "eth0",
-                &[(Attr::Carrier, true.into()), (Attr::ReceiveErrors, 0_u64.into()), (Attr::TransmitErrors, 0_u64.into())],
+                &[
+                    (Attr::Carrier, true.into()),
+                    (Attr::ReceiveErrors, 0_u64.into()),
+                    (Attr::TransmitErrors, 0_u64.into()),
+                    (Attr::PciId, "15b3:101b".into()),
+                    (Attr::Speed, 200_000_000_000_u64.into()),
+                    (Attr::LinkLayer, "Ethernet".into()),
+                    (Attr::FecActive, "RS".into()),
+                    (Attr::Firmware, "20.43.2566".into()),
+                    (Attr::FirmwareStored, "20.43.2566".into()),
+                    (Attr::Psid, "MT_0000000225".into()),
+                    (Attr::ModuleVendor, "Mellanox".into()),
+                    (Attr::ModulePart, "MMA1T00-VS".into()),
+                    (Attr::ModuleTemperature, 47.5.into()),
+                    (Attr::ModuleTemperatureLow, (-10.0).into()),
+                    (Attr::ModuleTemperatureHigh, 80.0.into()),
+                    (Attr::ModuleTransmitMin, 1.1e-3.into()),
+                    (Attr::ModuleTransmitMax, 1.3e-3.into()),
+                    (Attr::ModuleTransmitLow, 5.1e-5.into()),
+                    (Attr::ModuleTransmitHigh, 3.1e-3.into()),
+                    (Attr::ModuleReceiveMin, 0.9e-3.into()),
+                    (Attr::ModuleReceiveMax, 1.0e-3.into()),
+                    (Attr::ModuleReceiveLow, 4.1e-5.into()),
+                    (Attr::ModuleReceiveHigh, 3.1e-3.into()),
+                ],
             ))
             .with(component(
                 Kind::Nic,
                 "eth1",
-                &[(Attr::Carrier, Reading::Absent), (Attr::ReceiveErrors, 0_u64.into()), (Attr::TransmitErrors, 0_u64.into())],
+                &[
+                    (Attr::Carrier, Reading::Absent),
+                    (Attr::ReceiveErrors, 0_u64.into()),
+                    (Attr::TransmitErrors, 0_u64.into()),
+                    (Attr::LinkLayer, "Ethernet".into()),
+                ],
             ))
             .with(component(
                 Kind::Os,

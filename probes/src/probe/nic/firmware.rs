@@ -37,9 +37,18 @@ fn running<'a>(host: &Host, described: Described<'a>, driver: &Said, info: Optio
         (driver.source("fw_version"), if is_placeholder(text) || text.is_empty() { silence } else { text.into() })
     };
     let whole: Vec<String> = WHOLE.iter().map(|name| format!("running {name}")).collect();
-    let (source, reading) = from_info(&whole).or_else(|| from_rdma("fw_ver")).unwrap_or_else(|| from_driver(version));
+    let (source, reading) = match (from_info(&whole), from_rdma("fw_ver")) {
+        (Some((one, a)), Some((other, b))) if a != b => (other.clone(), Reading::Unreadable(format!("{other} says {b}, {one} says {a}"))),
+        (Some(said), _) | (None, Some(said)) => said,
+        (None, None) => from_driver(version),
+    };
     let described = described.put(Attr::Firmware, source, reading);
-    let (source, reading) = from_info(&["fixed fw.psid".into()]).or_else(|| from_rdma("board_id")).unwrap_or_else(|| from_driver(board));
+    // A function that calls its board by two names is unlike the others by either.
+    let (source, reading) = match (from_rdma("board_id"), from_info(&["fixed fw.psid".into()])) {
+        (Some((source, Reading::Value(a))), Some((_, Reading::Value(b)))) if a != b => (source, format!("{a} (by devlink {b})").into()),
+        (Some(said), _) | (None, Some(said)) => said,
+        (None, None) => from_driver(board),
+    };
     described.put(Attr::Psid, source, reading)
 }
 
