@@ -105,6 +105,7 @@ vocabulary! {
         Fan "fan" None Stable "One fan.";
         Redundancy "redundancy" None Stable "One group of power supplies or fans that stand in for each other.";
         BiosSetting "bios_setting" None Stable "One setting of the system firmware.";
+        Package "package" None Stable "One package of the operating system that is watched.";
     }
 }
 
@@ -356,6 +357,42 @@ vocabulary! {
         IommuGroup "iommu_group" Count Stable "IOMMU group of the function.";
         IommuGroupMembers "iommu_group_members" None Stable "All functions of the IOMMU group.";
         BoardPort "board_port" None Stable "PCI address of the upstream port of the switch that the GPU is behind; absent without a switch.";
+        KernelsInstalled "kernels_installed" None Stable "Kernel releases that are installed, oldest first.";
+        KernelPinned "kernel_pinned" None Stable "Kernel release that the boot tool is told to boot.";
+        InstallerLeftovers "installer_leftovers" None Stable "What an unattended installation left behind.";
+        Version "version" None Stable "Version of the package.";
+        Components "components" None Stable "Components of a repository.";
+        Enabled "enabled" None Stable "Whether it is in use.";
+        Layout "layout" None Stable "What a pool is made of: mirror, raidz1, disk, ..., with log, cache, special and spare devices by their class.";
+        DataErrors "data_errors" Count Volatile "Damaged files that a pool knows of.";
+        ScrubAge "scrub_age" Seconds Volatile "Since the last scrub that came to its end; `never` without one.";
+        ScrubErrors "scrub_errors" Count Volatile "Errors that the last scrub found.";
+        Pool "pool" None Stable "Pool that the device belongs to.";
+        Drive "drive" None Stable "Drive that it is on: the PCI address of the NVMe controller, or the disk's name.";
+        ReadErrors "read_errors" Count Volatile "Reads of a device that failed.";
+        WriteErrors "write_errors" Count Volatile "Writes to a device that failed.";
+        ChecksumErrors "checksum_errors" Count Volatile "Blocks of a device that were read and were not what was written.";
+        BootLoaders "boot_loaders" None Stable "Boot loaders that an EFI system partition is configured with.";
+        BootKernels "boot_kernels" None Stable "Kernel releases on an EFI system partition.";
+        BootEntries "boot_entries" None Stable "Active entries of the firmware's boot order that lead to it.";
+        PasswordAuthentication "password_authentication" None Stable "Whether a password opens an SSH session.";
+        KeyboardInteractive "keyboard_interactive" None Stable "Whether SSH lets PAM ask for a password.";
+        EmptyPasswords "empty_passwords" None Stable "Whether SSH takes an empty password.";
+        RootLogin "root_login" None Stable "Whether root may log in by SSH, and how.";
+        MatchOverrides "match_overrides" None Stable "What Match blocks set in place of the settings judged: line, keyword and value.";
+        KeyType "key_type" None Stable "Algorithm of a key.";
+        KeyBits "key_bits" Bits Stable "Length of a key.";
+        Fingerprint "fingerprint" None Stable "SHA256 fingerprint of a key.";
+        Comment "comment" None Stable "Comment of a key.";
+        RealmType "realm_type" None Stable "Sort of realm: pam, pve, ad, ldap, openid.";
+        RealmTfa "realm_tfa" None Stable "Second factor that a realm asks every user for.";
+        HasPassword "has_password" None Stable "Whether a password is set; of realms that keep none here, absent.";
+        Factors "factors" None Stable "Kinds of second factor that are set up and enabled.";
+        SubscriptionStatus "subscription_status" None Stable "Status of a subscription: active, new, expired, ..., or none.";
+        Stratum "stratum" Count Volatile "Distance from a reference clock, in servers.";
+        ReferenceOffset "reference_offset" Nanoseconds Volatile "Offset from the reference as the time daemon sees it, magnitude.";
+        ReferenceAge "reference_age" Seconds Volatile "Since the last measurement against the reference.";
+        LeapStatus "leap_status" None Volatile "What the time daemon says of leap seconds; `Not synchronised` without a reference.";
 
         PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
     }

@@ -68,6 +68,7 @@ impl fmt::Display for Value {
             Value::Integer(n) => write!(f, "{n}"),
             Value::Float(x) => write!(f, "{x}"),
             Value::Text(text) => f.write_str(text),
+            Value::List(items) if items.is_empty() => f.write_str("none"),
             Value::List(items) => f.write_str(&items.join(" ")),
         }
     }

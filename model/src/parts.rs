@@ -149,6 +149,7 @@ impl Parts {
             | Kind::MachineCheck
             | Kind::Bond
             | Kind::BondMember
+            | Kind::Package
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface

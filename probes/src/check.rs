@@ -15,6 +15,7 @@ mod bom;
 mod bond;
 mod clock;
 mod cpu;
+mod declared;
 mod dimm;
 mod edac;
 mod findings;
@@ -23,6 +24,7 @@ mod memory;
 mod nic;
 mod nvme;
 mod os;
+mod package;
 mod pcie;
 mod question;
 mod seen;
@@ -273,6 +275,30 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "bmc",
         describe: "The clock of the management controller is that of the node, so that its log can be read beside the node's.",
         check: bmc::clock,
+    },
+    CheckEntry {
+        ids: &[package::PVE_VERSION.id],
+        topic: "package",
+        describe: "pve-manager is installed, of the declared version.",
+        check: package::pve_version,
+    },
+    CheckEntry {
+        ids: &[os::KERNEL_NEWEST.id],
+        topic: "os",
+        describe: "The running kernel is the newest that is installed, or the one that is declared.",
+        check: os::kernel_newest,
+    },
+    CheckEntry {
+        ids: &[os::COMMAND_LINE.id],
+        topic: "os",
+        describe: "The kernel was started with the declared words and without those that are forbidden.",
+        check: os::command_line,
+    },
+    CheckEntry {
+        ids: &[os::LEFTOVERS.id],
+        topic: "os",
+        describe: "No answer file, first-boot hook or cloud-init data of an unattended installation is left.",
+        check: os::installer_leftovers,
     },
 ];
 

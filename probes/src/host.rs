@@ -17,6 +17,7 @@ mod answer;
 mod command;
 mod devlink;
 mod error;
+mod excerpt;
 mod ethtool;
 mod live;
 mod netlink;
@@ -45,6 +46,7 @@ const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 const MACHINE_ID: &str = "/etc/machine-id";
 /// The name under which the call is recorded.
 pub(crate) const ADJTIMEX: &str = "syscall:adjtimex";
+pub(crate) const WALL_CLOCK: &str = "syscall:clock_gettime";
 
 /// A node that can be asked. Clones share source and recording.
 #[derive(Debug, Clone)]
@@ -185,6 +187,17 @@ impl Host {
     pub fn exists(&self, path: &str) -> Result<bool, HostError> {
         let live = |live: &Live| Ok(if live.exists(path)? { Answer::Exists } else { Answer::Absent });
         none_if_absent(self.ask(Act::LookFor, path, Ask::Existence, live)).map(|found| found.is_some())
+    }
+
+    fn is_snapshot(&self) -> bool {
+        matches!(*self.source, Source::Snapshot(_))
+    }
+
+    /// The time that the node's clock shows, in seconds since 1970. What is written down with a date has an age by it, in a snapshot too.
+    pub(crate) fn wall_clock(&self) -> Result<i64, HostError> {
+        let text = self.call_text(WALL_CLOCK, || Ok(format!("realtime {}", Timestamp::now().as_second())))?;
+        let seconds = text.trim().strip_prefix("realtime ").and_then(|seconds| seconds.parse().ok());
+        seconds.ok_or_else(|| HostError::Malformed { path: WALL_CLOCK.into(), reason: "not `realtime SECONDS`".into() })
     }
 
     /// What the kernel says of its clock.

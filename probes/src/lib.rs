@@ -2,6 +2,7 @@
 
 pub mod check;
 mod counters;
+mod debian_version;
 mod described;
 mod environment;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -24,6 +24,7 @@ mod nic;
 mod numa;
 mod nvme;
 mod os;
+mod package;
 mod pci;
 mod survey;
 mod thermal;
@@ -77,6 +78,7 @@ pub const PROBES: &[&dyn Probe] = &[
     &bmc::Sensors,
     &bmc::Log,
     &bmc::Bios,
+    &package::Package,
 ];
 
 /// Those whose components count faults.

@@ -52,6 +52,7 @@ impl Bytes {
             | Kind::MachineCheck
             | Kind::Bond
             | Kind::BondMember
+            | Kind::Package
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface => Bytes::Decimal,

@@ -129,6 +129,7 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::MachineCheck
         | Kind::Bond
         | Kind::BondMember
+        | Kind::Package
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

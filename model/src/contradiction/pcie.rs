@@ -78,6 +78,7 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::MachineCheck
         | Kind::Bond
         | Kind::BondMember
+        | Kind::Package
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

@@ -146,6 +146,7 @@ fn has_identity(component: &Component) -> bool {
         | Kind::MachineCheck
         | Kind::Bond
         | Kind::BondMember
+        | Kind::Package
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface => false,

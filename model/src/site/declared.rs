@@ -16,7 +16,9 @@ pub use drives::Drives;
 pub use network::{ExtraAddress, Network, Prefix};
 pub use nics::{Fec, Nics};
 pub use platform::Platform;
-pub use software::Software;
+pub use software::{
+    AllowedKey, ClockLimits, CommandLine, Leftovers, PackageRepository, RootPool, SecondFactor, Software, Ssh, SubscriptionState, When,
+};
 
 /// The version of `declared.toml`.
 pub const DECLARED_SCHEMA: u32 = 1;

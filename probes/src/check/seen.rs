@@ -90,6 +90,11 @@ pub(super) fn text(component: &Component, attr: Attr) -> Result<Option<&str>, Re
     typed(component, attr, "text", Value::as_str)
 }
 
+/// Several texts; `None` when the node has none.
+pub(super) fn list(component: &Component, attr: Attr) -> Result<Option<&[String]>, Reason> {
+    typed(component, attr, "list", |value| if let Value::List(items) = value { Some(items.as_slice()) } else { None })
+}
+
 fn typed<'a, T>(component: &'a Component, attr: Attr, wanted: &str, take: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Reason> {
     match component.reading(attr) {
         Reading::Absent => Ok(None),

@@ -60,6 +60,10 @@ const DECLARED: &[&str] = &[
     "bmc.bios_profile",
     "bmc.firmware",
     "bmc.clock",
+    "pve.version",
+    "os.kernel_newest",
+    "os.command_line",
+    "os.installer_leftovers",
 ];
 
 fn entry(id: &str) -> &'static CheckEntry {

@@ -1,5 +1,5 @@
 //! Programs of the node, for what neither a file nor a call of the kernel tells. A program is run by name, without a shell, with an empty
-//! environment, a time limit and a bound on what it prints; what it said is written down like any other answer, its exit status first.
+//! environment in the C locale and in UTC, a time limit and a bound on what it prints; what it said is written down like any other answer, its exit status first.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -68,7 +68,7 @@ impl Host {
 fn run(words: &[&str]) -> Result<CommandOutput, Refusal> {
     let [program, arguments @ ..] = words else { return Err(Refusal::Absent) };
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").current_dir("/");
+    command.args(arguments).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").env("TZ", "UTC0").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(refusal)?;
     let Some(stdout) = child.stdout.take() else { return Err(Refusal::Errno(Errno::PIPE)) };

@@ -1,11 +1,15 @@
-//! Kernel and distribution, from `/proc` and `/etc/os-release`. The clock is in `clock.rs`.
+//! Kernel and distribution, from `/proc`, `/boot` and `/etc/os-release`. The clock is in `clock.rs`; what an unattended installation left behind in
+//! `os/leftovers.rs`.
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::component::{Component, Reading};
+use assay_model::component::{Component, Reading, Value};
 
 use super::Probe;
 use crate::described::Described;
+use crate::debian_version::compare_releases;
 use crate::host::{Host, HostError, reading_of, unanswered};
+
+mod leftovers;
 
 /// The probe of kernel and distribution.
 pub(super) struct Os;
@@ -13,6 +17,10 @@ pub(super) struct Os;
 const KERNEL: &str = "/proc/sys/kernel";
 const RELEASES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 const CPUINFO: &str = "/proc/cpuinfo";
+const BOOT: &str = "/boot";
+/// Debian and its kin name a kernel by its release.
+const IMAGE: &str = "vmlinuz-";
+const PIN: &str = "/etc/kernel/proxmox-boot-pin";
 
 impl Probe for Os {
     fn name(&self) -> &'static str {
@@ -20,7 +28,7 @@ impl Probe for Os {
     }
 
     fn describe(&self) -> &'static str {
-        "Kernel, command line, distribution and boot, from /proc and /etc/os-release."
+        "Kernel, command line, distribution and boot, from /proc, /boot and /etc/os-release; what an unattended installation left behind."
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -48,9 +56,24 @@ impl Probe for Os {
             .put(Attr::Uptime, "/proc/uptime", host.reading_as("/proc/uptime", uptime))
             .put(Attr::Hypervisor, format!("{CPUINFO} flags"), reading_of(host.read(CPUINFO), hypervisor))
             .put(Attr::Distribution, format!("{source} ID"), field("ID"))
-            .put(Attr::DistributionVersion, format!("{source} VERSION_ID"), field("VERSION_ID"));
+            .put(Attr::DistributionVersion, format!("{source} VERSION_ID"), field("VERSION_ID"))
+            .put(Attr::KernelsInstalled, format!("{BOOT}/{IMAGE}*"), kernels(host))
+            .put(Attr::KernelPinned, PIN, host.reading(PIN))
+            .put(Attr::InstallerLeftovers, leftovers::SOURCE, leftovers::found(host));
         Ok(vec![os.done()])
     }
+}
+
+/// Releases of the installed kernels, oldest first.
+fn kernels(host: &Host) -> Reading {
+    let names = match host.list(BOOT) {
+        Ok(names) => names,
+        Err(error) => return unanswered(&error),
+    };
+    let mut releases: Vec<String> = names.iter().filter_map(|name| name.strip_prefix(IMAGE)).map(str::to_owned).collect();
+    releases.retain(|release| release != "old" && !release.ends_with(".old"));
+    releases.sort_by(|a, b| compare_releases(a, b).then_with(|| a.cmp(b)));
+    if releases.is_empty() { Reading::Absent } else { Value::List(releases).into() }
 }
 
 fn os_release(host: &Host) -> (&'static str, Result<Option<String>, HostError>) {
@@ -130,6 +153,19 @@ mod tests {
         for attr in [Attr::Distribution, Attr::Hypervisor, Attr::Uptime] {
             assert!(matches!(found.reading(attr), Reading::Unreadable(_)), "{attr}");
         }
+    }
+
+    #[test]
+    fn installed_kernels_come_oldest_first_and_are_told_from_other_images() {
+        let found = os("/proc/sys/kernel/hostname: a
+            /boot list: config-6.14.8-2-pve grub initrd.img-6.14.8-2-pve vmlinuz vmlinuz-6.14.11-2-pve vmlinuz-6.14.8-2-pve vmlinuz.old vmlinuz-6.14.8-2-pve.old
+            /etc/kernel/proxmox-boot-pin: 6.14.8-2-pve");
+        assert_eq!(found.reading(Attr::KernelsInstalled), &Value::List(vec!["6.14.8-2-pve".into(), "6.14.11-2-pve".into()]).into());
+        assert_eq!(found.reading(Attr::KernelPinned), &"6.14.8-2-pve".into());
+        let none = os("/proc/sys/kernel/hostname: a\n/boot list: grub");
+        assert_eq!((none.reading(Attr::KernelsInstalled), none.reading(Attr::KernelPinned)), (&Reading::Absent, &Reading::Absent));
+        let refused = os("/proc/sys/kernel/hostname: a\n/boot error: EACCES");
+        assert!(matches!(refused.reading(Attr::KernelsInstalled), Reading::Unreadable(_)));
     }
 
     #[test]

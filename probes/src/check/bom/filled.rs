@@ -233,6 +233,9 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             Hypervisor,
             Tainted,
             Uptime,
+            KernelsInstalled,
+            KernelPinned,
+            InstallerLeftovers,
             Clocksource,
         ],
     ),
@@ -299,4 +302,5 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     ),
     (Kind::Redundancy, &[Vendor, Model, Serial, PartNumber, State, Health, HealthRollup, RedundancyMode, RedundancyNeeded, RedundancyMembers]),
     (Kind::BiosSetting, &[Setting, SettingPending]),
+    (Kind::Package, &[State, Version]),
 ];
