@@ -34,6 +34,10 @@ pub(crate) struct Global {
     /// An earlier snapshot of the same node: checks of what changed since look at both
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) since: Option<PathBuf>,
+    /// Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file
+    /// with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["root", "snapshot"])]
+    pub(crate) bmc: Option<String>,
     /// Where runs are kept
     #[arg(long, global = true, value_name = "DIR", env = "ASSAY_RUNS", default_value = "runs")]
     pub(crate) runs: PathBuf,

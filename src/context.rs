@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use assay_model::inventory::Inventory;
 use assay_model::site::{self, Site, SiteFiles};
-use assay_probes::{Host, ProbeOptions, take_inventory};
+use assay_probes::{Endpoint, Host, ProbeOptions, take_inventory};
 use assay_reports::store::Store;
 
+use crate::bmc;
 use crate::cli::{Format, Global};
 use crate::embedded;
 
@@ -24,6 +25,7 @@ const BARE_SITE: &str = "schema = 1\nname = \"default\"\n";
 
 /// How every recorded snapshot begins.
 pub(crate) const SNAPSHOT_HEAD: &str = "assay-snapshot ";
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 /// Largest file of a site; a bill of materials is some kilobytes.
 const SITE_FILE_MAX: u64 = 1 << 20;
 
@@ -36,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) probe_deadline: Duration,
     source: Source,
     since: Option<PathBuf>,
+    bmc: Option<String>,
 }
 
 /// What is judged of a node: how it is, and how it was before where somebody looked then.
@@ -65,6 +68,7 @@ impl Context {
             probe_deadline: Duration::from_secs(global.probe_deadline),
             source,
             since: global.since.clone(),
+            bmc: global.bmc.clone(),
         }
     }
 
@@ -91,9 +95,20 @@ impl Context {
         match &self.source {
             // A root that is not there would read as a machine on which nothing is fitted.
             Source::Live(root) if !root.is_dir() => Err(Usage(format!("cannot probe below {}: it is no folder", root.display())).into()),
-            Source::Live(root) => Ok(Host::live(root)),
+            Source::Live(root) => self.managed(Host::live(root)),
             Source::Snapshot(file) => recorded(file),
         }
+    }
+
+    /// A live host together with its management controller, where one is known.
+    pub(crate) fn managed(&self, host: Host) -> Result<Host> {
+        if !self.is_this_machine() {
+            return Ok(host);
+        }
+        let site = self.site_folder.as_ref().map(|_| self.site()).transpose()?;
+        let name = host.read(HOSTNAME).unwrap_or_default();
+        let controller = bmc::of_node(self.bmc.as_deref(), site.as_ref(), name.trim(), self.probe_deadline)?;
+        Ok(controller.into_iter().fold(host, Host::with_bmc))
     }
 
     /// The node as it was in the snapshot of `--since`.
@@ -122,7 +137,10 @@ impl Context {
             Source::Live(root) if root == Path::new("/") => String::new(),
             Source::Live(root) => format!(" --root {}", word(root)),
         };
-        format!("assay{site}{source} --runs {} {}", word(&self.runs), act.trim())
+        // One that is no address may hold a password.
+        let address = self.bmc.as_ref().filter(|address| address.parse::<Endpoint>().is_ok());
+        let bmc = address.map(|address| format!(" --bmc {}", word(Path::new(address)))).unwrap_or_default();
+        format!("assay{site}{source}{bmc} --runs {} {}", word(&self.runs), act.trim())
     }
 
     /// Whether the machine itself is probed, and may be loaded.

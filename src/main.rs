@@ -2,6 +2,7 @@
 
 mod act;
 mod assessment;
+mod bmc;
 mod cli;
 mod context;
 mod embedded;

@@ -1,6 +1,7 @@
 //! End to end: the real binary, real files, real loop devices, real kills, a real browser.
 
 mod accept;
+mod bmc;
 mod browser;
 mod command;
 mod compare;

@@ -52,6 +52,9 @@ fn system(site: &Site, bmc: &[&Component], os: &[&Component]) -> Check {
         Seen::across(bmc, Attr::Serial).and(Seen::across(bmc, Attr::Uuid)).and(Seen::across(os, Attr::Serial)).and(Seen::across(os, Attr::Uuid));
     let judge = || -> Result<Verdict, Reason> {
         let (mut same, mut other) = (false, Vec::new());
+        if bmc.iter().all(|host| host.value(Attr::PowerState).and_then(|state| state.as_str()) == Some("Off")) {
+            return Ok(Verdict::Fail("the management controller manages another machine: its own is switched off".into()));
+        }
         for (host, board) in bmc.iter().flat_map(|host| os.iter().map(move |board| (*host, *board))) {
             if let (Some(theirs), Some(ours)) = (known(host, Attr::Serial)?, known(board, Attr::Serial)?) {
                 if is_same_serial(theirs, ours) { same = true } else { other.push(format!("serial {theirs} there, {ours} here")) }

@@ -38,7 +38,7 @@ fn managed() -> Node {
     let mut node = Node::healthy().without(Kind::Dimm);
     let identity = [(Attr::Serial, SERIAL.into()), (Attr::Uuid, UUID.into()), (Attr::Firmware, "3.5".into())];
     node = node.with(component(Kind::Board, "node", &identity));
-    let host = [&identity[..], &[(Attr::HealthRollup, "OK".into())]].concat();
+    let host = [&identity[..], &[(Attr::HealthRollup, "OK".into()), (Attr::PowerState, "On".into())]].concat();
     node = node.with(ok(Kind::BmcHost, "1", &host));
     node = node.with(ok(Kind::Bmc, "1", &[(Attr::Firmware, "01.05.02".into()), (Attr::ClockDeviation, 800_000_000_u64.into())]));
     node = node.with(component(
@@ -419,6 +419,8 @@ fn other_parts_than_the_operating_system_knows_are_found() {
         "00000000-0000-0000-0000-7cc2555d1a2f",
     );
     assert_eq!(accused(&other, &strict(), inventory_agrees), only("system", Rank::Fail));
+    let off = managed().plant(Kind::BmcHost, "1", Attr::PowerState, "Off");
+    assert_eq!(accused(&off, &strict(), inventory_agrees), only("system", Rank::Fail), "it runs, as this test does on it");
     // The serial numbers of two modules that changed their places.
     let moved = swap(Attr::Serial, "80AD012235000004".into()).plant(Kind::BmcDimm, "P1-DIMMD1", Attr::Serial, "80AD012235000003");
     assert_eq!(accused(&moved, &strict(), inventory_agrees), only("memory modules", Rank::Fail));
