@@ -17,6 +17,8 @@ mod clock;
 mod cpu;
 mod declared;
 mod dimm;
+mod drive;
+mod drive_window;
 mod edac;
 mod findings;
 mod machine_check;
@@ -130,6 +132,54 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "pcie",
         describe: "No PCIe error since boot that the link had to correct.",
         check: pcie::no_correctable_errors,
+    },
+    CheckEntry {
+        ids: &[drive::HEALTH.id],
+        topic: "nvme",
+        describe: "No drive warns, lost data, or is worn; where the site declares it, each is as good as new.",
+        check: drive::health,
+    },
+    CheckEntry {
+        ids: &[drive::TEMPERATURE.id],
+        topic: "nvme",
+        describe: "Every drive is at least 5 K below the temperature at which it warns.",
+        check: drive::temperature,
+    },
+    CheckEntry {
+        ids: &[drive::SELF_TEST.id],
+        topic: "nvme",
+        describe: "The newest extended self-test of every drive passed, and none that it remembers failed.",
+        check: drive::self_test,
+    },
+    CheckEntry {
+        ids: &[drive::FIRMWARE.id],
+        topic: "nvme",
+        describe: "No drive has a firmware waiting for a reset, and each runs the one that its active slot has and the site pinned.",
+        check: drive::firmware_slot,
+    },
+    CheckEntry {
+        ids: &[drive::SANITIZE.id],
+        topic: "nvme",
+        describe: "No sanitize operation of a drive is running or has failed.",
+        check: drive::sanitize,
+    },
+    CheckEntry {
+        ids: &[drive::FORMAT.id],
+        topic: "nvme",
+        describe: "Drives of one model are formatted alike, and as the site declares.",
+        check: drive::format,
+    },
+    CheckEntry {
+        ids: &[drive::SERIALS.id],
+        topic: "nvme",
+        describe: "No two drives have one serial number, and driver and controller agree on it.",
+        check: drive::serials_unique,
+    },
+    CheckEntry {
+        ids: &[drive::OCP.id],
+        topic: "nvme",
+        describe: "No drive with an OCP log page lost a read or met an end-to-end error; its capacitor and spare blocks are as declared.",
+        check: drive::ocp,
     },
     CheckEntry { ids: &[nvme::LIVE.id], topic: "nvme", describe: "Every NVMe controller is in state live.", check: nvme::live },
     CheckEntry {
@@ -360,6 +410,18 @@ pub const WINDOWS: &[WindowEntry] = &[
         topic: "nic",
         describe: "Network ports dropped at most one packet of a million.",
         check: nic::window::drops,
+    },
+    WindowEntry {
+        ids: &[drive_window::ERROR_LOG.id],
+        topic: "nvme",
+        describe: "No drive has new entries in its error log, but for questions that it does not know.",
+        check: drive_window::error_log,
+    },
+    WindowEntry {
+        ids: &[drive_window::STABLE.id],
+        topic: "nvme",
+        describe: "No drive counts new media errors, unsafe shutdowns, uncorrectable reads, thermal throttling or link retraining.",
+        check: drive_window::stable,
     },
 ];
 

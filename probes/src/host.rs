@@ -21,6 +21,7 @@ mod excerpt;
 mod ethtool;
 mod live;
 mod netlink;
+mod nvme;
 mod reading;
 mod redact;
 mod redfish;

@@ -82,4 +82,4 @@ pub const PROBES: &[&dyn Probe] = &[
 ];
 
 /// Those whose components count faults.
-pub(crate) const COUNTING: &[&dyn Probe] = &[&edac::Edac, &pci::Pci, &nic::Nic, &throttle::Throttle, &machine_check::MachineCheck];
+pub(crate) const COUNTING: &[&dyn Probe] = &[&edac::Edac, &pci::Pci, &nvme::Nvme, &nic::Nic, &throttle::Throttle, &machine_check::MachineCheck];

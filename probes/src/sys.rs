@@ -5,6 +5,7 @@ use rustix::io::Errno;
 pub(crate) mod ethtool;
 #[cfg(test)]
 pub(crate) mod lab;
+pub(crate) mod nvme;
 
 /// What `adjtimex` says of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

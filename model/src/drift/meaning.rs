@@ -7,7 +7,7 @@ use crate::attr::{Attr, Volatility};
 use crate::component::{Component, Value};
 
 /// Attributes that name one part or one node and no other.
-const NAMES: &[Attr] = &[Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId];
+const NAMES: &[Attr] = &[Attr::IdentifiedSerial, Attr::Subsystem, Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId];
 
 /// Attributes of which less is worse.
 const DEGREES: &[Attr] = &[
@@ -66,6 +66,15 @@ const ERRORS: &[Attr] = &[
     Attr::RootAerCorrectable,
     Attr::RootAerNonfatal,
     Attr::RootAerFatal,
+    Attr::CriticalWarning,
+    Attr::MediaErrors,
+    Attr::UnsafeShutdowns,
+    Attr::SelfTestsFailed,
+    Attr::UncorrectableReads,
+    Attr::EndToEndErrors,
+    Attr::ThermalThrottles,
+    Attr::IncompleteShutdowns,
+    Attr::LinkRetrainings,
     Attr::LinkFailures,
     Attr::PcsSymbolErrors,
     Attr::SymbolErrors,

@@ -44,6 +44,41 @@ pub(super) fn component(kind: Kind, locator: &str, attributes: &[(Attr, Reading)
     attributes.iter().fold(Component::new(kind, locator), add)
 }
 
+/// A drive with nothing to be said against it.
+pub(super) fn drive(address: &str, serial: &str) -> Component {
+    let attributes: &[(Attr, Reading)] = &[
+        (Attr::State, "live".into()),
+        (Attr::Model, "a drive".into()),
+        (Attr::Serial, serial.into()),
+        (Attr::IdentifiedSerial, serial.into()),
+        (Attr::Firmware, "0107".into()),
+        (Attr::CriticalWarning, 0_u64.into()),
+        (Attr::MediaErrors, 0_u64.into()),
+        (Attr::AvailableSpare, 100_u64.into()),
+        (Attr::SpareThreshold, 10_u64.into()),
+        (Attr::PercentageUsed, 0_u64.into()),
+        (Attr::UnsafeShutdowns, 3_u64.into()),
+        (Attr::ErrorLogEntries, 7_u64.into()),
+        (Attr::Temperature, 38.0.into()),
+        (Attr::TemperatureMax, 77.0.into()),
+        (Attr::SelfTest, "passed".into()),
+        (Attr::SelfTestsFailed, 0_u64.into()),
+        (Attr::SelfTestRunning, false.into()),
+        (Attr::FirmwareSlot, 1_u64.into()),
+        (Attr::FirmwareStored, "0107".into()),
+        (Attr::Sanitize, "never".into()),
+        (Attr::LogicalBlockSize, 4096_u64.into()),
+        (Attr::MetadataSize, 0_u64.into()),
+        (Attr::ProtectionType, 0_u64.into()),
+        (Attr::UncorrectableReads, 0_u64.into()),
+        (Attr::EndToEndErrors, 0_u64.into()),
+        (Attr::CapacitorHealth, 100_u64.into()),
+        (Attr::BadUserBlocks, 100_u64.into()),
+        (Attr::BadSystemBlocks, 100_u64.into()),
+    ];
+    component(Kind::Nvme, address, attributes)
+}
+
 /// A node under construction.
 #[derive(Clone)]
 pub(super) struct Node(pub(super) Inventory);
@@ -95,7 +130,7 @@ impl Node {
             .with(component(Kind::MachineCheck, "node", &[(Attr::MachineChecks, 0_u64.into())]))
             .with_pci()
             .with_bond()
-            .with(component(Kind::Nvme, "0000:41:00.0", &[(Attr::State, "live".into())]))
+            .with(drive("0000:41:00.0", "S1"))
             .with(component(Kind::Block, "nvme0n1", &[(Attr::ReadOnly, false.into()), (Attr::Removable, false.into())]))
             .with(component(Kind::Block, "sr0", &[(Attr::ReadOnly, true.into()), (Attr::Removable, true.into())]))
             .with(component(

@@ -4,11 +4,17 @@
 use std::collections::BTreeMap;
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::component::{Component, Reading};
+use assay_model::component::{Component, Reading, Value};
 
 use super::{Probe, block, pci};
 use crate::described::{Described, total};
 use crate::host::{Host, HostError, whole};
+use crate::probe::nvme::identify::Controller;
+
+mod identify;
+mod logs;
+mod ocp;
+mod page;
 
 /// The probe of NVMe controllers.
 pub(super) struct Nvme;
@@ -32,7 +38,7 @@ impl Probe for Nvme {
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
         match host.list_or_none(CONTROLLERS)? {
-            Some(names) => names.iter().map(|name| controller(host, name)).collect(),
+            Some(names) => Ok(one_per_drive(names.iter().map(|name| controller(host, name)).collect::<Result<_, _>>()?)),
             None => without_driver(host),
         }
     }
@@ -62,11 +68,56 @@ fn controller(host: &Host, name: &str) -> Result<Component, HostError> {
         .text(Attr::State, "state")
         .put(Attr::Namespaces, folder.as_str(), total(namespaces.len()))
         .put(Attr::Capacity, format!("{folder}/{name}n*/size"), capacity(host, &folder, &namespaces));
+    let described = admin(host, described, name, &folder, &namespaces);
     let described = match function {
         Some(_) => pci::identity(host, described, &format!("{folder}/device")),
         None => described.numa_node("numa_node"),
     };
     Ok(described.done())
+}
+
+/// A drive with two ports has a controller at each, of one subsystem that may have several: it is one drive, found at the first and reached by all of them.
+fn one_per_drive(controllers: Vec<Component>) -> Vec<Component> {
+    let mut drives: Vec<Component> = Vec::new();
+    for controller in controllers {
+        match drives.iter_mut().find(|drive| is_another_port(drive, &controller)) {
+            Some(drive) => {
+                let mut paths = match drive.value(Attr::Paths) {
+                    Some(Value::List(paths)) => paths.clone(),
+                    Some(_) | None => vec![drive.locator.clone()],
+                };
+                paths.push(controller.locator.clone());
+                drive.attributes.insert(Attr::Paths, Reading::Value(Value::List(paths)));
+            }
+            None => drives.push(controller),
+        }
+    }
+    drives
+}
+
+fn is_another_port(drive: &Component, other: &Component) -> bool {
+    let is_alike = |attr| drive.value(attr).is_some() && drive.value(attr) == other.value(attr);
+    let may_have_several = |component: &Component| component.value(Attr::SeveralControllers) == Some(&Value::Bool(true));
+    let numbers = (drive.value(Attr::ControllerId), other.value(Attr::ControllerId));
+    is_alike(Attr::Subsystem)
+        && is_alike(Attr::Serial)
+        && may_have_several(drive)
+        && may_have_several(other)
+        && numbers.0.is_some()
+        && numbers.0 != numbers.1
+}
+
+/// What the controller says of itself.
+fn admin<'a>(host: &Host, described: Described<'a>, name: &str, folder: &str, namespaces: &BTreeMap<u64, String>) -> Described<'a> {
+    let controller = Controller::ask(host, name);
+    let described = controller.describe(described);
+    let described = identify::formats(host, described, name, folder, &namespaces.values().collect::<Vec<_>>());
+    let described = logs::smart(host, described, name);
+    let described = logs::errors(host, described, name, &controller);
+    let described = logs::firmware(host, described, name);
+    let described = logs::self_test(host, described, name, &controller);
+    let described = logs::sanitize(host, described, name, &controller);
+    ocp::describe(host, described, name)
 }
 
 /// By namespace number: with native multipath the controller's folder has the hidden paths `nvme0c1n1`, otherwise the disks `nvme1n1`.

@@ -1,0 +1,82 @@
+//! What an NVMe controller says of itself (`nvme:nvme0/identify/CNS/NSID`, `nvme:nvme0/log/LID`, numbers in hex): the bytes of Identify and Get Log Page, by an
+//! ioctl that needs root. A log or structure that the controller does not have is absent; any other status is a refusal.
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::live::Refusal;
+use super::{Host, HostError};
+use crate::sys::nvme::{Question, Refused, ask};
+
+/// Size of every Identify structure.
+const IDENTIFY_BYTES: usize = 4096;
+
+/// Status of a command that the controller does not know: generic, invalid opcode.
+const INVALID_OPCODE: u16 = 0x001;
+/// Generic, invalid field in command: so many controllers say that they have no such log page or structure.
+const INVALID_FIELD: u16 = 0x002;
+/// Command specific, invalid log page.
+const INVALID_LOG_PAGE: u16 = 0x109;
+
+impl Host {
+    /// How the answer to Identify is called.
+    pub(crate) fn nvme_identify_name(controller: &str, cns: u8, nsid: u32) -> String {
+        format!("nvme:{controller}/identify/{cns:02x}/{nsid:x}")
+    }
+
+    /// How a log page is called.
+    pub(crate) fn nvme_log_name(controller: &str, lid: u8) -> String {
+        format!("nvme:{controller}/log/{lid:02x}")
+    }
+
+    /// An Identify structure: of the controller (CNS 01h) or of a namespace (CNS 00h).
+    pub(crate) fn nvme_identify(&self, controller: &str, cns: u8, nsid: u32) -> Result<Vec<u8>, HostError> {
+        let call = || asked(controller, Question::Identify { cns, nsid }, IDENTIFY_BYTES);
+        self.call_bytes(&Self::nvme_identify_name(controller, cns, nsid), call)
+    }
+
+    /// The first `length` bytes of a log page.
+    pub(crate) fn nvme_log(&self, controller: &str, lid: u8, length: usize) -> Result<Vec<u8>, HostError> {
+        self.call_bytes(&Self::nvme_log_name(controller, lid), || asked(controller, Question::LogPage { lid }, length))
+    }
+}
+
+fn asked(controller: &str, question: Question, length: usize) -> Result<Vec<u8>, Refusal> {
+    // The kernel made the name; one with a step in it is not its.
+    if controller.contains('/') {
+        return Err(Refusal::Errno(Errno::INVAL));
+    }
+    let device = rustix::fs::open(format!("/dev/{controller}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    // The controller is there and its node is not (a container): that says nothing about its logs.
+    let device = device.map_err(|errno| Refusal::Errno(if errno == Errno::NOENT { Errno::NODEV } else { errno }))?;
+    let mut answer = vec![0; length];
+    match ask(&device, question, &mut answer) {
+        Ok(()) => Ok(answer),
+        Err(Refused::Controller(INVALID_OPCODE | INVALID_FIELD | INVALID_LOG_PAGE)) => Err(Refusal::Absent),
+        Err(Refused::Controller(_)) => Err(Refusal::Errno(Errno::IO)),
+        Err(Refused::Kernel(errno)) => Err(Refusal::Errno(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_controller_whose_node_is_missing_is_not_one_without_logs() {
+        let host = Host::live(Path::new("/"));
+        let error = host.nvme_log("nvme-none", 2, 512).expect_err("no such controller");
+        assert!(!error.is_absent(), "{error}");
+    }
+
+    #[test]
+    fn pages_are_replayed_by_their_names() {
+        let host =
+            Host::from_snapshot("nvme:nvme0/log/02 bytes: AAEC\nnvme:nvme0/identify/00/1 error: EIO\nnvme:nvme0/log/c0 absent").expect("a fixture");
+        assert_eq!(host.nvme_log("nvme0", 2, 512).expect("recorded"), [0, 1, 2]);
+        assert!(host.nvme_identify("nvme0", 0, 1).is_err_and(|error| !error.is_absent()));
+        assert!(host.nvme_log("nvme0", 0xc0, 512).is_err_and(|error| error.is_absent()));
+    }
+}
