@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn versions_are_ordered_as_dpkg_orders_them() {
         // Each older than the next; dpkg --compare-versions agrees.
-        for pair in ["1.0~rc1", "1.0", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg", "1.0.1", "1.2", "1.10", "9.0.8", "9.0.10", "9.1.1", "1:0.1"].windows(2)
+        for pair in
+            ["1.0~rc1", "1.0", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg", "1.0.1", "1.2", "1.10", "9.0.8", "9.0.10", "9.1.1", "1:0.1"]
+                .windows(2)
         {
             let [older, newer] = pair else { unreachable!("windows of two") };
             assert_eq!(compare(older, newer), Ordering::Less, "{older} and {newer}");

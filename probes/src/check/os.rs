@@ -74,7 +74,9 @@ fn newest(site: &Site, os: &Component, seen: &Seen<'_>) -> Verdict {
         // A machine that nobody ordered is restarted when its owner likes.
         (_, Absence::NotApplicable) => Verdict::NotApplicable(format!("{running} runs and {newest} is installed; no site says which is to run")),
         (Ordering::Less, Absence::Inconclusive) => Verdict::Fail(format!("{running} runs, {newest} is installed{pin}")),
-        (Ordering::Greater, Absence::Inconclusive) => Verdict::Fail(format!("{running} runs and is not installed, the newest that is is {newest}{pin}")),
+        (Ordering::Greater, Absence::Inconclusive) => {
+            Verdict::Fail(format!("{running} runs and is not installed, the newest that is is {newest}{pin}"))
+        }
     }
 }
 
@@ -197,7 +199,8 @@ mod tests {
     #[test]
     fn the_command_line_is_judged_by_whole_words_and_the_last_of_them() {
         let mut site = strict();
-        site.declared.software.command_line = Some(CommandLine { required: vec!["iommu=pt".into(), "quiet".into()], forbidden: vec!["mitigations=off".into()] });
+        site.declared.software.command_line =
+            Some(CommandLine { required: vec!["iommu=pt".into(), "quiet".into()], forbidden: vec!["mitigations=off".into()] });
         for (line, expected) in [
             ("root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet iommu=pt", Rank::Pass),
             ("amd_iommu=on iommu=nobypass,pt quiet", Rank::Pass),

@@ -5,8 +5,8 @@ use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
 
 use super::Probe;
-use crate::described::Described;
 use crate::debian_version::compare_releases;
+use crate::described::Described;
 use crate::host::{Host, HostError, reading_of, unanswered};
 
 mod leftovers;

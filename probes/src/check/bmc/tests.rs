@@ -516,3 +516,23 @@ fn a_clock_that_is_off_is_found() {
     let node = managed().plant(Kind::Bmc, "1", Attr::ClockDeviation, 3_000_000_000_u64);
     assert_eq!(at(&node, &declaring(|bmc| bmc.clock_seconds = Some(2)), clock), Rank::Fail);
 }
+
+#[test]
+fn the_reference_node_is_healthy_and_its_faults_are_found() {
+    let node = crate::reference::nodes().expect("the fixtures load").remove("pve1-node1").expect("it is one of them");
+    let options = crate::ProbeOptions { deadline: std::time::Duration::from_secs(20), now: jiff::Timestamp::UNIX_EPOCH };
+    let inventory = Node(crate::take_inventory(&node.host(), &options));
+    for ask in [health, dedicated_port, inventory_agrees, clock] {
+        assert_eq!(accused(&inventory, &strict(), ask), []);
+    }
+    let counted = |kind| inventory.0.iter(kind).count();
+    assert_eq!([Kind::BmcDimm, Kind::BmcCpu, Kind::Psu, Kind::Fan, Kind::BmcLog].map(counted), [24, 2, 2, 8, 1]);
+    let mut site = pinned();
+    site.declared.bmc.fans = Some(8);
+    site.declared.bmc.settings = [("NUMANodesPerSocket".into(), Setting::Text("NPS1".into())), ("QuietBoot".into(), Setting::Flag(false))].into();
+    for ask in ALL {
+        assert_eq!(accused(&inventory, &site, *ask), []);
+    }
+    site.declared.bmc.settings.insert("SMTControl".into(), Setting::Text("Disabled".into()));
+    assert_eq!(accused(&inventory, &site, bios_profile), only("SMTControl", Rank::Fail));
+}

@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn what_is_left_is_named() {
-        let left = look_at("/root/answer.toml: [global]\n/var/lib/proxmox-first-boot/pending-first-boot-setup:\n/var/lib/proxmox-first-boot/proxmox-first-boot: #!/bin/sh");
+        let left = look_at(
+            "/root/answer.toml: [global]\n/var/lib/proxmox-first-boot/pending-first-boot-setup:\n/var/lib/proxmox-first-boot/proxmox-first-boot: #!/bin/sh",
+        );
         let names = ["/root/answer.toml", "/var/lib/proxmox-first-boot/pending-first-boot-setup", "/var/lib/proxmox-first-boot/proxmox-first-boot"];
         assert_eq!(left, Value::List(names.map(String::from).to_vec()).into());
     }
