@@ -36,7 +36,7 @@ const POST_FEC_SECONDS: i64 = 3600;
 /// A rate of 1e-5 on fewer bits than this is a handful of corrections: a single burst would decide.
 const BITS_MIN: u64 = 1_000_000_000;
 /// Line code and FEC add less than 10 % to the speed of a port; a counter that ran twice as fast did not count bits.
-const LINE_RATE_MOST: f64 = 2.0;
+const LINE_RATE_MOST: u64 = 2;
 
 const ERRORS: &[Attr] = &[Attr::PcsSymbolErrors, Attr::SymbolErrors, Attr::CrcErrors];
 const RATE: &[Attr] = &[Attr::CorrectedBits, Attr::ReceivedBits];
@@ -186,35 +186,42 @@ pub(in super::super) fn pre_fec_rate_expected(window: &Window<'_>, site: &Site) 
 
 fn pre_fec(question: &Question, most: f64, window: &Window<'_>, site: &Site) -> Vec<Check> {
     each(question, window, site, RATE, "no port with a link counts corrected bits", |pair| {
-        linked(site, pair, RATE, |grown| {
-            let of = |attr| grown.iter().find(|(one, _)| *one == attr).map(|(_, growth)| *growth);
-            let (Some(corrected), Some(bits)) = (of(Attr::CorrectedBits), of(Attr::ReceivedBits)) else {
-                return absent(site, format!("{} does not count both corrected and received bits", pair.after.locator));
-            };
-            match impossible(pair, window, corrected, bits) {
-                Some(reason) => Verdict::Inconclusive(reason),
-                None if ratio(corrected, bits) > most => {
+        linked(site, pair, &[Attr::CorrectedBits], |grown| {
+            let corrected = grown.iter().fold(0, |_, (_, growth)| *growth);
+            match received(pair, window, corrected) {
+                Err(reason) => Verdict::Inconclusive(reason),
+                Ok(bits) if ratio(corrected, bits) > most => {
                     Verdict::Fail(format!("{corrected} of {bits} bits were corrected: {:.2e}, above {most:e}", ratio(corrected, bits)))
                 }
-                None => Verdict::pass_on(pair.seen(RATE).evidence()),
+                Ok(_) => Verdict::pass_on(pair.seen(RATE).evidence()),
             }
         })
     })
 }
 
-/// Why these cannot be the bits of the window.
-fn impossible(pair: &Pair<'_>, window: &Window<'_>, corrected: u64, bits: u64) -> Option<Reason> {
+/// The bits of the window, idle ones included. `mlx5_core` counts them in kernels since 2026 only; before, they are what a link that did not go down carried.
+fn received(pair: &Pair<'_>, window: &Window<'_>, corrected: u64) -> Result<u64, Reason> {
+    let speed = count(pair.after, Attr::Speed)?;
+    let seconds = u64::try_from(window.seconds).unwrap_or(0);
+    let carried = speed.map(|speed| speed.saturating_mul(seconds));
+    let bits = match (pair.grown(Attr::ReceivedBits)?, carried) {
+        (Some(bits), Some(carried)) if bits / LINE_RATE_MOST > carried.saturating_add(speed.unwrap_or(0)) => {
+            return Err(Reason::Invalid(format!("{bits} bits in {seconds} s are more than the link carries")));
+        }
+        (Some(bits), _) => bits,
+        (None, None) => return Err(Reason::Unreadable(format!("{} counts no bits and tells no speed", pair.after.locator))),
+        (None, Some(_)) if speed != count(pair.before, Attr::Speed)? || pair.grown(Attr::CarrierChanges)? != Some(0) => {
+            return Err(Reason::Invalid(format!("{} counts no bits, and its link was not the same all the time", pair.after.locator)));
+        }
+        (None, Some(carried)) => carried,
+    };
     if corrected > bits {
-        return Some(Reason::Invalid(format!("{corrected} bits were corrected of {bits} received")));
+        return Err(Reason::Invalid(format!("{corrected} bits were corrected of {bits} received")));
     }
     if bits < BITS_MIN {
-        return Some(Reason::NotRun(format!("{bits} bits were received between the looks, too few to tell a rate")));
+        return Err(Reason::NotRun(format!("{bits} bits were received between the looks, too few to tell a rate")));
     }
-    #[allow(clippy::cast_precision_loss, reason = "a bound that is wrong by a second in 2^53 is the same bound")]
-    let seconds = window.seconds as f64 + 1.0;
-    let speed = pair.after.value(Attr::Speed).and_then(|speed| speed.as_f64())?;
-    let passed = LINE_RATE_MOST * speed * seconds;
-    (ratio(bits, 1) > passed).then(|| Reason::Invalid(format!("{bits} bits in {} s are more than {speed} bit/s carry", window.seconds)))
+    Ok(bits)
 }
 
 pub(in super::super) fn drops(window: &Window<'_>, site: &Site) -> Vec<Check> {

@@ -193,6 +193,19 @@ fn bits_that_cannot_be_are_no_rate() {
 }
 
 #[test]
+fn without_a_count_of_bits_the_link_is_taken_to_have_carried_them() {
+    let uncounted = |node: Node| node.plant(Kind::Nic, "eth0", Attr::ReceivedBits, Reading::Absent);
+    let ask = |check: Asked, later: Node| asked(check, &uncounted(port(&LATE)).0, &uncounted(later).0, 3600, &ordering());
+    // 200e9 bit/s for 3600 s are 7.2e14 bits: 1.44e11 of them are 2e-4.
+    assert_eq!(ask(pre_fec_rate, risen(Attr::CorrectedBits, 144_000_000_000)), Rank::Pass);
+    assert_eq!(ask(pre_fec_rate, risen(Attr::CorrectedBits, 144_000_000_001)), Rank::Fail);
+    let flapped = risen(Attr::CarrierChanges, 2);
+    assert_eq!(ask(pre_fec_rate, flapped), Rank::Inconclusive, "for how long it carried is not known");
+    assert_eq!(ask(pre_fec_rate, with(Attr::Speed, 100_000_000_000_u64)), Rank::Inconclusive);
+    assert_eq!(ask(pre_fec_rate, with(Attr::Speed, Reading::Absent)), Rank::Inconclusive);
+}
+
+#[test]
 fn ports_without_a_link_or_without_such_counters_are_not_accused() {
     let plain = |node: Node| {
         let kept = [Attr::CarrierChanges, Attr::Carrier, Attr::LinkLayer];
