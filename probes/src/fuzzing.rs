@@ -32,6 +32,9 @@ const fn text(name: &'static str, probe: &'static str, question: &'static str, n
     Door { name, probe: Some(probe), question, is_text: true, node }
 }
 
+/// A port on PCI that says nothing else.
+const PORT: &str = "/sys/class/net/eth0/device link: ../../../0000:61:00.0\n/sys/class/net/eth0/device/subsystem link: ../../../../bus/pci";
+
 /// Every door.
 pub const DOORS: &[Door] = &[
     Door { name: "snapshot", probe: None, question: "", is_text: true, node: "" },
@@ -43,6 +46,10 @@ pub const DOORS: &[Door] = &[
         "/sys/devices/system/cpu/cpu0/topology/physical_package_id: 0\n/sys/devices/system/cpu/online: 0\n/sys/devices/system/cpu/present: 0",
     ),
     text("meminfo", "memory", "/proc/meminfo", "/proc/version: Linux"),
+    bytes("module", "nic", "ethtool:eth0/module", PORT),
+    text("ethtool-stats", "nic", "ethtool:eth0/stats", PORT),
+    text("ethtool-driver", "nic", "ethtool:eth0/driver", PORT),
+    text("devlink", "nic", "devlink:pci/0000:61:00.0/info", PORT),
 ];
 
 impl Door {

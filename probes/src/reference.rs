@@ -173,9 +173,32 @@ fn site(name: SiteName) -> Result<Site, BrokenReference> {
     if name != SiteName::Generic {
         let contradictions = files.get("contradictions.toml").cloned().unwrap_or_default();
         files.insert("contradictions.toml".into(), resolved(&contradictions, name)?);
+        let declared = files.get("declared.toml").cloned().unwrap_or_default();
+        files.insert("declared.toml".into(), completed(&declared)?);
     }
     let owned = |embedded: &[(&str, &str)]| embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>();
     site::assemble(SiteFiles { origin: origin.into(), files }, &owned(embedded::GATES), &owned(embedded::PARTS)).map_err(|error| broken(file, error))
+}
+
+/// What the order declares with what the operators of the reference site declared besides.
+fn completed(declared: &str) -> Result<String, BrokenReference> {
+    let own = "sites/declared.toml";
+    let text = embedded::FIXTURES.iter().find(|(file, _)| *file == own).map_or("", |(_, text)| *text);
+    let besides: toml::Table = toml::from_str(text).map_err(|error| broken(format!("fixtures/{own}"), error))?;
+    let mut document: toml::Table = toml::from_str(declared).map_err(|error| broken("sites/pve1/declared.toml", error))?;
+    merge(&mut document, besides);
+    toml::to_string(&document).map_err(|error| broken("sites/pve1/declared.toml", error))
+}
+
+fn merge(into: &mut toml::Table, from: toml::Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(into)), toml::Value::Table(from)) => merge(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
 }
 
 /// The contradictions with the resolutions of the reference site.

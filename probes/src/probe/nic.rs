@@ -112,7 +112,7 @@ fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Resu
     };
     let described = firmware::firmware(host, described, name, place.map(|(address, _)| address.as_str()), port);
     let described = match place {
-        Some(_) => pci::identity(host, described, &format!("{folder}/device")),
+        Some((address, _)) => pci::identity(host, described, &pci::folder(address)),
         None => described,
     };
     Ok(with_slot_bandwidth(described.done()))
@@ -224,10 +224,10 @@ mod tests {
             /sys/class/net/enp65s0f0np0/device link: ../../../0000:41:00.0
             /sys/class/net/enp65s0f0np0/device/subsystem link: ../../../../bus/pci
             /sys/class/net/enp65s0f0np0/device/driver link: ../../../../bus/pci/drivers/mlx5_core
-            /sys/class/net/enp65s0f0np0/device/vendor: 0x15b3
-            /sys/class/net/enp65s0f0np0/device/device: 0x101b
-            /sys/class/net/enp65s0f0np0/device/current_link_speed: 16.0 GT/s PCIe
-            /sys/class/net/enp65s0f0np0/device/current_link_width: 16
+            /sys/bus/pci/devices/0000:41:00.0/vendor: 0x15b3
+            /sys/bus/pci/devices/0000:41:00.0/device: 0x101b
+            /sys/bus/pci/devices/0000:41:00.0/current_link_speed: 16.0 GT/s PCIe
+            /sys/bus/pci/devices/0000:41:00.0/current_link_width: 16
             /sys/class/net/bond0/speed: 400000
             /sys/class/net/bonding_masters: bond0",
         );
@@ -281,8 +281,8 @@ mod tests {
         /sys/class/net/enp97s0f0np0/statistics/rx_packets: 5
         /sys/class/net/enp97s0f0np0/device link: ../../../0000:61:00.0
         /sys/class/net/enp97s0f0np0/device/subsystem link: ../../../../bus/pci
-        /sys/class/net/enp97s0f0np0/device/current_link_speed: 16.0 GT/s PCIe
-        /sys/class/net/enp97s0f0np0/device/current_link_width: 16
+        /sys/bus/pci/devices/0000:61:00.0/current_link_speed: 16.0 GT/s PCIe
+        /sys/bus/pci/devices/0000:61:00.0/current_link_width: 16
         /sys/class/infiniband/mlx5_0/device link: ../../../0000:61:00.0
         /sys/class/infiniband/mlx5_0/device/subsystem link: ../../../../bus/pci
         /sys/class/infiniband/mlx5_0/ports/1/link_layer: Ethernet

@@ -142,6 +142,11 @@ fn gpu(host: &Host, address: &str) -> Component {
         .done()
 }
 
+/// Where a function is described, whatever else it is seen as.
+pub(super) fn folder(address: &str) -> String {
+    format!("{DEVICES}/{address}")
+}
+
 /// The PCI function behind a device's `device` link: its address and folder; none when it is on another bus.
 pub(super) fn behind(host: &Host, folder: &str) -> Result<Option<String>, HostError> {
     let bus = match host.link(&format!("{folder}/device/subsystem")) {

@@ -186,6 +186,10 @@ pub(in super::super) fn pre_fec_rate_expected(window: &Window<'_>, site: &Site) 
 
 fn pre_fec(question: &Question, most: f64, window: &Window<'_>, site: &Site) -> Vec<Check> {
     each(question, window, site, RATE, "no port with a link counts corrected bits", |pair| {
+        // For how long a link that is down now carried bits is not known; that it went down is another question.
+        if is_up(pair.after) == Ok(false) {
+            return None;
+        }
         linked(site, pair, &[Attr::CorrectedBits], |grown| {
             let corrected = grown.iter().fold(0, |_, (_, growth)| *growth);
             match received(pair, window, corrected) {

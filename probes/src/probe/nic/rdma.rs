@@ -51,7 +51,7 @@ impl RdmaPort {
             .put(Attr::LinkLayer, path, link_layer)
             .text(Attr::Firmware, "fw_ver")
             .text(Attr::Psid, "board_id");
-        Some(pci::identity(host, described, &format!("{folder}/device")).done())
+        Some(pci::identity(host, described, &pci::folder(&self.address)).done())
     }
 }
 

@@ -203,6 +203,9 @@ fn without_a_count_of_bits_the_link_is_taken_to_have_carried_them() {
     assert_eq!(ask(pre_fec_rate, flapped), Rank::Inconclusive, "for how long it carried is not known");
     assert_eq!(ask(pre_fec_rate, with(Attr::Speed, 100_000_000_000_u64)), Rank::Inconclusive);
     assert_eq!(ask(pre_fec_rate, with(Attr::Speed, Reading::Absent)), Rank::Inconclusive);
+    let pulled = with(Attr::Speed, Reading::Absent).plant(Kind::Nic, "eth0", Attr::Carrier, false);
+    let before = uncounted(port(&LATE));
+    assert_eq!(asked(pre_fec_rate, &before.0, &uncounted(pulled).0, 3600, &generic()), Rank::NotApplicable, "a link that is down has no rate");
 }
 
 #[test]
