@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use assay_model::check::{Check, CheckId};
 use assay_model::gate::Severity;
-use assay_model::selftest::{Answer, Bounds, Confusion, FalseAlarm, Outcome, Planted, Row};
+use assay_model::inventory::Inventory;
+use assay_model::selftest::{Answer, Bounds, Confusion, Outcome, Planted, Row};
 use assay_model::site::Site;
 use assay_model::verdict::Rank;
 use jiff::Timestamp;
 
 use crate::check;
+use crate::host::patch::Look;
 use crate::host::{Host, Snapshot};
 use crate::probe::{ProbeOptions, take_inventory};
-use crate::reference::{self, BrokenReference, Node, broken, change};
+use crate::reference::{self, BrokenReference, Node, broken};
 
 mod bounds;
 mod corpus;
@@ -34,6 +36,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// What every check said of one case: by id and subject, the rank and why.
 type Said = BTreeMap<(String, String), (Rank, String)>;
 
+/// Phase and severity of the checks that are tested.
+type Severities = BTreeMap<String, (u8, Severity)>;
+
 /// Everything that was asked and answered.
 pub struct Answered {
     cases: Vec<(Case, Said)>,
@@ -47,26 +52,40 @@ pub fn answer(is_wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Answered, Bro
     let nodes = reference::nodes()?;
     let mut cases = corpus::cases(&nodes)?;
     cases.retain(|case| is_wanted(&case.id));
-    let healthy: BTreeMap<String, Said> =
-        in_parallel(&nodes.values().collect::<Vec<_>>(), |node| Ok((node.name.clone(), ask(&node.now, &node.before, &node.site))))?
-            .into_iter()
-            .collect();
-    let said = in_parallel(&cases, |case| {
-        let node = nodes.get(&case.node).ok_or_else(|| broken(&case.file, format!("{}: there is no node `{}`", case.id, case.node)))?;
-        let (mut now, mut before) = (node.now.clone(), node.before.clone());
-        for patch in &case.patch {
-            change(&mut now, &mut before, patch).map_err(|why| broken(&case.file, format!("{}: {why}", case.id)))?;
-        }
-        Ok(ask(&now, &before, &node.site))
+    let looks = in_parallel(&nodes.values().collect::<Vec<_>>(), |node| {
+        let before = look(node.before.clone());
+        let said = ask(&look(node.now.clone()), &before, &node.site);
+        Ok((node.name.clone(), (before, said)))
     })?;
+    let looks: BTreeMap<String, (Inventory, Said)> = looks.into_iter().collect();
+    let said = in_parallel(&cases, |case| {
+        let (Some(node), Some((before, _))) = (nodes.get(&case.node), looks.get(&case.node)) else {
+            return Err(broken(&case.file, format!("{}: there is no node `{}`", case.id, case.node)));
+        };
+        let planted = |snapshot: &Snapshot, which: Look| {
+            let mut snapshot = snapshot.clone();
+            let meant = case.patch.iter().filter(|patch| patch.look == which || patch.look == Look::Both);
+            for patch in meant {
+                snapshot.patch(patch).map_err(|why| broken(&case.file, format!("{}: {why}", case.id)))?;
+            }
+            Ok(look(snapshot))
+        };
+        let now = planted(&node.now, Look::Now)?;
+        if case.patch.iter().all(|patch| patch.look == Look::Now) {
+            return Ok(ask(&now, before, &node.site));
+        }
+        Ok(ask(&now, &planted(&node.before, Look::Before)?, &node.site))
+    })?;
+    let healthy = looks.into_iter().map(|(name, (_, said))| (name, said)).collect();
     Ok(Answered { cases: cases.into_iter().zip(said).collect(), healthy, nodes })
 }
 
-fn ask(now: &Snapshot, before: &Snapshot, site: &Site) -> Said {
-    let look =
-        |snapshot: &Snapshot| take_inventory(&Host::of_snapshot(snapshot.clone()), &ProbeOptions { deadline: DEADLINE, now: Timestamp::UNIX_EPOCH });
-    let (now, before) = (look(now), look(before));
-    let checks = check::inventory(&now, site).into_iter().chain(check::window(Some(&before), &now, site));
+fn look(snapshot: Snapshot) -> Inventory {
+    take_inventory(&Host::of_snapshot(snapshot), &ProbeOptions { deadline: DEADLINE, now: Timestamp::UNIX_EPOCH })
+}
+
+fn ask(now: &Inventory, before: &Inventory, site: &Site) -> Said {
+    let checks = check::inventory(now, site).into_iter().chain(check::window(Some(before), now, site));
     let mut said = Said::new();
     for Check { id, subject, verdict, .. } in checks {
         let answer = (verdict.rank(), verdict.reason());
@@ -123,7 +142,7 @@ impl Answered {
                         seen: String::new(),
                         expected: answer.name().into(),
                     };
-                    let planted = judge(planted, said, base, *answer, subject.as_deref(), &is_on);
+                    let planted = judge(planted, said, base, *answer, subject.as_deref(), &is_on, &severities);
                     let phase = severities.get(check.as_str()).map_or(0, |(phase, _)| *phase);
                     let row = rows.entry((phase, check.clone())).or_insert_with(|| Row::of(phase, check.clone()));
                     row.planted += 1;
@@ -170,7 +189,7 @@ impl Answered {
     }
 
     /// Phase and severity of every check that a gate of the phases lists and code implements, by the reference site.
-    fn severities(&self) -> BTreeMap<String, (u8, Severity)> {
+    fn severities(&self) -> Severities {
         let implemented: BTreeSet<CheckId> = check::implemented_ids();
         let gates = self.nodes.values().flat_map(|node| &node.site.gates).filter(|gate| PHASES.contains(&gate.phase.number()));
         let mut severities = BTreeMap::new();
@@ -193,7 +212,7 @@ impl Answered {
     }
 
     /// Checks that open or shut a gate of phase 1 or 2 and that no planted fault is for.
-    fn uncovered(&self, severities: &BTreeMap<String, (u8, Severity)>, without: Option<&str>) -> Vec<String> {
+    fn uncovered(&self, severities: &Severities, without: Option<&str>) -> Vec<String> {
         let planted: BTreeSet<&str> = self.cases.iter().filter_map(|(case, _)| case.check()).collect();
         let decides = |(id, (_, severity)): &(&String, &(u8, Severity))| *severity == Severity::Gate && Some(id.as_str()) != without;
         severities.iter().filter(decides).filter(|(id, _)| !planted.contains(id.as_str())).map(|(id, _)| id.clone()).collect()
@@ -205,15 +224,26 @@ impl Answered {
     }
 }
 
-fn judge(planted: Planted, said: &Said, base: &Said, answer: Rank, subject: Option<&str>, is_on: &dyn Fn(&str) -> bool) -> Planted {
+fn judge(
+    planted: Planted,
+    said: &Said,
+    base: &Said,
+    answer: Rank,
+    subject: Option<&str>,
+    is_on: &dyn Fn(&str) -> bool,
+    severities: &Severities,
+) -> Planted {
     let is_meant = |(id, of): &(String, String)| *id == planted.check && is_on(id) && subject.is_none_or(|subject| of.contains(subject));
-    let was = |key: &(String, String)| base.get(key).map(|(rank, _)| *rank);
-    let right = said.iter().find(|(key, (rank, _))| is_meant(key) && *rank == answer && was(key) != Some(answer));
+    let did_not_accuse = |key: &(String, String)| base.get(key).is_none_or(|(rank, _)| *rank < Rank::Inconclusive);
+    let right = said.iter().find(|(key, (rank, _))| is_meant(key) && *rank == answer && did_not_accuse(key));
     if let Some((key, (_, why))) = right {
         return Planted { outcome: Outcome::Caught, seen: format!("{}: {why}", key.1), ..planted };
     }
-    let others: Vec<String> =
-        worse(said, base, is_on).map(|(id, answer)| format!("{id} {} is {}: {}", answer.subject, answer.rank.name(), answer.why)).collect();
+    let decides = |id: &str| severities.get(id).is_some_and(|(_, severity)| *severity != Severity::Info);
+    let others: Vec<String> = worse(said, base, is_on)
+        .filter(|(id, _)| decides(id))
+        .map(|(id, answer)| format!("{id} {} is {}: {}", answer.subject, answer.rank.name(), answer.why))
+        .collect();
     let own: Vec<String> = said
         .iter()
         .filter(|(key, _)| is_meant(key))

@@ -3,12 +3,13 @@
 use serde::Deserialize;
 
 use super::{Layout, structures};
+use crate::host::patch::matches;
 
 /// One field of one module.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DimmEdit {
-    /// The device locator as the table says it.
+    /// The device locator as the table says it; `*` stands for any text.
     slot: String,
     field: Field,
     value: Value,
@@ -49,14 +50,22 @@ const LOCATOR: usize = 0x10;
 const EXTENDED: u32 = 0x7fff;
 const UNKNOWN: u32 = u32::MAX;
 
-/// The table with that field changed.
+/// The table with that field changed in every module of that slot or of those slots.
 pub(crate) fn dimm(table: &[u8], edit: &DimmEdit) -> Result<Vec<u8>, String> {
+    let slots: Vec<Vec<u8>> = structures(table)?.iter().filter_map(|layout| locator(table, layout)).map(<[u8]>::to_vec).collect();
+    let mut meant = slots.iter().filter(|slot| std::str::from_utf8(slot).is_ok_and(|slot| matches(&edit.slot, slot))).peekable();
+    meant.peek().ok_or_else(|| format!("the table has no memory slot `{}`", edit.slot))?;
+    meant.try_fold(table.to_vec(), |table, slot| one(&table, slot, edit))
+}
+
+/// The locator of a memory device.
+fn locator<'a>(table: &'a [u8], layout: &Layout) -> Option<&'a [u8]> {
+    (layout.kind == MEMORY_DEVICE).then(|| layout.string(table, LOCATOR)).flatten().and_then(|place| table.get(place))
+}
+
+fn one(table: &[u8], slot: &[u8], edit: &DimmEdit) -> Result<Vec<u8>, String> {
     let layouts = structures(table)?;
-    let is_meant = |layout: &&Layout| {
-        let locator = layout.string(table, LOCATOR).and_then(|place| table.get(place));
-        layout.kind == MEMORY_DEVICE && locator == Some(edit.slot.as_bytes())
-    };
-    let layout = layouts.iter().find(is_meant).ok_or_else(|| format!("the table has no memory slot `{}`", edit.slot))?;
+    let layout = layouts.iter().find(|layout| locator(table, layout) == Some(slot)).ok_or("the slot is gone")?;
     let start = layout.formatted.start;
     let mut edited = table.to_vec();
     let mut put = |offset: usize, bytes: &[u8]| {
@@ -119,6 +128,8 @@ mod tests {
         let layouts = structures(&empty).expect("a table");
         let size = |layout: &Layout| empty[layout.formatted.start + 0x0c..layout.formatted.start + 0x0e].to_vec();
         assert_eq!((size(&layouts[0]), size(&layouts[1])), (vec![0xff, 0x7f], vec![0, 0]));
+        let both = edited("slot = '*1'\nfield = 'size'\nvalue = 0").expect("an edit");
+        assert!(layouts.iter().take(2).all(|layout| both[layout.formatted.start + 0x0c] == 0));
         let renamed = edited("slot = 'A1'\nfield = 'part'\nvalue = 'another part number'").expect("an edit");
         let layouts = structures(&renamed).expect("still a table");
         assert_eq!(layouts.len(), 3);

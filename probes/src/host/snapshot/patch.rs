@@ -1,6 +1,8 @@
 //! Changes to a snapshot as the fault corpus writes them (`probes/corpus/README.md`): one patch, one thing that a node answers differently. A patch that
 //! matches nothing is an error: the fault that it should plant would not be there.
 
+use std::ops::RangeInclusive;
+
 use rustix::io::Errno;
 use serde::Deserialize;
 
@@ -13,7 +15,8 @@ use crate::smbios::edit::{self, DimmEdit};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
-    /// What is changed: one path or name of a call, or several; `*` stands for any text without a `/`.
+    /// What is changed: one path or name of a call, or several; `*` stands for any text without a `/`, `{64..127}` for each of these numbers,
+    /// which `{}` stands for in `text`.
     path: Paths,
     /// In which of the two looks; the later one unless said otherwise.
     #[serde(default)]
@@ -109,8 +112,18 @@ impl Snapshot {
             Paths::One(path) => std::slice::from_ref(path),
             Paths::Several(paths) => paths.as_slice(),
         };
-        let acts = patch.acts()?;
-        paths.iter().try_for_each(|path| acts.apply(self, path).map_err(|why| format!("{path}: {why}")))
+        let act = patch.act(patch.text.as_deref())?;
+        for path in paths {
+            match numbers(path)? {
+                None => act.apply(self, path).map_err(|why| format!("{path}: {why}"))?,
+                Some((head, numbers, tail)) => numbers.into_iter().try_for_each(|number| {
+                    let path = format!("{head}{number}{tail}");
+                    let text = patch.text.as_ref().map(|text| text.replace("{}", &number.to_string()));
+                    patch.act(text.as_deref())?.apply(self, &path).map_err(|why| format!("{path}: {why}"))
+                })?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -125,9 +138,9 @@ enum Act<'a> {
 }
 
 impl Patch {
-    fn acts(&self) -> Result<Act<'_>, String> {
+    fn act(&self, text: Option<&str>) -> Result<Act<'_>, String> {
         let mut acts: Vec<Act<'_>> = Vec::new();
-        acts.extend(self.text.as_ref().map(|text| Act::Set(Ask::Content, Answer::Text(text.clone()))));
+        acts.extend(text.map(|text| Act::Set(Ask::Content, Answer::Text(text.to_owned()))));
         acts.extend(self.link.as_ref().map(|target| Act::Set(Ask::Link, Answer::Link(target.clone()))));
         acts.extend(self.list.as_ref().map(|names| Act::Set(Ask::List, Answer::List(names.clone()))));
         acts.extend(self.absent.filter(|absent| *absent).map(|_| Act::Whatever(Answer::Absent)));
@@ -158,6 +171,7 @@ impl Act<'_> {
         match self {
             Act::Set(ask, answer) => {
                 for path in named(answers, pattern)? {
+                    enlist(answers, &path);
                     let asked = answers.entry(path).or_default();
                     asked.retain(|of, _| of.is_some() && of.as_ref() != Some(ask) && !(*ask == Ask::Content && *of == Some(Ask::Bytes)));
                     asked.insert(Some(ask.clone()), answer.clone());
@@ -191,17 +205,19 @@ impl Act<'_> {
                     answers.insert(format!("{to}{}", &path[pattern.len()..]), asked);
                 }
                 unlist(answers, pattern);
+                enlist(answers, to);
                 Ok(())
             }
             Act::CopyFrom(from) => {
                 let asked = answers.get(*from).cloned().ok_or_else(|| format!("{from} is not there to be copied"))?;
                 for path in named(answers, pattern)? {
+                    enlist(answers, &path);
                     answers.insert(path, asked.clone());
                 }
                 Ok(())
             }
             Act::Edit(edit) => {
-                let paths: Vec<String> = answers.keys().filter(|path| matches(pattern, path)).cloned().collect();
+                let paths = matching(answers, pattern);
                 let mut edited = 0_usize;
                 for path in &paths {
                     for (ask, answer) in answers.get_mut(path).into_iter().flatten() {
@@ -222,17 +238,46 @@ fn named(answers: &Answers, pattern: &str) -> Result<Vec<String>, String> {
     if !pattern.contains('*') {
         return Ok(vec![pattern.to_owned()]);
     }
-    let found: Vec<String> = answers.keys().filter(|path| matches(pattern, path)).cloned().collect();
+    let found = matching(answers, pattern);
     if found.is_empty() { Err("nothing matches".into()) } else { Ok(found) }
 }
 
+fn matching(answers: &Answers, pattern: &str) -> Vec<String> {
+    beginning_like(answers, pattern).filter(|path| matches(pattern, path)).cloned().collect()
+}
+
 fn at_or_below(answers: &Answers, pattern: &str) -> Vec<String> {
-    let steps = pattern.split('/').count();
+    let depth = pattern.matches('/').count();
     let is_in = |path: &&String| {
-        let head: Vec<&str> = path.splitn(steps + 1, '/').take(steps).collect();
-        matches(pattern, &head.join("/"))
+        let head = path.match_indices('/').nth(depth).map_or(path.as_str(), |(end, _)| &path[..end]);
+        matches(pattern, head)
     };
-    answers.keys().filter(is_in).cloned().collect()
+    beginning_like(answers, pattern).filter(is_in).cloned().collect()
+}
+
+/// The paths that begin with what the pattern has before its first `*`.
+fn beginning_like<'a>(answers: &'a Answers, pattern: &'a str) -> impl Iterator<Item = &'a String> {
+    let head = pattern.split('*').next().unwrap_or_default();
+    answers.range(head.to_owned()..).map(|(path, _)| path).take_while(move |path| path.starts_with(head))
+}
+
+/// What stands before and after `{FIRST..LAST}` in a path, and the numbers.
+fn numbers(path: &str) -> Result<Option<(&str, RangeInclusive<u16>, &str)>, String> {
+    let Some((head, (range, tail))) = path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?))) else { return Ok(None) };
+    let numbers = range.split_once("..").and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
+    let numbers = numbers.filter(|numbers| !numbers.is_empty()).ok_or_else(|| format!("{path}: `{range}` is not a range such as 64..127"))?;
+    Ok(Some((head, numbers, tail)))
+}
+
+/// What is new in a folder that lists its names is listed.
+fn enlist(answers: &mut Answers, path: &str) {
+    let Some((folder, name)) = path.rsplit_once('/') else { return };
+    if let Some(Answer::List(names)) = answers.get_mut(folder).and_then(|asked| asked.get_mut(&Some(Ask::List)))
+        && !names.iter().any(|listed| listed == name)
+    {
+        names.push(name.to_owned());
+        names.sort();
+    }
 }
 
 fn unlist(answers: &mut Answers, pattern: &str) {
@@ -245,7 +290,7 @@ fn unlist(answers: &mut Answers, pattern: &str) {
 }
 
 /// Whether `*` in the pattern can stand for what the text has there; in paths it stands for no `/`.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(tail) = text.strip_prefix(head) else { return false };
     let is_path = pattern.starts_with('/');
@@ -389,6 +434,7 @@ mod tests {
             ("path = '/a/b0/x'\ncopy_from = '/a/b1/x'", "/a/b0/x", Answer::Text("2".into())),
             ("path = '/a/b1'\nrename = '/a/c'", "/a/c/y", Answer::Text("3".into())),
             ("path = '/a/b1'\nremove = true", "/a/b1/y", Answer::Absent),
+            ("path = '/a/b{0..1}/x'\ntext = 'x{}'", "/a/b1/x", Answer::Text("x1".into())),
             (
                 "path = 'command:p*'\njson = { pointer = '/k/0', value = 7 }",
                 "command:p -j",
@@ -400,6 +446,11 @@ mod tests {
         }
         let snapshot = patched(node, "path = '/z'\nbytes = { at = 1, hex = 'ffee' }").expect("bytes");
         assert_eq!(snapshot.answer("/z", &Ask::Bytes), Some(Answer::Bytes(vec![0, 0xff, 0xee, 3])));
+        for (patch, names) in [("path = '/a/b7'\ntext = ''", "b0 b1 b7"), ("path = '/a/b1'\nrename = '/a/b9'", "b0 b9")] {
+            let snapshot = patched(node, patch).expect("changed");
+            let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+            assert_eq!(snapshot.answer("/a", &Ask::List), Some(Answer::List(names)), "{patch}");
+        }
         let snapshot = patched(node, "path = '/a/b1'\nremove = true").expect("removed");
         assert_eq!(snapshot.answer("/a", &Ask::List), Some(Answer::List(vec!["b0".into()])));
     }
@@ -418,6 +469,7 @@ mod tests {
             "path = '/a'",
             "path = '/a'\nerror = 'EWHAT'",
             "path = '/b'\ncopy_from = '/c'",
+            "path = '/a{3..1}'\ntext = '1'",
         ] {
             assert!(patched(node, patch).is_err(), "{patch}");
         }
