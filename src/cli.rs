@@ -47,6 +47,10 @@ pub(crate) struct Global {
     /// Seconds after which a probe that hangs is given up and reported with the path that it hung on
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) probe_deadline: u64,
+    /// Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for
+    /// accept and snapshot, 0 for other commands. Ends early when all were heard
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=300))]
+    pub(crate) listen: Option<u64>,
     /// Say more on standard error
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,

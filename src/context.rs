@@ -23,6 +23,9 @@ pub(crate) struct Usage(pub(crate) String);
 /// A site that orders nothing and overrides nothing.
 const BARE_SITE: &str = "schema = 1\nname = \"default\"\n";
 
+/// A switch announces itself every 30 s (IEEE 802.1AB, msgTxInterval).
+const LISTEN_SECONDS: u64 = 35;
+
 /// How every recorded snapshot begins.
 pub(crate) const SNAPSHOT_HEAD: &str = "assay-snapshot ";
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
@@ -39,6 +42,7 @@ pub(crate) struct Context {
     source: Source,
     since: Option<PathBuf>,
     bmc: Option<String>,
+    listen: Option<u64>,
 }
 
 /// What is judged of a node: how it is, and how it was before where somebody looked then.
@@ -69,6 +73,7 @@ impl Context {
             source,
             since: global.since.clone(),
             bmc: global.bmc.clone(),
+            listen: global.listen,
         }
     }
 
@@ -95,7 +100,7 @@ impl Context {
         match &self.source {
             // A root that is not there would read as a machine on which nothing is fitted.
             Source::Live(root) if !root.is_dir() => Err(Usage(format!("cannot probe below {}: it is no folder", root.display())).into()),
-            Source::Live(root) => self.managed(Host::live(root)),
+            Source::Live(root) => self.managed(Host::live(root).listening(Duration::from_secs(self.listen.unwrap_or(0)))),
             Source::Snapshot(file) => recorded(file),
         }
     }
@@ -109,6 +114,11 @@ impl Context {
         let name = host.read(HOSTNAME).unwrap_or_default();
         let controller = bmc::of_node(self.bmc.as_deref(), site.as_ref(), name.trim(), self.probe_deadline)?;
         Ok(controller.into_iter().fold(host, Host::with_bmc))
+    }
+
+    /// How long a command listens for neighbours that takes the time for it.
+    pub(crate) fn listening_time(&self) -> Duration {
+        Duration::from_secs(self.listen.unwrap_or(LISTEN_SECONDS))
     }
 
     /// The node as it was in the snapshot of `--since`.

@@ -55,6 +55,9 @@ _assay() {
             assay,run)
                 cmd="assay__subcmd__run"
                 ;;
+            assay,selftest)
+                cmd="assay__subcmd__selftest"
+                ;;
             assay,snapshot)
                 cmd="assay__subcmd__snapshot"
                 ;;
@@ -124,6 +127,9 @@ _assay() {
             assay__subcmd__help,run)
                 cmd="assay__subcmd__help__subcmd__run"
                 ;;
+            assay__subcmd__help,selftest)
+                cmd="assay__subcmd__help__subcmd__selftest"
+                ;;
             assay__subcmd__help,snapshot)
                 cmd="assay__subcmd__help__subcmd__snapshot"
                 ;;
@@ -146,7 +152,7 @@ _assay() {
 
     case "${cmd}" in
         assay)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version accept inventory verify bom list plan run gate report snapshot compare history completions man help"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,6 +174,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -180,6 +190,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -188,7 +202,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__accept)
-            opts="-v -h -V --phase --scratch --window --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --phase --scratch --window --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -226,6 +240,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -238,6 +256,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -246,7 +268,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version lint draft limits help"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version lint draft limits help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -268,6 +290,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -280,6 +306,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -288,7 +318,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__draft)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,6 +340,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -319,6 +353,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -400,7 +438,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__limits)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +460,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -431,6 +473,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -442,7 +488,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__bom__subcmd__lint)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +510,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -476,6 +526,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -484,7 +538,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__compare)
-            opts="-v -h -V --peers --allow --all --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --peers --allow --all --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -510,6 +564,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -519,6 +577,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -530,7 +592,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__completions)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version bash elvish fish powershell zsh"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -552,6 +614,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -561,6 +627,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -572,7 +642,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__gate)
-            opts="-v -h -V --reuse-none --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --reuse-none --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -594,6 +664,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -606,6 +680,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -614,7 +692,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help)
-            opts="accept inventory verify bom list plan run gate report snapshot compare history completions man help"
+            opts="accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -851,6 +929,20 @@ _assay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        assay__subcmd__help__subcmd__selftest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         assay__subcmd__help__subcmd__snapshot)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -880,7 +972,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__history)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -902,6 +994,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -911,6 +1007,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -922,7 +1022,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__inventory)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -944,6 +1044,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -953,6 +1057,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -964,7 +1072,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__list)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -986,6 +1094,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -995,6 +1107,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1006,7 +1122,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__man)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1028,6 +1144,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1040,6 +1160,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1048,7 +1172,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__plan)
-            opts="-v -h -V --target --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --target --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1074,6 +1198,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1086,6 +1214,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1094,7 +1226,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__report)
-            opts="-o -v -h -V --output --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-o -v -h -V --output --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1124,6 +1256,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1136,6 +1272,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1144,7 +1284,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__run)
-            opts="-v -h -V --target --resume --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --target --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1174,6 +1314,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1186,6 +1330,68 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__selftest)
+            opts="-v -h -V --case --write-node --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --case)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1194,7 +1400,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__snapshot)
-            opts="-o -v -h -V --output --redact --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-o -v -h -V --output --redact --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1224,6 +1430,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1236,6 +1446,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1244,7 +1458,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__verify)
-            opts="-v -h -V --site --root --snapshot --since --runs --format --probe-deadline --verbose --help --version"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1266,6 +1480,10 @@ _assay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1275,6 +1493,10 @@ _assay() {
                     return 0
                     ;;
                 --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_assay_global_optspecs
-    string join \n site= root= snapshot= since= runs= format= probe-deadline= v/verbose h/help V/version
+    string join \n site= root= snapshot= since= bmc= runs= format= probe-deadline= listen= v/verbose h/help V/version
 end
 
 function __fish_assay_needs_command
@@ -28,10 +28,12 @@ complete -c assay -n "__fish_assay_needs_command" -l site -d 'Folder of the site
 complete -c assay -n "__fish_assay_needs_command" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_needs_command" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_needs_command" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_needs_command" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_needs_command" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_needs_command" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_needs_command" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_needs_command" -s V -l version -d 'Print version'
@@ -44,6 +46,7 @@ complete -c assay -n "__fish_assay_needs_command" -f -a "plan" -d 'Show what a s
 complete -c assay -n "__fish_assay_needs_command" -f -a "run" -d 'Run one scenario'
 complete -c assay -n "__fish_assay_needs_command" -f -a "gate" -d 'Judge the gate of a phase from the node as it is now and the runs that are stored'
 complete -c assay -n "__fish_assay_needs_command" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
+complete -c assay -n "__fish_assay_needs_command" -f -a "selftest" -d 'Plant every fault of the corpus in reference nodes and print how often the checks are wrong; offline, and nothing of this machine is read'
 complete -c assay -n "__fish_assay_needs_command" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
 complete -c assay -n "__fish_assay_needs_command" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
 complete -c assay -n "__fish_assay_needs_command" -f -a "history" -d 'Show the stored runs and how their figures moved'
@@ -58,10 +61,12 @@ complete -c assay -n "__fish_assay_using_subcommand accept" -l site -d 'Folder o
 complete -c assay -n "__fish_assay_using_subcommand accept" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand accept" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand accept" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand accept" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand accept" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand accept" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand accept" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand accept" -s V -l version -d 'Print version'
@@ -69,10 +74,12 @@ complete -c assay -n "__fish_assay_using_subcommand inventory" -l site -d 'Folde
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand inventory" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand inventory" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand inventory" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand inventory" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand inventory" -s V -l version -d 'Print version'
@@ -80,10 +87,12 @@ complete -c assay -n "__fish_assay_using_subcommand verify" -l site -d 'Folder o
 complete -c assay -n "__fish_assay_using_subcommand verify" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand verify" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand verify" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand verify" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand verify" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand verify" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand verify" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand verify" -s V -l version -d 'Print version'
@@ -91,10 +100,12 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_sub
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand bom; and not __fish_seen_subcommand_from lint draft limits help" -s V -l version -d 'Print version'
@@ -106,10 +117,12 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from lint" -s V -l version -d 'Print version'
@@ -117,10 +130,12 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from draft" -s V -l version -d 'Print version'
@@ -128,10 +143,12 @@ complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcomm
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand bom; and __fish_seen_subcommand_from limits" -s V -l version -d 'Print version'
@@ -143,10 +160,12 @@ complete -c assay -n "__fish_assay_using_subcommand list" -l site -d 'Folder of 
 complete -c assay -n "__fish_assay_using_subcommand list" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand list" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand list" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand list" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand list" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand list" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand list" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand list" -s V -l version -d 'Print version'
@@ -155,10 +174,12 @@ complete -c assay -n "__fish_assay_using_subcommand plan" -l site -d 'Folder of 
 complete -c assay -n "__fish_assay_using_subcommand plan" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand plan" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand plan" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand plan" -s V -l version -d 'Print version'
@@ -168,10 +189,12 @@ complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of t
 complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand run" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand run" -s V -l version -d 'Print version'
@@ -179,10 +202,12 @@ complete -c assay -n "__fish_assay_using_subcommand gate" -l site -d 'Folder of 
 complete -c assay -n "__fish_assay_using_subcommand gate" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand gate" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand gate" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand gate" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand gate" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand gate" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand gate" -l reuse-none -d 'Use no stored run: what can be said of the node as it is now, and nothing else'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -192,22 +217,41 @@ complete -c assay -n "__fish_assay_using_subcommand report" -l site -d 'Folder o
 complete -c assay -n "__fish_assay_using_subcommand report" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand report" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand report" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand report" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand report" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand report" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand report" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand report" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l case -d 'Only the cases whose id has this in it' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l write-node -d 'Write a reference node as a snapshot and do nothing else, so that it can be looked at with every other command' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l root -d 'Probe the tree below DIR instead of /' -r -F
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l runs -d 'Where runs are kept' -r -F
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l format -d 'How results are printed' -r -f -a "text\t'For people'
+json\t'One JSON object; schemas are in docs/schema'"
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -s v -l verbose -d 'Say more on standard error'
+complete -c assay -n "__fish_assay_using_subcommand selftest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c assay -n "__fish_assay_using_subcommand selftest" -s V -l version -d 'Print version'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s o -l output -d 'File to write; replaces an older snapshot, and nothing else' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand snapshot" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -l redact -d 'Replace serials, addresses and names by stable pseudonyms before anything is written'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -228,10 +272,12 @@ complete -c assay -n "__fish_assay_using_subcommand compare" -l site -d 'Folder 
 complete -c assay -n "__fish_assay_using_subcommand compare" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand compare" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand compare" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand compare" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand compare" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand compare" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand compare" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand compare" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand compare" -l peers -d 'Compare two nodes that should be alike: serial numbers, addresses and names are not compared. Found out by itself from the boards\' serial numbers'
 complete -c assay -n "__fish_assay_using_subcommand compare" -l all -d 'Show also what changes by itself: temperatures, traffic'
 complete -c assay -n "__fish_assay_using_subcommand compare" -s v -l verbose -d 'Say more on standard error'
@@ -241,10 +287,12 @@ complete -c assay -n "__fish_assay_using_subcommand history" -l site -d 'Folder 
 complete -c assay -n "__fish_assay_using_subcommand history" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand history" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand history" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand history" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand history" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand history" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand history" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand history" -s V -l version -d 'Print version'
@@ -252,10 +300,12 @@ complete -c assay -n "__fish_assay_using_subcommand completions" -l site -d 'Fol
 complete -c assay -n "__fish_assay_using_subcommand completions" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand completions" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand completions" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand completions" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand completions" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand completions" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand completions" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand completions" -s V -l version -d 'Print version'
@@ -263,28 +313,31 @@ complete -c assay -n "__fish_assay_using_subcommand man" -l site -d 'Folder of t
 complete -c assay -n "__fish_assay_using_subcommand man" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l since -d 'An earlier snapshot of the same node: checks of what changed since look at both' -r -F
+complete -c assay -n "__fish_assay_using_subcommand man" -l bmc -d 'Management controller of this node, https://HOST; the site names it otherwise. Its user and password come from ASSAY_BMC_CREDENTIALS, a file with mode 0600 and the lines user=NAME and password=WORD, or from ASSAY_BMC_USER and ASSAY_BMC_PASSWORD' -r
 complete -c assay -n "__fish_assay_using_subcommand man" -l runs -d 'Where runs are kept' -r -F
 complete -c assay -n "__fish_assay_using_subcommand man" -l format -d 'How results are printed' -r -f -a "text\t'For people'
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand man" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
+complete -c assay -n "__fish_assay_using_subcommand man" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
 complete -c assay -n "__fish_assay_using_subcommand man" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand man" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "inventory" -d 'Show what the probes see of the node'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "bom" -d 'Work on the bill of materials'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "run" -d 'Run one scenario'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the node as it is now and the runs that are stored'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "history" -d 'Show the stored runs and how their figures moved'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "man" -d 'Print the manual page in roff'
-complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report snapshot compare history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "accept" -d 'Probe, check, run the phase\'s scenarios, judge the gate and write the report'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "inventory" -d 'Show what the probes see of the node'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "verify" -d 'Check the node against the site\'s bill of materials, without any load'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "bom" -d 'Work on the bill of materials'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "list" -d 'List probes, checks, engines, scenarios and gates'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "plan" -d 'Show what a scenario would touch, how long it takes and how many bytes it writes; touches nothing'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "run" -d 'Run one scenario'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "gate" -d 'Judge the gate of a phase from the node as it is now and the runs that are stored'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "report" -d 'Write the HTML report of stored runs or of an acceptance'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "selftest" -d 'Plant every fault of the corpus in reference nodes and print how often the checks are wrong; offline, and nothing of this machine is read'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "snapshot" -d 'Record everything that the probes read, as one plain-text file'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "compare" -d 'Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "history" -d 'Show the stored runs and how their figures moved'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "man" -d 'Print the manual page in roff'
+complete -c assay -n "__fish_assay_using_subcommand help; and not __fish_seen_subcommand_from accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "lint" -d 'Show contradictions and why; exit 3 while one that blocks is unresolved'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "draft" -d 'Write the bill of materials of this node'
 complete -c assay -n "__fish_assay_using_subcommand help; and __fish_seen_subcommand_from bom" -f -a "limits" -d 'Show each physical ceiling with its formula and inputs'

@@ -89,6 +89,7 @@ vocabulary! {
         EdacDimm "edac_dimm" None Stable "One memory module, or one rank of it, as EDAC counts it.";
         Bond "bond" None Stable "One network bond.";
         BondMember "bond_member" None Stable "One interface of a bond.";
+        Neighbour "neighbour" None Stable "What LLDP says of the devices at the other end of an interface.";
         Interface "interface" None Stable "One network interface of any sort, those of software included.";
         GuestNic "guest_nic" None Stable "One network interface in the configuration of a guest.";
         Firewall "firewall" None Stable "The node's firewall, as configured and as it runs.";

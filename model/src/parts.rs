@@ -150,6 +150,7 @@ impl Parts {
             | Kind::Bond
             | Kind::BondMember
             | Kind::Package
+            | Kind::Neighbour
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface

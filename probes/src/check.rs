@@ -267,6 +267,12 @@ pub const CHECKS: &[CheckEntry] = &[
         check: bond::same_partner,
     },
     CheckEntry {
+        ids: &[bond::SWITCH_DIVERSITY.id],
+        topic: "bond",
+        describe: "The ports of a bond that is ordered lead to more than one switch, by what those announce over LLDP.",
+        check: bond::switch_diversity,
+    },
+    CheckEntry {
         ids: &[bond::PARTNER_STATE.id],
         topic: "bond",
         describe: "The LACP partner of every port is in sync, collects and distributes.",

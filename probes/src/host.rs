@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,6 +21,7 @@ mod error;
 mod ethtool;
 mod excerpt;
 mod live;
+mod lldp;
 mod netlink;
 mod nvme;
 mod reading;
@@ -55,6 +57,7 @@ pub struct Host {
     source: Arc<Source>,
     bmc: Option<Arc<dyn Bmc>>,
     in_flight: Arc<Mutex<Option<(Act, String)>>>,
+    listening: Duration,
 }
 
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Host {
     }
 
     fn of(source: Source) -> Self {
-        Self { source: Arc::new(source), bmc: None, in_flight: Arc::default() }
+        Self { source: Arc::new(source), bmc: None, in_flight: Arc::default(), listening: Duration::ZERO }
     }
 
     /// The snapshot text of all answers so far. Identities are replaced before anything is written. A host that does not record has none.
@@ -125,7 +128,7 @@ impl Host {
 
     /// A door of its own for one probe, so that what it hangs on can be told.
     pub(crate) fn for_probe(&self) -> Self {
-        Self { source: Arc::clone(&self.source), bmc: self.bmc.clone(), in_flight: Arc::default() }
+        Self { source: Arc::clone(&self.source), bmc: self.bmc.clone(), in_flight: Arc::default(), listening: self.listening }
     }
 
     /// What is being asked right now: `read /sys/...`.

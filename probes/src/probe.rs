@@ -1,5 +1,7 @@
 //! The trait of probes and their registry. How they are asked is in `probe/survey.rs`; to add one, see `docs/adding-a-probe.md`.
 
+use std::time::Duration;
+
 use assay_model::attr::Kind;
 use assay_model::component::Component;
 
@@ -18,6 +20,7 @@ mod firewall;
 mod firmware_text;
 mod guest;
 mod interface;
+mod lldp;
 mod machine_check;
 mod memory;
 mod nic;
@@ -31,6 +34,7 @@ mod thermal;
 mod throttle;
 
 pub(crate) use self::firmware_text::is_placeholder;
+pub(crate) use self::lldp::{NOT_LISTENED, frame, neighbours as neighbours_told};
 pub(crate) use self::nic::SerialNumber as ModuleSerialNumber;
 pub(crate) use self::survey::survey;
 pub use self::survey::{ProbeOptions, take_inventory};
@@ -43,6 +47,10 @@ pub trait Probe: Sync {
     fn describe(&self) -> &'static str;
     /// The kinds of component that it answers for. After it completed, a kind without components means "none fitted".
     fn kinds(&self) -> &'static [Kind];
+    /// How much longer than others it may take on this host.
+    fn patience(&self, _: &Host) -> Duration {
+        Duration::ZERO
+    }
     /// Everything that it sees. `Err` only when it could not look; an attribute that could not be read is a reading, and a source that this
     /// host does not have is [`HostError::SourceMissing`].
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError>;
@@ -65,6 +73,7 @@ pub const PROBES: &[&dyn Probe] = &[
     &block::Block,
     &nic::Nic,
     &bond::Bond,
+    &lldp::Lldp,
     &interface::Interface,
     &guest::GuestNic,
     &firewall::Firewall,

@@ -6,6 +6,7 @@ pub(crate) mod ethtool;
 #[cfg(test)]
 pub(crate) mod lab;
 pub(crate) mod nvme;
+pub(crate) mod packet;
 
 /// What `adjtimex` says of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

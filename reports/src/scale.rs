@@ -53,6 +53,7 @@ impl Bytes {
             | Kind::Bond
             | Kind::BondMember
             | Kind::Package
+            | Kind::Neighbour
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface => Bytes::Decimal,

@@ -36,7 +36,8 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     store.save(&acceptance)?;
 
     present::say(&format!("acceptance {}: probing", acceptance.id));
-    let host = context.host()?;
+    // Who is at the other end of a link does not change under load: the look that is judged takes the time to listen, the one before does not.
+    let host = context.host()?.listening(Duration::ZERO);
     let since = context.since()?;
     let inventory = context.inventory(&host);
     let begun = Instant::now();
@@ -58,7 +59,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
         wait_for_window(gate_of(&site, acceptance.phase)?, begun, Duration::from_secs(options.window));
     }
     // The load is the window: what changed between the look before and the one after it is judged too.
-    let looks = Looks { before: Some(since.unwrap_or(inventory)), now: context.inventory(&host) };
+    let looks = Looks { before: Some(since.unwrap_or(inventory)), now: context.inventory(&host.clone().listening(context.listening_time())) };
     let stored = Stored::of(&store, &acceptance);
     let assessment = Assessment::of_phase(&site, acceptance.phase, &looks, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);

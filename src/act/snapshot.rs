@@ -13,7 +13,7 @@ pub(crate) fn snapshot(context: &Context, options: &Snapshot) -> Result<u8> {
     let Some(root) = context.root() else {
         return Err(Usage("a snapshot is taken of a machine or of --root, not of another snapshot".into()).into());
     };
-    let host = context.managed(Host::recording(root))?;
+    let host = context.managed(Host::recording(root).listening(context.listening_time()))?;
     let probing = context.probe_options();
     let now = probing.now;
     let inventory = take_inventory(&host, &probing);

@@ -130,6 +130,7 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Neighbour
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

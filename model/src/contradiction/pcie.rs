@@ -79,6 +79,7 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Neighbour
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

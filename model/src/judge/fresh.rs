@@ -147,6 +147,7 @@ fn has_identity(component: &Component) -> bool {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Neighbour
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface => false,

@@ -21,6 +21,10 @@ pub(super) const PARTNER_STATE: Question = Question {
     expected: "every port's partner in sync, collecting and distributing; with a short timeout where LACP is fast",
 };
 
+mod diversity;
+
+pub(super) use diversity::{SWITCH_DIVERSITY, switch_diversity};
+
 const LACP: &str = "802.3ad";
 const FAST: &str = "fast";
 const MIIMON: u64 = 100_000_000;
@@ -98,9 +102,8 @@ pub(super) fn one_aggregator(inventory: &Inventory, site: &Site) -> Vec<Check> {
 
 pub(super) fn same_partner(inventory: &Inventory, site: &Site) -> Vec<Check> {
     each_lacp(&SAME_PARTNER, inventory, site, |bundle, findings| {
-        let short = bundle.ordered.is_some_and(|ordered| u32::try_from(bundle.members.len()).is_ok_and(|members| members < ordered.ports));
-        if short {
-            findings.unclear(Reason::NotRun(format!("only {} of its ports are bundled: there is nothing to compare", bundle.members.len())));
+        if let Some(reason) = too_few(bundle) {
+            findings.unclear(reason);
         }
         let macs: Vec<&str> = bundle.members.iter().filter_map(|member| findings.value(Attr::PartnerMac, text(member, Attr::PartnerMac))).collect();
         let keys: Vec<u64> = bundle.members.iter().filter_map(|member| findings.value(Attr::PartnerKey, count(member, Attr::PartnerKey))).collect();
@@ -194,6 +197,12 @@ fn each<'a>(question: &Question, inventory: &'a Inventory, site: &'a Site, ask: 
         ask(&Bundle { bond, members, ordered: ordered.iter().find(|ordered| ordered.name == bond.locator) })
     });
     missing.chain(found).collect()
+}
+
+/// Why nothing can be compared in a bond of fewer ports than are ordered.
+fn too_few(bundle: &Bundle<'_>) -> Option<Reason> {
+    let is_short = bundle.ordered.is_some_and(|ordered| u32::try_from(bundle.members.len()).is_ok_and(|members| members < ordered.ports));
+    is_short.then(|| Reason::NotRun(format!("only {} of its ports are bundled: there is nothing to compare", bundle.members.len())))
 }
 
 /// The bonds that the order names.

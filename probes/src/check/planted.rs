@@ -213,7 +213,12 @@ impl Node {
                 ],
             )
         };
-        self.with(bond).with(member("eth0")).with(member("eth1"))
+        let neighbour = |port, chassis: &str| component(Kind::Neighbour, port, &[(Attr::Listened, 31_u64.into()), (Attr::ChassisId, chassis.into())]);
+        self.with(bond)
+            .with(member("eth0"))
+            .with(member("eth1"))
+            .with(neighbour("eth0", "mac 02:00:00:00:0a:01"))
+            .with(neighbour("eth1", "mac 02:00:00:00:0a:02"))
     }
 
     fn with_pci(self) -> Self {

@@ -59,6 +59,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
 /// Checks that compare with what a site declares: without a declaration they answer nothing, and the tests in their own files bring one.
 const DECLARED: &[&str] = &[
     "bond.mode",
+    "bond.switch_diversity",
     "vlan.host_addresses",
     "vlan.guest_ports",
     "vlan.forwarding",

@@ -17,6 +17,7 @@ use super::snapshot::{Answers, Snapshot};
 use crate::pci_config;
 use crate::smbios::{ENTRY_POINT, TABLE};
 
+mod frames;
 mod patterns;
 mod pseudonym;
 mod secrets;
@@ -70,6 +71,8 @@ impl Substitutes {
     fn answer(&self, path: &str, answer: Answer) -> Option<Answer> {
         Some(match answer {
             Answer::Text(text) if is_identity(path) => Answer::Text(self.whole(&text)),
+            Answer::Text(text) if path.starts_with("lldp:") => Answer::Text(frames::redacted(&text, &|text| self.whole(text))),
+            Answer::Text(text) if path.starts_with("command:lldpcli ") => Answer::Text(frames::told(&text, &|text| self.whole(text))),
             Answer::Text(text) => Answer::Text(self.secrets.replaced(&text, &self.pseudonyms, is_place_of_host_names(path))),
             Answer::Bytes(bytes) => Answer::Bytes(self.bytes(path, bytes)?),
             Answer::List(names) => {

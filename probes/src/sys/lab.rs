@@ -23,3 +23,14 @@ pub(crate) fn run(program: &str, arguments: &str) {
     let output = Command::new(program).args(arguments.split(' ')).output().unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
     assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// Work in a thread of its own, in the namespace of this one.
+pub(crate) fn beside(work: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::spawn(work)
+}
+
+/// Sends a frame out of an interface.
+pub(crate) fn send(interface: &str, frame: &[u8]) {
+    let socket = super::packet::lldp_socket(interface).expect("a socket");
+    rustix::net::send(&socket, frame, rustix::net::SendFlags::empty()).expect("sent");
+}

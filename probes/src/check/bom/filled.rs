@@ -284,6 +284,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::EdacDimm, &[Slot, Location, MemoryType, Capacity, CorrectedErrors, UncorrectedErrors]),
     (Kind::Bond, &[BondMode, LacpRate, XmitHashPolicy, LinkPolling, Aggregator, AggregatorPorts, PartnerMac, Members]),
     (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
+    (Kind::Neighbour, &[Listened, ChassisId, PortId, SystemName]),
     (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding]),
     (Kind::GuestNic, &[Bridge, VlanId, Trunks]),
     (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService]),

@@ -10,7 +10,7 @@ use super::*;
 use crate::check::planted::{Node, component, generic, rank, strict, unreadable};
 
 type Ask = fn(&Inventory, &Site) -> Vec<Check>;
-const ALL: [Ask; 4] = [mode, one_aggregator, same_partner, partner_state];
+const ALL: [Ask; 5] = [mode, one_aggregator, same_partner, partner_state, switch_diversity];
 
 /// A site that orders bond0 of two ports.
 fn ordering(lacp_rate: &str) -> Site {
@@ -81,6 +81,42 @@ fn each_fault_is_found_by_its_check_alone() {
         assert_caught(Kind::BondMember, "eth0", Attr::PartnerState, state, partner_state);
     }
     assert_caught(Kind::BondMember, "eth0", Attr::PartnerState, NONE, partner_state);
+}
+
+#[test]
+fn ports_that_lead_to_one_switch_are_found_and_those_of_four_to_two_are_not() {
+    assert_caught(Kind::Neighbour, "eth1", Attr::ChassisId, "mac 02:00:00:00:0a:01", switch_diversity);
+    let mut site = ordering(FAST);
+    if let Some(cluster) = site.bom.as_mut().and_then(|bom| bom.cluster.as_mut()) {
+        cluster.bond[0].ports = 3;
+    }
+    let member = component(Kind::BondMember, "eth2", &[(Attr::Bond, "bond0".into())]);
+    let neighbour = component(Kind::Neighbour, "eth2", &[(Attr::ChassisId, "mac 02:00:00:00:0a:01".into())]);
+    assert_eq!(ranked(&Node::healthy().with(member).with(neighbour), &site, switch_diversity), Rank::Pass);
+}
+
+#[test]
+fn a_neighbour_that_was_not_heard_or_not_listened_for_is_no_switch_of_its_own() {
+    let several = |ids: [&str; 2]| Reading::from(Value::List(ids.map(str::to_owned).to_vec()));
+    for reading in [Reading::Absent, unreadable(), Reading::Unreadable(crate::probe::NOT_LISTENED.into()), 7_u64.into(), several(["mac b", "mac c"])]
+    {
+        let node = Node::healthy().plant(Kind::Neighbour, "eth1", Attr::ChassisId, reading.clone());
+        assert_eq!(ranked(&node, &ordering(FAST), switch_diversity), Rank::Inconclusive, "{reading}");
+    }
+    let unheard = Node::healthy().plant(Kind::Neighbour, "eth1", Attr::ChassisId, Reading::Unreadable(crate::probe::NOT_LISTENED.into()));
+    let checks = switch_diversity(&unheard.0, &ordering(FAST));
+    assert!(matches!(&checks[0].verdict, Verdict::Inconclusive(Reason::NotRun(why)) if why.contains("--listen")), "{checks:?}");
+    let shared = Node::healthy().plant(Kind::Neighbour, "eth1", Attr::ChassisId, several(["mac 02:00:00:00:0a:01", "mac c"]));
+    assert_eq!(ranked(&shared, &ordering(FAST), switch_diversity), Rank::Fail);
+    assert_eq!(ranked(&Node::healthy().pulled(Kind::Neighbour, "eth1"), &ordering(FAST), switch_diversity), Rank::Inconclusive);
+    let hung = Node::healthy().ended(Kind::Neighbour, ProbeEnded::Hung("call lldp:eth0".into()));
+    assert_eq!(ranked(&hung, &ordering(FAST), switch_diversity), Rank::Inconclusive);
+    let one = Node::healthy().pulled(Kind::BondMember, "eth1");
+    assert_eq!(ranked(&one, &ordering(FAST), switch_diversity), Rank::Inconclusive, "one port leads to one switch");
+    assert_eq!(
+        (ranked(&Node::healthy(), &strict(), switch_diversity), ranked(&Node::healthy(), &generic(), switch_diversity)),
+        (Rank::Inconclusive, Rank::NotApplicable)
+    );
 }
 
 #[test]

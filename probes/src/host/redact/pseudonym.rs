@@ -1,5 +1,7 @@
 //! Pseudonyms: keyed hashes in the shape of their originals, so that an address still parses as one and a table keeps its length.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use sha2::{Digest, Sha256};
 
 /// The key under which pseudonyms are computed.
@@ -39,6 +41,20 @@ impl Pseudonyms {
         };
         let pseudonym = original.split('.').map(octet).collect::<Vec<_>>().join(".");
         if pseudonym == original { self.of(original) } else { pseudonym }
+    }
+
+    /// An IP address as [`Pseudonyms::of`] and [`Pseudonyms::of_ipv4`] give it, but one that reaches no further than the wire stays such a one.
+    pub(super) fn of_ip(&self, original: &str) -> String {
+        let pseudonym = if original.parse::<Ipv4Addr>().is_ok() { self.of_ipv4(original) } else { self.of(original) };
+        let is_local = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        let places = if original.contains(':') { 4 } else { "169.254".len() };
+        match (original.parse().is_ok_and(is_local), original.get(..places), pseudonym.get(places..)) {
+            (true, Some(kept), Some(rest)) => format!("{kept}{rest}"),
+            (_, _, _) => pseudonym,
+        }
     }
 
     /// As many bytes.

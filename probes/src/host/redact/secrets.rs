@@ -1,6 +1,7 @@
 //! The identities of one node: those that stand where identities stand, and those that look like one.
 
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::patterns;
@@ -91,7 +92,8 @@ impl Secrets {
             let host = || hosts.iter().find(|host| before && rest.starts_with(host.as_str()) && is_boundary(rest[host.len()..].chars().next()));
             match word.or_else(host) {
                 Some(secret) => {
-                    let pseudonym = if self.ipv4.contains(secret) { pseudonyms.of_ipv4(secret) } else { pseudonyms.of(secret) };
+                    let is_address = self.ipv4.contains(secret) || secret.parse::<Ipv6Addr>().is_ok();
+                    let pseudonym = if is_address { pseudonyms.of_ip(secret) } else { pseudonyms.of(secret) };
                     replaced.push_str(&pseudonym);
                     rest = &rest[secret.len()..];
                 }
