@@ -65,6 +65,9 @@ pub struct GpuPart {
     pub memory_bytes: u64,
     /// PCIe lanes of the board.
     pub pcie_lanes: u32,
+    /// PCIe speed of the board, GT/s, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pcie_gtps: Option<f64>,
     /// MIG profiles with where instances of each may begin, memory slices; empty when the GPU has no MIG.
     #[serde(default)]
     pub mig: BTreeMap<String, MigProfile>,

@@ -13,6 +13,7 @@ mod block;
 mod bmc;
 mod bom;
 mod bond;
+mod channels;
 mod clock;
 mod cpu;
 mod declared;
@@ -21,13 +22,18 @@ mod drive;
 mod drive_window;
 mod edac;
 mod findings;
+mod firmware_pinned;
+mod gpu;
 mod machine_check;
 mod memory;
+mod new_errors;
 mod nic;
+mod numa;
 mod nvme;
 mod os;
 mod package;
 mod pcie;
+mod power_profile;
 mod question;
 mod seen;
 mod thermal;
@@ -356,6 +362,90 @@ pub const CHECKS: &[CheckEntry] = &[
         describe: "No answer file, first-boot hook or cloud-init data of an unattended installation is left.",
         check: os::installer_leftovers,
     },
+    CheckEntry {
+        ids: &[power_profile::POWER_PROFILE.id],
+        topic: "cpu",
+        describe: "Driver, governor, boost and idle states of the processors are as the site's power profile declares.",
+        check: power_profile::power_profile,
+    },
+    CheckEntry {
+        ids: &[numa::AS_DECLARED.id],
+        topic: "cpu",
+        describe: "Each processor is split into as many NUMA nodes as the site declares.",
+        check: numa::as_declared,
+    },
+    CheckEntry {
+        ids: &[numa::MEMORY_ALIKE.id],
+        topic: "numa_node",
+        describe: "All NUMA nodes with processors have the same amount of memory, within 2 %.",
+        check: numa::memory_alike,
+    },
+    CheckEntry {
+        ids: &[firmware_pinned::PINNED.id],
+        topic: "board",
+        describe: "System firmware, AGESA and microcode have the versions that the site pins.",
+        check: firmware_pinned::pinned,
+    },
+    CheckEntry {
+        ids: &[channels::POPULATED.id],
+        topic: "dimm",
+        describe: "Every memory channel of every socket is fitted, with equal numbers of modules.",
+        check: channels::populated,
+    },
+    CheckEntry {
+        ids: &[pcie::PAYLOAD_SIZE.id],
+        topic: "pcie",
+        describe: "Drives and network cards send payloads of at least 256 bytes, and no larger ones than the port above takes.",
+        check: pcie::payload_size,
+    },
+    CheckEntry {
+        ids: &[pcie::POWER_SAVING.id],
+        topic: "pcie",
+        describe: "Links of drives and network cards save power only as the site declares.",
+        check: pcie::power_saving,
+    },
+    CheckEntry {
+        ids: &[pcie::ROOT_PORTS.id],
+        topic: "pcie",
+        describe: "Each NVMe drive is right below a root port of its own.",
+        check: pcie::root_ports_distinct,
+    },
+    CheckEntry {
+        ids: &[pcie::LANE_BUDGET.id],
+        topic: "pcie",
+        describe: "The slots use no more lanes than the processors have.",
+        check: pcie::lane_budget,
+    },
+    CheckEntry {
+        ids: &[edac::CONTROLLERS.id],
+        topic: "edac",
+        describe: "The EDAC drivers watch every memory channel and all of the fitted memory.",
+        check: edac::controllers_present,
+    },
+    CheckEntry {
+        ids: &[gpu::BOARD_LINK.id],
+        topic: "gpu",
+        describe: "The board that carries the GPUs has the PCIe speed and lanes of its product, at its upstream port.",
+        check: gpu::board_link,
+    },
+    CheckEntry {
+        ids: &[gpu::ONE_BOARD.id],
+        topic: "gpu",
+        describe: "The GPUs are behind as many upstream ports as boards are ordered.",
+        check: gpu::one_board,
+    },
+    CheckEntry {
+        ids: &[gpu::BINDING.id],
+        topic: "gpu",
+        describe: "Each GPU is bound to the driver of its declared consumer, virtual machines or containers.",
+        check: gpu::binding,
+    },
+    CheckEntry {
+        ids: &[gpu::IOMMU_GROUPS.id],
+        topic: "gpu",
+        describe: "Each GPU that a virtual machine gets as a whole is alone in its IOMMU group.",
+        check: gpu::iommu_groups,
+    },
 ];
 
 /// One entry of the registry of checks that need two looks at the node: what changed in between.
@@ -428,6 +518,18 @@ pub const WINDOWS: &[WindowEntry] = &[
         topic: "nvme",
         describe: "No drive counts new media errors, unsafe shutdowns, uncorrectable reads, thermal throttling or link retraining.",
         check: drive_window::stable,
+    },
+    WindowEntry {
+        ids: &[new_errors::PCIE.id],
+        topic: "pcie",
+        describe: "No PCIe error was counted between the two looks, at either end of any link.",
+        check: new_errors::pcie,
+    },
+    WindowEntry {
+        ids: &[new_errors::EDAC.id],
+        topic: "edac",
+        describe: "No memory error was counted between the two looks.",
+        check: new_errors::edac,
     },
 ];
 

@@ -111,6 +111,7 @@ fn cpu_holds(doc: Document<'_>, key: &str, part: &CpuPart) -> Result<(), FileErr
 fn gpu_holds(doc: Document<'_>, key: &str, part: &GpuPart) -> Result<(), FileError> {
     positive(doc, &["gpu", key, "gpus"], f64::from(part.gpus))?;
     positive(doc, &["gpu", key, "pcie_lanes"], f64::from(part.pcie_lanes))?;
+    part.pcie_gtps.map_or(Ok(()), |gtps| positive(doc, &["gpu", key, "pcie_gtps"], gtps))?;
     for (profile, mig) in &part.mig {
         let counts = mig.starts.iter().chain([&mig.slices, &mig.compute]);
         if mig.starts.is_empty() || mig.slices == 0 || mig.compute == 0 || counts.into_iter().any(|count| *count > SLICES_MAX) {

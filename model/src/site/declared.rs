@@ -15,7 +15,7 @@ pub use bmc::{Acknowledged, Bmc, Setting};
 pub use drives::Drives;
 pub use network::{ExtraAddress, Network, Prefix};
 pub use nics::{Fec, Nics};
-pub use platform::Platform;
+pub use platform::{GpuConsumers, LinkPowerSaving, PinnedFirmware, Platform, PowerProfile, VmGpu};
 pub use software::{
     AllowedKey, ClockLimits, CommandLine, Leftovers, PackageRepository, RootPool, SecondFactor, Software, Ssh, SubscriptionState, When,
 };

@@ -1,4 +1,5 @@
-//! PCIe links against what both their ends are capable of, and AER counters since boot. New errors during a run are judged from the run's counters.
+//! PCIe links against what both their ends are capable of, and AER counters since boot. New errors during a run are judged from the run's counters,
+//! payload sizes and power saving in `pcie/settings.rs`, root ports and lanes in `pcie/topology.rs`.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,12 @@ use assay_model::verdict::{Reason, Verdict};
 
 use super::question::{Question, absent};
 use super::seen::{Seen, number, text};
+
+mod settings;
+mod topology;
+
+pub(super) use self::settings::{PAYLOAD_SIZE, POWER_SAVING, payload_size, power_saving};
+pub(super) use self::topology::{LANE_BUDGET, ROOT_PORTS, lane_budget, root_ports_distinct};
 
 pub(super) const TRAINED: Question = Question { id: "pcie.trained_at_maximum", expected: "the smaller of the two ends' maxima" };
 pub(super) const NO_FATAL: Question = Question { id: "pcie.no_fatal_errors", expected: "0 fatal and 0 non-fatal since boot" };
@@ -90,28 +97,29 @@ fn has_link(function: &Component) -> bool {
     !is_down && [WIDTH.now, WIDTH.own_max, SPEED.now, SPEED.own_max].into_iter().any(is_there)
 }
 
-fn has_class(function: &Component, base: &str) -> bool {
+pub(super) fn has_class(function: &Component, base: &str) -> bool {
     text(function, Attr::PciClass).ok().flatten().is_some_and(|class| class.trim_start_matches("0x").starts_with(base))
 }
 
 // 0000:41:00.0 without its function number.
-fn device(function: &Component) -> &str {
+pub(super) fn device(function: &Component) -> &str {
     function.locator.rsplit_once('.').map_or(function.locator.as_str(), |(device, _)| device)
 }
 
 pub(super) fn no_fatal_errors(inventory: &Inventory, site: &Site) -> Vec<Check> {
-    no_errors(&NO_FATAL, inventory, site, &[Attr::AerFatal, Attr::AerNonfatal])
+    no_errors(&NO_FATAL, inventory, site, &[Attr::AerFatal, Attr::AerNonfatal], &[Attr::RootAerFatal, Attr::RootAerNonfatal])
 }
 
 pub(super) fn no_correctable_errors(inventory: &Inventory, site: &Site) -> Vec<Check> {
-    no_errors(&NO_CORRECTABLE, inventory, site, &[Attr::AerCorrectable])
+    no_errors(&NO_CORRECTABLE, inventory, site, &[Attr::AerCorrectable], &[Attr::RootAerCorrectable])
 }
 
-// Functions without the AER capability are no subjects: most of a node have none.
-fn no_errors(question: &Question, inventory: &Inventory, site: &Site, counters: &[Attr]) -> Vec<Check> {
+// Functions without the AER capability are no subjects: most of a node have none. Only root ports count what is signalled to them.
+fn no_errors(question: &Question, inventory: &Inventory, site: &Site, own: &[Attr], signalled: &[Attr]) -> Vec<Check> {
     let ask = |function: &Component| {
-        let is_counted = counters.iter().any(|&attr| *function.reading(attr) != Reading::Absent);
-        is_counted.then(|| question.zero(site, function, counters))
+        let is_counted = |attr: &&Attr| *function.reading(**attr) != Reading::Absent;
+        let counters: Vec<Attr> = own.iter().chain(signalled.iter().filter(is_counted)).copied().collect();
+        counters.iter().any(|attr| is_counted(&attr)).then(|| question.zero(site, function, &counters))
     };
     question.each(inventory, site, Kind::Pci, "no PCI function reports errors (AER)", ask)
 }
@@ -223,6 +231,18 @@ mod tests {
                 let node = Node::healthy().plant(Kind::Pci, address, attr, 1_u64);
                 assert_eq!((node.strictly(no_fatal_errors), node.strictly(no_correctable_errors)), (fatal, correctable), "{attr} of {address}");
             }
+        }
+    }
+
+    #[test]
+    fn errors_signalled_to_a_root_port_are_found() {
+        for (attr, fatal, correctable) in [
+            (Attr::RootAerFatal, Rank::Fail, Rank::Pass),
+            (Attr::RootAerNonfatal, Rank::Fail, Rank::Pass),
+            (Attr::RootAerCorrectable, Rank::Pass, Rank::Fail),
+        ] {
+            let node = Node::healthy().plant(Kind::Pci, "0000:40:01.1", attr, 1_u64);
+            assert_eq!((node.strictly(no_fatal_errors), node.strictly(no_correctable_errors)), (fatal, correctable), "{attr}");
         }
     }
 

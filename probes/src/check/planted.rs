@@ -1,10 +1,11 @@
 //! Made-up nodes for the tests of checks: a healthy two-socket server, in which a test plants its fault.
 
 use assay_model::attr::{Attr, Kind};
+use assay_model::bom::{Bom, BomLine};
 use assay_model::check::{Absence, Check};
 use assay_model::component::{Component, Reading};
 use assay_model::inventory::{Inventory, ProbeEnded, ProbeOutcome};
-use assay_model::parts::Parts;
+use assay_model::parts::{CpuPart, Parts};
 use assay_model::site::Site;
 use assay_model::site::declared::Declared;
 use assay_model::verdict::{Rank, worst};
@@ -32,6 +33,30 @@ pub(super) fn strict() -> Site {
 /// A site that orders nothing: what is absent does not apply.
 pub(super) fn generic() -> Site {
     Site { name: "generic".into(), absence: Absence::NotApplicable, ..strict() }
+}
+
+/// A strict site that orders two processors of a part with so many memory channels and 128 or 160 PCIe lanes.
+pub(super) fn ordering_processor(memory_channels: u32) -> Site {
+    let part = CpuPart {
+        source: "a test".into(),
+        sockets_max: 2,
+        memory_channels,
+        dimms_per_channel_max: 2,
+        memory_bytes_max: 6 << 40,
+        memory_mtps: vec![4800],
+        pcie_lanes: vec![128, 160],
+        pcie_gtps: 32.0,
+    };
+    ordering(strict(), Kind::Cpu, 2, |site| drop(site.parts.cpu.insert("part".into(), part)))
+}
+
+/// The site with one line that orders a `part` of a kind.
+pub(super) fn ordering(mut site: Site, kind: Kind, quantity: u32, add_part: impl FnOnce(&mut Site)) -> Site {
+    add_part(&mut site);
+    let (select, expect, facts) = Default::default();
+    let line = BomLine { name: "ordered".into(), kind, quantity, part: Some("part".into()), select, expect, facts };
+    site.bom = Some(Bom { schema: 1, node_class: "made-up".into(), revision: "1".into(), lines: vec![line], cluster: None });
+    site
 }
 
 pub(super) fn unreadable() -> Reading {
@@ -123,6 +148,9 @@ impl Node {
         }
         for slot in 0..24 {
             node = node.with(module(&format!("DIMM_{slot:02}"), 96 * GIB));
+        }
+        for (number, cpus) in [("node0", "0-63,128-191"), ("node1", "64-127,192-255")] {
+            node = node.with(component(Kind::NumaNode, number, &[(Attr::CpuList, cpus.into()), (Attr::Total, (1130 * GIB).into())]));
         }
         node.with(component(Kind::Dimm, "DIMM_24", &[(Attr::Populated, false.into())]))
             .with(component(Kind::MemoryArray, "array 0", &[(Attr::ErrorCorrection, "Multi-bit ECC".into())]))

@@ -23,6 +23,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
     ("cpu.governor_alike", &[Kind::Cpu]),
     ("dimm.alike", &[Kind::Dimm]),
     ("dimm.speed_alike", &[Kind::Dimm]),
+    ("numa_node.memory_alike", &[Kind::NumaNode]),
     ("memory.total_plausible", &[Kind::Dimm, Kind::Memory]),
     ("memory.ecc_active", &[Kind::Dimm]),
     ("edac.no_uncorrected_errors", &[Kind::Edac]),
@@ -48,7 +49,6 @@ const NEEDS: &[(&str, &[Kind])] = &[
     ("nic.fec", &[Kind::Nic]),
     ("nic.module", &[Kind::Nic]),
     ("thermal.below_critical", &[Kind::Thermal]),
-    ("throttle.none", &[Kind::Throttle]),
     ("clock.synchronised", &[Kind::Clock]),
     ("os.not_tainted_by_hardware", &[Kind::Os]),
     ("bond.one_aggregator", &[Kind::Bond, Kind::BondMember]),
@@ -56,7 +56,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
     ("bond.partner_state", &[Kind::Bond, Kind::BondMember]),
 ];
 
-/// Checks that compare with what a site declares: without a declaration they answer nothing, and the tests in their own files bring one.
+/// Checks that compare with what a site declares or orders, or that a missing source does not open: without a declaration they answer nothing, and the tests in their own files bring one.
 const DECLARED: &[&str] = &[
     "bond.mode",
     "bond.switch_diversity",
@@ -73,6 +73,20 @@ const DECLARED: &[&str] = &[
     "os.kernel_newest",
     "os.command_line",
     "os.installer_leftovers",
+    "throttle.none",
+    "gpu.board_link",
+    "gpu.one_board",
+    "gpu.binding",
+    "gpu.iommu_groups",
+    "edac.controllers_present",
+    "pcie.payload_size",
+    "pcie.power_saving",
+    "pcie.root_ports_distinct",
+    "pcie.lane_budget",
+    "cpu.power_profile",
+    "cpu.numa_nodes",
+    "board.firmware_pinned",
+    "dimm.channels_populated",
 ];
 
 fn entry(id: &str) -> &'static CheckEntry {

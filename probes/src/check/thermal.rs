@@ -3,12 +3,12 @@
 use assay_model::attr::{Attr, Kind};
 use assay_model::check::Check;
 use assay_model::component::Component;
-use assay_model::inventory::Inventory;
+use assay_model::inventory::{Inventory, Observed};
 use assay_model::site::Site;
 use assay_model::verdict::{Reason, Verdict};
 
 use super::question::{Question, absent};
-use super::seen::{Seen, number};
+use super::seen::{Seen, number, text};
 
 pub(super) const BELOW_CRITICAL: Question = Question { id: "thermal.below_critical", expected: "below the sensor's critical limit" };
 pub(super) const NO_THROTTLE: Question = Question { id: "throttle.none", expected: "0 thermal throttle events since boot" };
@@ -44,6 +44,14 @@ fn against(site: &Site, sensor: &Component, critical: f64, seen: &Seen<'_>) -> V
 }
 
 pub(super) fn no_throttle(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    let are_amd = || {
+        let vendors: Vec<_> = inventory.iter(Kind::Cpu).map(|package| text(package, Attr::Vendor)).collect();
+        !vendors.is_empty() && vendors.iter().all(|vendor| *vendor == Ok(Some("AuthenticAMD")))
+    };
+    if let (Observed::SourceMissing(source), true) = (inventory.of(Kind::Throttle), are_amd()) {
+        let why = "the kernel counts throttle events of Intel's processors only: of these, the clock under load tells";
+        return vec![Check::not_applicable(NO_THROTTLE.id, Kind::Throttle.name(), NO_THROTTLE.expected, why, source)];
+    }
     let ask = |package: &_| [NO_THROTTLE.zero(site, package, &[Attr::CoreThrottles, Attr::PackageThrottles])];
     NO_THROTTLE.each(inventory, site, Kind::Throttle, "this kernel counts no throttle events of these processors", ask)
 }
@@ -51,6 +59,7 @@ pub(super) fn no_throttle(inventory: &Inventory, site: &Site) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use assay_model::component::Reading;
+    use assay_model::inventory::ProbeEnded;
     use assay_model::verdict::Rank;
 
     use super::*;
@@ -109,5 +118,18 @@ mod tests {
             Node::healthy().plant(Kind::Throttle, "package 0", Attr::CoreThrottles, unreadable()).generically(no_throttle),
             Rank::Inconclusive
         );
+    }
+
+    #[test]
+    fn processors_whose_throttling_nobody_counts_are_no_subjects_and_others_are() {
+        let missing = || ProbeEnded::SourceMissing("/sys/devices/system/cpu/cpu*/thermal_throttle".into());
+        let amd = Node::healthy().ended(Kind::Throttle, missing());
+        assert_eq!((amd.strictly(no_throttle), amd.generically(no_throttle)), (Rank::NotApplicable, Rank::NotApplicable));
+        for other in [Reading::from("GenuineIntel"), unreadable(), Reading::Absent] {
+            let node = Node::healthy().plant(Kind::Cpu, "package 1", Attr::Vendor, other).ended(Kind::Throttle, missing());
+            assert_eq!(node.strictly(no_throttle), Rank::Inconclusive);
+        }
+        assert_eq!(Node::healthy().without(Kind::Cpu).ended(Kind::Throttle, missing()).strictly(no_throttle), Rank::Inconclusive);
+        assert_eq!(Node::healthy().ended(Kind::Throttle, ProbeEnded::Failed("EIO".into())).strictly(no_throttle), Rank::Inconclusive);
     }
 }
