@@ -55,7 +55,7 @@ pub(crate) const WALL_CLOCK: &str = "syscall:clock_gettime";
 #[derive(Debug, Clone)]
 pub struct Host {
     source: Arc<Source>,
-    bmc: Option<Arc<dyn Bmc>>,
+    bmc: Option<redfish::Controller>,
     in_flight: Arc<Mutex<Option<(Act, String)>>>,
     listening: Duration,
 }
@@ -128,7 +128,8 @@ impl Host {
 
     /// A door of its own for one probe, so that what it hangs on can be told.
     pub(crate) fn for_probe(&self) -> Self {
-        Self { source: Arc::clone(&self.source), bmc: self.bmc.clone(), in_flight: Arc::default(), listening: self.listening }
+        let bmc = self.bmc.as_ref().map(redfish::Controller::afresh);
+        Self { source: Arc::clone(&self.source), bmc, in_flight: Arc::default(), listening: self.listening }
     }
 
     /// What is being asked right now: `read /sys/...`.

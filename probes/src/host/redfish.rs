@@ -2,6 +2,8 @@
 //! names, without what must never be written. The HTTP is in `redfish/client.rs`; what the resources mean is in `probe/bmc`.
 
 use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -32,8 +34,33 @@ const FAILED: &str = "failed: ";
 
 /// A management controller that can be asked.
 pub trait Bmc: Debug + Send + Sync {
-    /// The resource at `path`, which begins with a slash.
-    fn resource(&self, path: &str) -> Result<Value, BmcError>;
+    /// The resource at `path`, which begins with a slash, within this time at the latest.
+    fn resource(&self, path: &str, within: Duration) -> Result<Value, BmcError>;
+    /// How long one look may take, all its resources together.
+    fn patience(&self) -> Duration;
+}
+
+/// A management controller during one look: a probe's.
+#[derive(Debug, Clone)]
+pub(super) struct Controller {
+    bmc: Arc<dyn Bmc>,
+    begun: Arc<OnceLock<Instant>>,
+}
+
+impl Controller {
+    /// The same controller, for another look.
+    pub(super) fn afresh(&self) -> Self {
+        Self { bmc: Arc::clone(&self.bmc), begun: Arc::default() }
+    }
+
+    fn resource(&self, path: &str) -> Result<Value, BmcError> {
+        let all = self.bmc.patience();
+        let left = all.saturating_sub(self.begun.get_or_init(Instant::now).elapsed());
+        if left.is_zero() {
+            return Err(BmcError::Failed(format!("not asked: the {} s for all resources together are over", all.as_secs())));
+        }
+        self.bmc.resource(path, left)
+    }
 }
 
 /// Why a management controller gave no resource.
@@ -49,22 +76,22 @@ pub enum BmcError {
 
 impl Host {
     /// The same host with a management controller that is asked for `redfish:` resources; without one every such resource is absent.
-    pub fn with_bmc(mut self, bmc: std::sync::Arc<dyn Bmc>) -> Self {
-        self.bmc = Some(bmc);
+    pub fn with_bmc(mut self, bmc: Arc<dyn Bmc>) -> Self {
+        self.bmc = Some(Controller { bmc, begun: Arc::default() });
         self
     }
 
     /// The resource of the management controller at `path`.
     pub(crate) fn redfish(&self, path: &str) -> Result<Value, HostError> {
         let name = format!("redfish:{path}");
-        let text = self.call_text(&name, || written(path, self.bmc.as_deref().ok_or(Refusal::Absent)?.resource(path)))?;
+        let text = self.call_text(&name, || written(path, self.bmc.as_ref().ok_or(Refusal::Absent)?.resource(path)))?;
         understood(&name, &text)
     }
 
     /// What the node's clock said, and in the same moment the clock of the manager at `path`; `None` when the manager does not tell the time.
     pub(crate) fn redfish_clock(&self, path: &str) -> Result<Option<Clocks>, HostError> {
         let ask = || {
-            let bmc = self.bmc.as_deref().ok_or(Refusal::Absent)?;
+            let bmc = self.bmc.as_ref().ok_or(Refusal::Absent)?;
             let before = jiff::Timestamp::now();
             let answer = bmc.resource(path);
             let after = jiff::Timestamp::now();

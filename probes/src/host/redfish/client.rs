@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ use crate::host::TEXT_MAX;
 pub struct Patience {
     /// For one resource, its retries included.
     pub request: Duration,
-    /// For all resources together, from the first one on.
+    /// For all resources of one look together, from the first one on.
     pub total: Duration,
     /// Bytes of one resource.
     pub size: usize,
@@ -54,7 +53,6 @@ pub struct RedfishClient {
     credentials: Option<Credentials>,
     agent: Agent,
     patience: Patience,
-    begun: OnceLock<Instant>,
 }
 
 impl RedfishClient {
@@ -74,15 +72,11 @@ impl RedfishClient {
         } else {
             Agent::with_parts(config, ().chain(TcpConnector::default()), DefaultResolver::default())
         };
-        Ok(Self { endpoint, credentials, agent, patience, begun: OnceLock::new() })
+        Ok(Self { endpoint, credentials, agent, patience })
     }
 
-    fn left(&self, request: Instant) -> Result<Duration, BmcError> {
-        let all = self.patience.total.saturating_sub(self.begun.get_or_init(Instant::now).elapsed());
-        if all.is_zero() {
-            return Err(BmcError::Failed(format!("not asked: the {} s for all resources together are over", self.patience.total.as_secs())));
-        }
-        let left = all.min(self.patience.request.saturating_sub(request.elapsed()));
+    fn left(&self, begun: Instant, within: Duration) -> Result<Duration, BmcError> {
+        let left = within.min(self.patience.request).saturating_sub(begun.elapsed());
         if left.is_zero() { Err(self.too_late()) } else { Ok(left) }
     }
 
@@ -101,19 +95,19 @@ impl RedfishClient {
     }
 
     /// The answer to one GET, after waiting for a busy service and following it within itself.
-    fn answer(&self, path: &str) -> Result<Response<ureq::Body>, BmcError> {
+    fn answer(&self, path: &str, within: Duration) -> Result<Response<ureq::Body>, BmcError> {
         let begun = Instant::now();
         let mut path = path.to_owned();
         let (mut attempts, mut redirects) = (1, 0);
         loop {
-            let response = self.get(&path, self.left(begun)?)?;
+            let response = self.get(&path, self.left(begun, within)?)?;
             match response.status() {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if attempts < ATTEMPTS => {
                     attempts += 1;
                     let pause = retry_after(&response).unwrap_or(PAUSE).min(PAUSE_MAX);
                     drop(response);
                     // A pause that would use up the time is not begun.
-                    if self.left(begun)? <= pause {
+                    if self.left(begun, within)? <= pause {
                         return Err(BmcError::Failed("503 Service Unavailable: it is busy".into()));
                     }
                     #[allow(clippy::disallowed_methods, reason = "the service asked for it, and nothing else could end the wait")]
@@ -164,11 +158,15 @@ impl RedfishClient {
 }
 
 impl Bmc for RedfishClient {
-    fn resource(&self, path: &str) -> Result<Value, BmcError> {
+    fn patience(&self) -> Duration {
+        self.patience.total
+    }
+
+    fn resource(&self, path: &str, within: Duration) -> Result<Value, BmcError> {
         if !is_path(path) {
             return Err(BmcError::Failed("not asked: it is no path of a Redfish service".into()));
         }
-        let mut response = self.answer(path)?;
+        let mut response = self.answer(path, within)?;
         let status = response.status();
         match status {
             StatusCode::OK => {}

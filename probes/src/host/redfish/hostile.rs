@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 const PASSWORD: &str = "hunter2-never-shown";
+const LONG: Duration = Duration::from_secs(60);
 
 /// A service: what it says to each connection, and what it heard.
 struct Service {
@@ -112,8 +113,8 @@ fn failed(answer: Result<Value, BmcError>) -> String {
 fn a_resource_is_asked_for_once_with_credentials_on_one_connection() {
     let service = Service::plain(|_, _, stream| say(stream, "200 OK", r#"{"Id": "x", "Big": 18446744073709551616, "Zahl": 1.50}"#));
     let client = service.client(quick());
-    let resource = client.resource("/redfish/v1/").expect("an answer");
-    assert_eq!((resource["Id"].as_str(), client.resource("/redfish/v1/Systems?$skip=2").is_ok()), (Some("x"), true));
+    let resource = client.resource("/redfish/v1/", LONG).expect("an answer");
+    assert_eq!((resource["Id"].as_str(), client.resource("/redfish/v1/Systems?$skip=2", LONG).is_ok()), (Some("x"), true));
     let heard = service.heard();
     assert!(heard[0].starts_with("GET /redfish/v1/ HTTP/1.1\r\n") && heard[1].starts_with("GET /redfish/v1/Systems?$skip=2 "), "{heard:?}");
     assert!(heard.iter().all(|request| request.contains(&credentials().authorization())));
@@ -125,7 +126,7 @@ fn what_is_no_path_of_the_service_is_never_asked() {
     let service = Service::plain(|_, _, stream| say(stream, "200 OK", "{}"));
     let client = service.client(quick());
     for path in ["", "redfish/v1", "//evil.example/x", "https://evil.example/", "/a b", "/a\r\nX: y", "/a#b", "/ä", "@evil.example/"] {
-        assert!(failed(client.resource(path)).contains("no path"), "{path}");
+        assert!(failed(client.resource(path, LONG)).contains("no path"), "{path}");
     }
     assert_eq!(service.heard(), Vec::<String>::new());
 }
@@ -142,10 +143,10 @@ fn a_redirect_to_another_host_is_not_followed_and_one_within_the_service_is() {
         _ => say(stream, "308 Permanent Redirect\r\nLocation: /redfish/v1/Systems/", ""),
     });
     let client = service.client(quick());
-    assert!(failed(client.resource("/redfish/v1/")).contains("another place"));
-    assert!(failed(client.resource("/redfish/v1/")).contains("another place"));
-    assert_eq!(client.resource("/redfish/v1/Systems").expect("followed")["Id"], "with a slash");
-    assert!(failed(client.resource("/redfish/v1/Systems")).contains("another place"), "a loop ends");
+    assert!(failed(client.resource("/redfish/v1/", LONG)).contains("another place"));
+    assert!(failed(client.resource("/redfish/v1/", LONG)).contains("another place"));
+    assert_eq!(client.resource("/redfish/v1/Systems", LONG).expect("followed")["Id"], "with a slash");
+    assert!(failed(client.resource("/redfish/v1/Systems", LONG)).contains("another place"), "a loop ends");
     assert_eq!(other.heard(), Vec::<String>::new(), "credentials did not follow");
 }
 
@@ -161,17 +162,17 @@ fn refused_busy_and_missing_are_told_apart() {
         }
     });
     let client = service.client(quick());
-    assert!(failed(client.resource("/401")).contains("401"));
-    assert_eq!(client.resource("/404"), Err(BmcError::Absent));
-    assert!(failed(client.resource("/500")).contains("500"));
+    assert!(failed(client.resource("/401", LONG)).contains("401"));
+    assert_eq!(client.resource("/404", LONG), Err(BmcError::Absent));
+    assert!(failed(client.resource("/500", LONG)).contains("500"));
     let begun = Instant::now();
-    assert!(failed(client.resource("/busy")).contains("503"));
+    assert!(failed(client.resource("/busy", LONG)).contains("503"));
     assert!(begun.elapsed() < Duration::from_secs(1), "an hour is not waited for");
     // The service speaks with one client at a time.
     drop(client);
     let nobody =
         RedfishClient::new(format!("http://{}", service.address).parse().expect("loopback"), None, &Trust::System, quick()).expect("a client");
-    assert!(failed(nobody.resource("/401")).contains("none are given"));
+    assert!(failed(nobody.resource("/401", LONG)).contains("none are given"));
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn a_busy_service_is_asked_again() {
         0 => say(stream, "503 Service Unavailable\r\nRetry-After: 0", "busy"),
         _ => say(stream, "200 OK", r#"{"Id": "ready"}"#),
     });
-    assert_eq!(service.client(quick()).resource("/redfish/v1/").expect("at last")["Id"], "ready");
+    assert_eq!(service.client(quick()).resource("/redfish/v1/", LONG).expect("at last")["Id"], "ready");
 }
 
 #[test]
@@ -189,12 +190,12 @@ fn an_endless_answer_is_cut_off() {
         let _ = write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         while write!(stream, "1000\r\n{}\r\n", " ".repeat(0x1000)).is_ok() {}
     };
-    assert!(failed(Service::plain(endless).client(quick()).resource("/")).contains("larger than 65536 bytes"));
+    assert!(failed(Service::plain(endless).client(quick()).resource("/", LONG)).contains("larger than 65536 bytes"));
     let header = |_: usize, _: &str, stream: &mut dyn Stream| {
         let _ = write!(stream, "HTTP/1.1 200 OK\r\n");
         while write!(stream, "X-Flood: {}\r\n", "x".repeat(1000)).is_ok() {}
     };
-    failed(Service::plain(header).client(quick()).resource("/"));
+    failed(Service::plain(header).client(quick()).resource("/", LONG));
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_drip_and_a_silence_end_at_the_deadline() {
     let silence = |_: usize, _: &str, _: &mut dyn Stream| thread::sleep(Duration::from_secs(2));
     for service in [Service::plain(drip), Service::plain(silence)] {
         let begun = Instant::now();
-        let why = failed(service.client(quick()).resource("/redfish/v1/"));
+        let why = failed(service.client(quick()).resource("/redfish/v1/", LONG));
         assert!(why.contains("no whole answer within 0.7 s"), "{why}");
         assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
     }
@@ -221,10 +222,13 @@ fn all_requests_together_have_an_end() {
         say(stream, "200 OK", "{}");
     });
     let client = service.client(Patience { total: Duration::from_millis(200), ..quick() });
-    let answers: Vec<_> = (0..20).map(|_| client.resource("/")).collect();
+    let host = Host::live(std::path::Path::new("/")).with_bmc(Arc::new(client));
+    let look = |host: &Host| (0..20).map(|_| host.redfish("/x")).collect::<Vec<_>>();
+    let answers = look(&host);
     assert!(answers[0].is_ok());
-    assert!(failed(answers[19].clone()).contains("are over"));
+    assert!(answers[19].as_ref().expect_err("too late").to_string().contains("are over"));
     assert!(service.heard().len() < 6);
+    assert!(look(&host.for_probe())[0].is_ok(), "another look has its own time");
 }
 
 #[test]
@@ -233,14 +237,14 @@ fn what_is_no_json_or_nested_beyond_reason_is_refused() {
     for body in ["<html>login</html>", "", "{\"a\": ", "{\"a\": 1e999}", "{} {}", "\u{0}", deep.as_str()] {
         let said = body.to_owned();
         let service = Service::plain(move |_, _, stream| say(stream, "200 OK", &said));
-        assert!(failed(service.client(quick()).resource("/")).contains("no JSON"), "{}", body.chars().take(20).collect::<String>());
+        assert!(failed(service.client(quick()).resource("/", LONG)).contains("no JSON"), "{}", body.chars().take(20).collect::<String>());
     }
     let torn = Service::plain(|_, _, stream| {
         let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{{}}");
     });
-    failed(torn.client(quick()).resource("/"));
+    failed(torn.client(quick()).resource("/", LONG));
     let gibberish = Service::plain(|_, _, stream| drop(stream.write_all(&[0xff; 300])));
-    failed(gibberish.client(quick()).resource("/"));
+    failed(gibberish.client(quick()).resource("/", LONG));
 }
 
 /// A certificate authority, and services that have a certificate of it.
@@ -279,12 +283,12 @@ impl Authority {
 fn a_service_is_believed_when_a_named_authority_or_its_fingerprint_vouches_for_it() {
     let authority = Authority::new();
     let (service, fingerprint) = authority.service("127.0.0.1", false);
-    assert_eq!(service.encrypted(&authority.trust()).resource("/redfish/v1/").expect("believed")["Id"], "encrypted");
+    assert_eq!(service.encrypted(&authority.trust()).resource("/redfish/v1/", LONG).expect("believed")["Id"], "encrypted");
     let pinned = Trust::certificate(&fingerprint).expect("a fingerprint");
-    assert_eq!(service.encrypted(&pinned).resource("/redfish/v1/").expect("believed")["Id"], "encrypted");
+    assert_eq!(service.encrypted(&pinned).resource("/redfish/v1/", LONG).expect("believed")["Id"], "encrypted");
     // Controllers come with certificates of their own making, for no name and long expired: the fingerprint is what counts.
     let (other, of_the_other) = authority.service("elsewhere.example", true);
-    assert!(other.encrypted(&Trust::certificate(&of_the_other).expect("a fingerprint")).resource("/").is_ok());
+    assert!(other.encrypted(&Trust::certificate(&of_the_other).expect("a fingerprint")).resource("/", LONG).is_ok());
 }
 
 #[test]
@@ -303,12 +307,37 @@ fn a_service_that_nobody_vouches_for_hears_no_credentials() {
         (&elsewhere, authority.trust(), "another name"),
     ] {
         let Ok(_) = trust.connector() else { continue };
-        let why = failed(service.encrypted(&trust).resource("/redfish/v1/"));
+        let why = failed(service.encrypted(&trust).resource("/redfish/v1/", LONG));
         assert!(why.contains("certificate is refused") && why.contains(word), "{why}");
     }
     let plain = Service::plain(|_, _, stream| say(stream, "200 OK", "{}"));
-    failed(plain.encrypted(&authority.trust()).resource("/redfish/v1/"));
+    failed(plain.encrypted(&authority.trust()).resource("/redfish/v1/", LONG));
     for service in [&service, &expired, &elsewhere, &plain] {
         assert!(service.heard().iter().all(|request| !request.contains("Basic")), "{:?}", service.heard());
+    }
+}
+
+#[test]
+fn secrets_that_a_service_tells_are_never_written_down() {
+    let service = Service::plain(|_, _, stream| {
+        say(
+            stream,
+            "200 OK",
+            r#"{"Attributes": {"AdminPassword": "s3cr3t-1", "NPS": "NPS1"}, "Oem": {"X": [{"LicenseKey": "s3cr3t-2"}]}, "Token": {"a": "s3cr3t-3"}}"#,
+        );
+    });
+    let host = Host::recording(std::path::Path::new("/")).with_bmc(Arc::new(service.client(quick())));
+    assert!(host.redfish("/redfish/v1/").expect("an answer")["Attributes"]["NPS"] == "NPS1");
+    let refused = Host::recording(std::path::Path::new("/")).with_bmc(Arc::new(
+        RedfishClient::new("http://127.0.0.1:1".parse().expect("loopback"), Some(credentials()), &Trust::System, quick()).expect("a client"),
+    ));
+    refused.redfish("/redfish/v1/").expect_err("nobody listens");
+    for (host, word) in [(host, "NPS1"), (refused, "failed: ")] {
+        let options = crate::RecordingOptions { redact: false, tool: "a test".into(), now: jiff::Timestamp::UNIX_EPOCH };
+        let text = format!("{}{host:?}", host.recorded(&options).expect("a snapshot"));
+        assert!(text.contains(word), "{text}");
+        for secret in ["s3cr3t", PASSWORD, &credentials().authorization()] {
+            assert!(!text.contains(secret), "{text}");
+        }
     }
 }
