@@ -50,6 +50,13 @@ pub const DOORS: &[Door] = &[
     text("ethtool-stats", "nic", "ethtool:eth0/stats", PORT),
     text("ethtool-driver", "nic", "ethtool:eth0/driver", PORT),
     text("devlink", "nic", "devlink:pci/0000:61:00.0/info", PORT),
+    text(
+        "redfish",
+        "bmc_sensors",
+        "redfish:/r",
+        "redfish:/redfish/v1/: {\"Chassis\": {\"@odata.id\": \"/c\"}}\nredfish:/c: {\"Members\": [{\"@odata.id\": \"/1\"}]}\nredfish:/1: {\"Power\": {\"@odata.id\": \"/r\"}, \
+         \"Thermal\": {\"@odata.id\": \"/r\"}, \"PowerSubsystem\": {\"@odata.id\": \"/r\"}, \"ThermalSubsystem\": {\"@odata.id\": \"/r\"}}",
+    ),
 ];
 
 impl Door {
