@@ -1,13 +1,16 @@
-//! Where foreign bytes come in: each door gives the bytes of a fuzzer to one probe as the answer to one question, and asks every check about what it
-//! made of them. Whatever the bytes are, nothing panics and nothing runs away; `probes/fuzz` holds the fuzzer, `ci/fuzz` runs it. The tests feed
+//! Where foreign bytes come in: each door gives the bytes of a fuzzer to one probe as the answer to one question that it asks of the reference node, and takes what
+//! it makes of them. Whatever the bytes are, nothing panics and nothing runs away; `probes/fuzz` holds the fuzzer, `ci/fuzz` runs it. The tests feed
 //! each door bytes at random and look that nothing passes on them.
 
-use assay_model::component::Component;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::host::Host;
+use assay_model::component::Component;
+
+use crate::host::answer::{Answer, Ask};
+use crate::host::{Host, Snapshot};
 use crate::probe::PROBES;
+use crate::reference::nodes;
 
 /// A question whose answer is foreign.
 #[derive(Debug, Clone, Copy)]
@@ -20,44 +23,63 @@ pub struct Door {
     question: &'static str,
     /// Whether the answer is text.
     is_text: bool,
-    /// What else the node answers, as a snapshot written by hand.
+    /// The reference node.
     node: &'static str,
+    /// What else of the node the probe may see: what begins so.
+    around: &'static [&'static str],
 }
 
-const fn bytes(name: &'static str, probe: &'static str, question: &'static str, node: &'static str) -> Door {
-    Door { name, probe: Some(probe), question, is_text: false, node }
+const fn bytes(name: &'static str, probe: &'static str, question: &'static str, around: &'static [&'static str]) -> Door {
+    Door { name, probe: Some(probe), question, is_text: false, node: SERVER, around }
 }
 
-const fn text(name: &'static str, probe: &'static str, question: &'static str, node: &'static str) -> Door {
-    Door { name, probe: Some(probe), question, is_text: true, node }
+const fn text(name: &'static str, probe: &'static str, question: &'static str, around: &'static [&'static str]) -> Door {
+    Door { name, probe: Some(probe), question, is_text: true, node: SERVER, around }
 }
 
-/// A port on PCI that says nothing else.
-const PORT: &str = "/sys/class/net/eth0/device link: ../../../0000:61:00.0\n/sys/class/net/eth0/device/subsystem link: ../../../../bus/pci";
+const SERVER: &str = "pve1-node1";
+const LAPTOP: &str = "generic-laptop";
+const PORT: &[&str] = &["/sys/class/net/enp97s0f0np0/", "ethtool:enp97s0f0np0/", "/sys/bus/pci/devices/0000:61:00.0/"];
+const DRIVE: &[&str] = &["/sys/class/nvme/nvme2/", "nvme:nvme2/"];
 
 /// Every door.
 pub const DOORS: &[Door] = &[
-    Door { name: "snapshot", probe: None, question: "", is_text: true, node: "" },
-    bytes("smbios", "dimm", "/sys/firmware/dmi/tables/DMI", "/sys/firmware/dmi/tables/smbios_entry_point bytes: X1NNMzHtGAMCAQAB7CYAAAAAAAAAAAAA"),
-    text(
-        "cpuinfo",
-        "cpu",
-        "/proc/cpuinfo",
-        "/sys/devices/system/cpu/cpu0/topology/physical_package_id: 0\n/sys/devices/system/cpu/online: 0\n/sys/devices/system/cpu/present: 0",
+    Door { name: "snapshot", probe: None, question: "", is_text: true, node: SERVER, around: &[] },
+    bytes("smbios", "dimm", "/sys/firmware/dmi/tables/DMI", &["/sys/firmware/dmi/"]),
+    // A server has too many processors to be made anew for every input.
+    Door { node: LAPTOP, ..text("cpuinfo", "cpu", "/proc/cpuinfo", &["/sys/devices/system/cpu/"]) },
+    text("meminfo", "memory", "/proc/meminfo", &[]),
+    bytes(
+        "config-space",
+        "pci",
+        "/sys/bus/pci/devices/0000:21:00.0/config",
+        &["/sys/bus/pci/devices/0000:21:00.0", "/sys/bus/pci/devices/0000:20:01.1"],
     ),
-    text("meminfo", "memory", "/proc/meminfo", "/proc/version: Linux"),
-    bytes("module", "nic", "ethtool:eth0/module", PORT),
-    text("ethtool-stats", "nic", "ethtool:eth0/stats", PORT),
-    text("ethtool-driver", "nic", "ethtool:eth0/driver", PORT),
+    text(
+        "aer",
+        "pci",
+        "/sys/bus/pci/devices/0000:21:00.0/aer_dev_fatal",
+        &["/sys/bus/pci/devices/0000:21:00.0", "/sys/bus/pci/devices/0000:20:01.1"],
+    ),
+    text("ethtool-stats", "nic", "ethtool:enp97s0f0np0/stats", PORT),
+    bytes("module", "nic", "ethtool:enp97s0f0np0/module", PORT),
     text("devlink", "nic", "devlink:pci/0000:61:00.0/info", PORT),
-    text(
-        "redfish",
-        "bmc_sensors",
-        "redfish:/r",
-        "redfish:/redfish/v1/: {\"Chassis\": {\"@odata.id\": \"/c\"}}\nredfish:/c: {\"Members\": [{\"@odata.id\": \"/1\"}]}\nredfish:/1: {\"Power\": {\"@odata.id\": \"/r\"}, \
-         \"Thermal\": {\"@odata.id\": \"/r\"}, \"PowerSubsystem\": {\"@odata.id\": \"/r\"}, \"ThermalSubsystem\": {\"@odata.id\": \"/r\"}}",
-    ),
+    text("redfish", "bmc", "redfish:/redfish/v1/Managers/1", &["redfish:"]),
+    text("redfish-sensors", "bmc_sensors", "redfish:/redfish/v1/Chassis/1/Thermal", &["redfish:"]),
 ];
+
+/// What each door sees around it, taken once.
+fn surroundings(door: &Door) -> Option<Snapshot> {
+    static TAKEN: OnceLock<Mutex<BTreeMap<&'static str, Option<Snapshot>>>> = OnceLock::new();
+    let taken = TAKEN.get_or_init(Mutex::default);
+    let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+    let take = || {
+        let mut node = nodes().ok()?.remove(door.node)?.now;
+        node.answers.retain(|path, _| path == door.question || door.around.iter().any(|around| path.starts_with(around)));
+        Some(node)
+    };
+    taken.entry(door.name).or_insert_with(take).clone()
+}
 
 impl Door {
     /// The door of that name.
@@ -72,48 +94,77 @@ impl Door {
         asked.flat_map(|probe| probe.probe(&host).unwrap_or_default()).collect()
     }
 
+    /// What the reference node answers at this door: the seed of its fuzzing.
+    pub fn seed(&self) -> Option<Vec<u8>> {
+        let node = surroundings(self)?;
+        let asked = node.answers.get(self.question)?;
+        asked.values().find_map(|answer| match answer {
+            Answer::Text(text) => Some(text.clone().into_bytes()),
+            Answer::Bytes(bytes) => Some(bytes.clone()),
+            Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) => None,
+        })
+    }
+
     fn host(&self, bytes: &[u8]) -> Option<Host> {
         if self.probe.is_none() {
             return Host::from_snapshot(&String::from_utf8_lossy(bytes)).ok();
         }
-        let answer = if self.is_text {
-            let printable = |c: char| if c == '\n' || c == '\t' || !c.is_control() { c } else { '\u{fffd}' };
-            let text: String = String::from_utf8_lossy(bytes).chars().map(printable).collect();
-            format!("{}:\n{}", self.question, text.split('\n').map(|line| format!("|{line}\n")).collect::<String>())
+        let printable = |c: char| if c == '\n' || c == '\t' || !c.is_control() { c } else { '\u{fffd}' };
+        let (ask, answer) = if self.is_text {
+            (Ask::Content, Answer::Text(String::from_utf8_lossy(bytes).chars().map(printable).collect()))
         } else {
-            format!("{} bytes:\n|{}\n", self.question, STANDARD.encode(bytes))
+            (Ask::Bytes, Answer::Bytes(bytes.to_vec()))
         };
-        Host::from_snapshot(&format!("{}\n{answer}", self.node)).ok()
+        let mut node = surroundings(self)?;
+        node.answers.insert(self.question.to_owned(), [(Some(ask), answer)].into());
+        Some(Host::of_snapshot(node))
+    }
+
+    #[cfg(test)]
+    fn refused(&self) -> Option<Host> {
+        let mut node = surroundings(self)?;
+        node.answers.insert(self.question.to_owned(), [(None, Answer::Refused(rustix::io::Errno::IO))].into());
+        Some(Host::of_snapshot(node))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use assay_model::component::Reading;
+    use assay_model::component::{Reading, Value};
     use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn every_door_has_a_probe_that_asks_its_question() {
+    fn every_door_has_a_probe_that_asks_its_question_and_a_seed() {
         for door in DOORS.iter().filter(|door| door.probe.is_some()) {
-            let host = door.host(b"").unwrap_or_else(|| panic!("the node of {} is no snapshot", door.name));
             let probe = PROBES.iter().find(|probe| Some(probe.name()) == door.probe).unwrap_or_else(|| panic!("no probe of {}", door.name));
-            // A question that nobody asks lets no bytes in: the probe must see the difference between garbage and a refusal.
-            let refused = Host::from_snapshot(&format!("{}\n{} error: EIO", door.node, door.question)).expect("a snapshot");
-            assert_ne!(format!("{:?}", probe.probe(&host)), format!("{:?}", probe.probe(&refused)), "{} does not reach {}", door.name, probe.name());
+            let seed = door.seed().unwrap_or_else(|| panic!("the reference node does not answer {}", door.question));
+            // A question that nobody asks lets no bytes in: the probe must see the difference between the node's answer and a refusal.
+            let seen = |host: Option<Host>| format!("{:?}", probe.probe(&host.expect("the reference node")));
+            assert_ne!(seen(door.host(&seed)), seen(door.refused()), "{} does not reach {}", door.name, probe.name());
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
         #[test]
         fn random_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
             for door in DOORS {
                 for component in door.feed(&bytes) {
-                    let is_sane = |reading: &Reading| !matches!(reading.value().and_then(assay_model::component::Value::as_f64), Some(x) if x.is_nan());
+                    let is_sane = |reading: &Reading| !matches!(reading.value().and_then(Value::as_f64), Some(x) if x.is_nan());
                     prop_assert!(component.attributes.values().all(is_sane), "{}: {component:?}", door.name);
                 }
+            }
+        }
+
+        #[test]
+        fn seeds_with_a_byte_changed_come_back(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            for door in DOORS {
+                let Some(mut seed) = door.seed().filter(|seed| !seed.is_empty()) else { continue };
+                let at = at.index(seed.len());
+                seed[at] = byte;
+                door.feed(&seed);
             }
         }
     }

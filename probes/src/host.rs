@@ -14,7 +14,7 @@ use self::redact::Redactor;
 pub(crate) use self::snapshot::{Snapshot, patch};
 use crate::sys::ClockState;
 
-mod answer;
+pub(crate) mod answer;
 mod command;
 mod devlink;
 mod error;
