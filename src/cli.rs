@@ -169,6 +169,9 @@ pub(crate) enum Bom {
 
 #[derive(Debug, Args)]
 pub(crate) struct Selftest {
+    /// Only the checks of this phase: 1, 2 or 5
+    #[arg(long, value_name = "PHASE", conflicts_with = "write_node")]
+    pub(crate) phase: Option<u8>,
     /// Only the cases whose id has this in it
     #[arg(long, value_name = "TEXT")]
     pub(crate) case: Option<String>,

@@ -52,7 +52,7 @@ impl From<(f64, f64)> for Bounds {
 }
 
 /// What is known of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The phase whose gate asks it.
     pub phase: u8,
@@ -68,12 +68,14 @@ pub struct Row {
     pub missed: u64,
     /// Healthy nodes and variations that it accused.
     pub false_alarms: u64,
+    /// Rate of faults that it caught: exact binomial 95 % bounds.
+    pub detection: Bounds,
 }
 
 impl Row {
     /// A check of which nothing is counted yet.
     pub fn of(phase: u8, check: String) -> Self {
-        Self { phase, check, planted: 0, caught: 0, caught_by_another: 0, missed: 0, false_alarms: 0 }
+        Self { phase, check, planted: 0, caught: 0, caught_by_another: 0, missed: 0, false_alarms: 0, detection: Bounds::default() }
     }
 }
 

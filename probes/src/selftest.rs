@@ -29,7 +29,7 @@ mod tests;
 use self::corpus::{Case, Expected};
 
 /// The phases whose checks are tested: those that look at the node and put no load on it.
-const PHASES: &[u8] = &[1, 2, 5];
+pub const PHASES: &[u8] = &[1, 2, 5];
 /// Nothing that is asked of a snapshot takes long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -125,14 +125,16 @@ fn in_parallel<T: Sync, R: Send>(work: &[T], act: impl Fn(&T) -> Result<R, Broke
 }
 
 impl Answered {
-    /// The confusion matrix. With `without`, as if nobody had written that check: so it is shown that the corpus bites.
-    pub fn confusion(&self, without: Option<&str>) -> Confusion {
-        let is_on = |id: &str| Some(id) != without;
+    /// The confusion matrix, of one phase or of all. With `without`, as if nobody had written that check: so it is shown that the corpus bites.
+    pub fn confusion(&self, without: Option<&str>, phase: Option<u8>) -> Confusion {
         let severities = self.severities();
+        let phase_of = |id: &str| severities.get(id).map_or(0, |(phase, _)| *phase);
+        let is_asked = |id: &str| phase.is_none_or(|phase| phase_of(id) == phase);
+        let is_on = |id: &str| Some(id) != without && is_asked(id);
         let mut rows: BTreeMap<(u8, String), Row> = BTreeMap::new();
         let mut confusion = Confusion::default();
         for (case, said) in &self.cases {
-            let Some(base) = self.healthy.get(&case.node) else { continue };
+            let Some(base) = self.healthy.get(&case.node).filter(|_| case.check().is_none_or(is_asked)) else { continue };
             match &case.expected {
                 Expected::Fault { check, answer, subject } => {
                     let planted = Planted {
@@ -143,7 +145,7 @@ impl Answered {
                         expected: answer.name().into(),
                     };
                     let planted = judge(planted, said, base, *answer, subject.as_deref(), &is_on, &severities);
-                    let phase = severities.get(check.as_str()).map_or(0, |(phase, _)| *phase);
+                    let phase = phase_of(check);
                     let row = rows.entry((phase, check.clone())).or_insert_with(|| Row::of(phase, check.clone()));
                     row.planted += 1;
                     confusion.planted += 1;
@@ -169,7 +171,7 @@ impl Answered {
                     confusion.healthy += 1;
                     let alarms = worse(said, base, &is_on).filter(|(id, _)| severities.contains_key(id.as_str()));
                     let answers: Vec<Answer> = alarms.map(|(_, answer)| answer).collect();
-                    confusion.alarm(case.id.clone(), answers, &mut rows, |id| severities.get(id).map_or(0, |(phase, _)| *phase));
+                    confusion.alarm(case.id.clone(), answers, &mut rows, phase_of);
                 }
             }
         }
@@ -179,27 +181,27 @@ impl Answered {
             let answers = listed
                 .map(|((id, subject), (rank, why))| Answer { check: id.clone(), subject: subject.clone(), rank: *rank, why: why.clone() })
                 .collect();
-            confusion.alarm(format!("node {name}"), answers, &mut rows, |id| severities.get(id).map_or(0, |(phase, _)| *phase));
+            confusion.alarm(format!("node {name}"), answers, &mut rows, phase_of);
         }
         confusion.rows = rows.into_values().collect();
+        for row in &mut confusion.rows {
+            row.detection = Bounds::from(bounds::exact(row.caught, row.planted));
+        }
         confusion.detection = Bounds::from(bounds::exact(confusion.caught, confusion.planted));
         confusion.false_alarm_rate = Bounds::from(bounds::exact(confusion.false_alarms, confusion.healthy));
-        confusion.uncovered = self.uncovered(&severities, without);
+        confusion.uncovered = self.uncovered(&severities).into_iter().filter(|id| is_on(id)).collect();
         confusion
     }
 
-    /// Phase and severity of every check that a gate of the phases lists and code implements, by the reference site.
+    /// Phase and severity of every check that a gate of the phases lists.
     fn severities(&self) -> Severities {
-        let implemented: BTreeSet<CheckId> = check::implemented_ids();
         let gates = self.nodes.values().flat_map(|node| &node.site.gates).filter(|gate| PHASES.contains(&gate.phase.number()));
-        let mut severities = BTreeMap::new();
-        for gate in gates {
-            for requirement in gate.requires.iter().filter(|requirement| implemented.contains(&requirement.id)) {
-                let severity = severities.entry(requirement.id.to_string()).or_insert((gate.phase.number(), requirement.severity));
-                // The stricter site decides what must be covered.
-                if requirement.severity == Severity::Gate {
-                    *severity = (gate.phase.number(), Severity::Gate);
-                }
+        let mut severities = Severities::new();
+        for (gate, requirement) in gates.flat_map(|gate| gate.requires.iter().map(move |requirement| (gate, requirement))) {
+            let severity = severities.entry(requirement.id.to_string()).or_insert((gate.phase.number(), requirement.severity));
+            // The stricter site decides what must be covered.
+            if requirement.severity == Severity::Gate {
+                *severity = (gate.phase.number(), Severity::Gate);
             }
         }
         severities
@@ -211,11 +213,12 @@ impl Answered {
         gates.flat_map(|gate| &gate.requires).any(|requirement| requirement.id.as_str() == id && requirement.severity != Severity::Info)
     }
 
-    /// Checks that open or shut a gate of phase 1 or 2 and that no planted fault is for.
-    fn uncovered(&self, severities: &Severities, without: Option<&str>) -> Vec<String> {
-        let planted: BTreeSet<&str> = self.cases.iter().filter_map(|(case, _)| case.check()).collect();
-        let decides = |(id, (_, severity)): &(&String, &(u8, Severity))| *severity == Severity::Gate && Some(id.as_str()) != without;
-        severities.iter().filter(decides).filter(|(id, _)| !planted.contains(id.as_str())).map(|(id, _)| id.clone()).collect()
+    /// Checks that open or shut a gate, that code implements and that no planted fault is for.
+    fn uncovered(&self, severities: &Severities) -> Vec<String> {
+        let implemented: BTreeSet<CheckId> = check::implemented_ids();
+        let planted = self.tested_checks();
+        let decides = |id: &CheckId| severities.get(id.as_str()).is_some_and(|(_, severity)| *severity == Severity::Gate);
+        implemented.iter().filter(|id| decides(id)).map(ToString::to_string).filter(|id| !planted.contains(id)).collect()
     }
 
     /// Every check that faults are planted for.

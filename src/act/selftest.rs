@@ -18,9 +18,12 @@ pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
     if let Some([node, file]) = options.write_node.as_deref() {
         return write_node(node, Path::new(file));
     }
+    if let Some(phase) = options.phase.filter(|phase| !selftest::PHASES.contains(phase)) {
+        return Err(Usage(format!("phase {phase} is not tested; the phases 1, 2 and 5 are")).into());
+    }
     let is_wanted = |id: &str| options.case.as_ref().is_none_or(|part| id.contains(part.as_str()));
     let answered = selftest::answer(&is_wanted).context("the corpus of this binary is broken")?;
-    let mut confusion = answered.confusion(None);
+    let mut confusion = answered.confusion(None, options.phase);
     if options.case.is_some() {
         // Of a part of the corpus nothing can be said about what is missing in it.
         confusion.uncovered.clear();

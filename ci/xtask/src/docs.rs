@@ -1,5 +1,5 @@
 //! Everything that is written from the registries, so that no manual is written twice: tables between `<!-- begin:NAME -->` marks of README.md,
-//! JSON Schemas in docs/schema, man page and completions in docs/man. What was verified on what stands in docs/verified.toml.
+//! docs/confusion-matrix.md, JSON Schemas in docs/schema, man page and completions in docs/man. What was verified on what stands in docs/verified.toml.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use assay_model::selftest::Confusion;
 use serde::Deserialize;
 
-use crate::root;
+use crate::{matrix, root};
 
 /// Whether files are written or only compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,10 @@ pub(crate) fn generate(mode: Mode) -> Result<()> {
     )?;
     readme = between(&readme, "gates", &gates_table(&registries)?)?;
     readme = between(&readme, "scenarios", &plain_table(&registries, "scenarios")?)?;
+    let confusion: Confusion = serde_json::from_str(&answer(&["selftest", "--format", "json"], &[0, 1])?).context("cannot read the answer of assay selftest")?;
+    readme = between(&readme, "selftest", &matrix::summary(&confusion)?)?;
     put(&readme_path, &readme)?;
+    put(&root.join("docs/confusion-matrix.md"), &matrix::page(&confusion)?)?;
 
     if mode == Mode::Check && !stale.is_empty() {
         bail!("stale, run `cargo xtask docs`: {}", stale.join(", "));
@@ -111,8 +115,13 @@ pub(crate) fn generate(mode: Mode) -> Result<()> {
 
 // The binary is asked, not the crates: what it prints is what a user sees.
 fn assay(words: &[&str]) -> Result<String> {
+    answer(words, &[0])
+}
+
+fn answer(words: &[&str], allowed: &[i32]) -> Result<String> {
     let output = Command::new("cargo").args(["run", "--quiet", "--locked", "--package", "assay", "--"]).args(words).current_dir(root()).output()?;
-    ensure!(output.status.success(), "assay {} failed: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
+    let is_allowed = output.status.code().is_some_and(|code| allowed.contains(&code));
+    ensure!(is_allowed, "assay {} failed: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 

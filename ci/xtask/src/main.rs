@@ -4,6 +4,7 @@ mod ab;
 mod ci;
 mod deps;
 mod docs;
+mod matrix;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 const USAGE: &str =
     "usage: cargo xtask ci             everything that a commit must pass without services: fmt, clippy, deps, docs, licences, unused dependencies
        cargo xtask deps           compare the crates' dependencies with the table of allowed edges
-       cargo xtask docs [--check] regenerate README tables, schemas, man page and completions; --check fails when they are stale
+       cargo xtask docs [--check] regenerate README tables, confusion matrix, schemas, man page and completions; --check fails when they are stale
        cargo xtask ab inventory [PAIRS] [-- OPTIONS]   `assay inventory` beside lshw and dmidecode, interleaved";
 
 fn main() -> ExitCode {

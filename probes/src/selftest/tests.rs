@@ -5,7 +5,7 @@ use super::*;
 #[test]
 #[ignore = "the sections of the reference node are landing"]
 fn every_planted_fault_is_caught_by_the_right_check_and_nothing_healthy_is_accused() {
-    let confusion = answer(&|_| true).expect("a corpus").confusion(None);
+    let confusion = answer(&|_| true).expect("a corpus").confusion(None, None);
     let shown = |planted: &Planted| format!("{}: {} expected of {}, seen: {}", planted.id, planted.expected, planted.check, planted.seen);
     let shown: Vec<String> = confusion.not_caught.iter().map(shown).collect();
     assert!(confusion.not_caught.is_empty(), "{}", shown.join("\n"));
@@ -18,7 +18,7 @@ fn every_planted_fault_is_caught_by_the_right_check_and_nothing_healthy_is_accus
 fn without_any_one_check_the_selftest_fails() {
     let answered = answer(&|_| true).expect("a corpus");
     for check in answered.tested_checks() {
-        let confusion = answered.confusion(Some(&check));
+        let confusion = answered.confusion(Some(&check), None);
         assert!(confusion.caught < confusion.planted, "the corpus does not notice that {check} is off");
         assert_eq!(confusion.exit_code(), 1, "{check}");
     }
