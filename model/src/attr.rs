@@ -107,6 +107,9 @@ vocabulary! {
         Redundancy "redundancy" None Stable "One group of power supplies or fans that stand in for each other.";
         BiosSetting "bios_setting" None Stable "One setting of the system firmware.";
         Package "package" None Stable "One package of the operating system that is watched.";
+        Pool "pool" None Stable "One ZFS pool.";
+        PoolDevice "pool_device" None Stable "One device of a ZFS pool.";
+        Esp "esp" None Stable "One EFI system partition that the boot tool keeps.";
     }
 }
 
@@ -399,7 +402,8 @@ vocabulary! {
         Enabled "enabled" None Stable "Whether it is in use.";
         Layout "layout" None Stable "What a pool is made of: mirror, raidz1, disk, ..., with log, cache, special and spare devices by their class.";
         DataErrors "data_errors" Count Volatile "Damaged files that a pool knows of.";
-        ScrubAge "scrub_age" Seconds Volatile "Since the last scrub that came to its end; `never` without one.";
+        Scan "scan" None Volatile "Last scan of a pool, or the one that runs, and its state: scrub finished, resilver scanning, none.";
+        ScrubAge "scrub_age" Seconds Volatile "Since the last scan came to its end; absent when it was no scrub or still runs.";
         ScrubErrors "scrub_errors" Count Volatile "Errors that the last scrub found.";
         Pool "pool" None Stable "Pool that the device belongs to.";
         Drive "drive" None Stable "Drive that it is on: the PCI address of the NVMe controller, or the disk's name.";

@@ -154,6 +154,9 @@ impl Parts {
             | Kind::BondMember
             | Kind::Package
             | Kind::Neighbour
+            | Kind::Esp
+            | Kind::PoolDevice
+            | Kind::Pool
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface

@@ -14,6 +14,7 @@ mod bmc;
 mod bom;
 mod bond;
 mod channels;
+mod boot_drives;
 mod clock;
 mod cpu;
 mod declared;
@@ -445,6 +446,18 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "gpu",
         describe: "Each GPU that a virtual machine gets as a whole is alone in its IOMMU group.",
         check: gpu::iommu_groups,
+    },
+    CheckEntry {
+        ids: &[boot_drives::ROOT_MIRROR.id],
+        topic: "pool",
+        describe: "The root pool is a mirror of exactly the boot drives, online, without errors and scrubbed in time.",
+        check: boot_drives::root_mirror,
+    },
+    CheckEntry {
+        ids: &[boot_drives::BOTH_DRIVES.id],
+        topic: "esp",
+        describe: "Each boot drive has an EFI system partition with the same kernels, the running one among them.",
+        check: boot_drives::both_drives,
     },
 ];
 

@@ -15,7 +15,9 @@ mod clock;
 mod cpu;
 mod cpu_list;
 mod dimm;
+mod drive;
 mod edac;
+mod esp;
 mod firewall;
 mod firmware_text;
 mod guest;
@@ -29,6 +31,7 @@ mod nvme;
 mod os;
 mod package;
 mod pci;
+mod pool;
 mod survey;
 mod thermal;
 mod throttle;
@@ -88,6 +91,8 @@ pub const PROBES: &[&dyn Probe] = &[
     &bmc::Log,
     &bmc::Bios,
     &package::Package,
+    &pool::Pool,
+    &esp::Esp,
 ];
 
 /// Those whose components count faults.

@@ -54,6 +54,9 @@ impl Bytes {
             | Kind::BondMember
             | Kind::Package
             | Kind::Neighbour
+            | Kind::Esp
+            | Kind::PoolDevice
+            | Kind::Pool
             | Kind::Firewall
             | Kind::GuestNic
             | Kind::Interface => Bytes::Decimal,

@@ -131,6 +131,9 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::BondMember
         | Kind::Package
         | Kind::Neighbour
+        | Kind::Esp
+        | Kind::PoolDevice
+        | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

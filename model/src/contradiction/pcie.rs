@@ -80,6 +80,9 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::BondMember
         | Kind::Package
         | Kind::Neighbour
+        | Kind::Esp
+        | Kind::PoolDevice
+        | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface

@@ -148,6 +148,9 @@ fn has_identity(component: &Component) -> bool {
         | Kind::BondMember
         | Kind::Package
         | Kind::Neighbour
+        | Kind::Esp
+        | Kind::PoolDevice
+        | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic
         | Kind::Interface => false,

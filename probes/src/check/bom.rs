@@ -55,6 +55,27 @@ pub(super) fn as_ordered(inventory: &Inventory, site: &Site) -> Vec<Check> {
     ordered.into_iter().flat_map(|kind| of_kind(inventory, site, kind, &bom.of(kind).collect::<Vec<_>>())).collect()
 }
 
+/// The components that the line of that name takes; why that cannot be told. As many as are ordered, or fewer or more.
+pub(super) fn taken_by<'a>(inventory: &'a Inventory, site: &'a Site, line: &str) -> Result<Vec<&'a Component>, Reason> {
+    let lines = site.bom.iter().flat_map(|bom| bom.lines.iter());
+    let Some(kind) = lines.clone().find(|of| of.name == line).map(|of| of.kind) else {
+        return Err(Reason::NotRun(format!("the order has no line `{line}`")));
+    };
+    let components = match inventory.of(kind) {
+        Observed::Components(components) => components,
+        Observed::SourceMissing(source) => return Err(Reason::Unreadable(format!("{source} does not exist on this host"))),
+        Observed::Unknown(reason) => return Err(reason),
+    };
+    let lines: Vec<&BomLine> = lines.filter(|of| of.kind == kind).collect();
+    let assignment = Assignment::of(kind, &lines, &components);
+    let taken = assignment.lines.into_iter().find(|taken| taken.line.name == line);
+    let Some(taken) = taken else { return Ok(Vec::new()) };
+    match taken.unclear.first() {
+        Some((component, why)) => Err(Reason::Unreadable(format!("cannot tell whether {} is one of `{line}`: {why}", component.locator))),
+        None => Ok(taken.members),
+    }
+}
+
 fn of_kind(inventory: &Inventory, site: &Site, kind: Kind, lines: &[&BomLine]) -> Vec<Check> {
     let looked = looked(inventory, kind);
     match inventory.of(kind) {

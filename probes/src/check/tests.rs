@@ -87,6 +87,8 @@ const DECLARED: &[&str] = &[
     "cpu.numa_nodes",
     "board.firmware_pinned",
     "dimm.channels_populated",
+    "zfs.root_mirror",
+    "boot.both_drives",
 ];
 
 fn entry(id: &str) -> &'static CheckEntry {

@@ -342,4 +342,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Redundancy, &[Vendor, Model, Serial, PartNumber, State, Health, HealthRollup, RedundancyMode, RedundancyNeeded, RedundancyMembers]),
     (Kind::BiosSetting, &[Setting, SettingPending]),
     (Kind::Package, &[State, Version]),
+    (Kind::Pool, &[State, Layout, DataErrors, Scan, ScrubAge, ScrubErrors]),
+    (Kind::PoolDevice, &[Pool, State, ReadErrors, WriteErrors, ChecksumErrors, Drive]),
+    (Kind::Esp, &[Drive, BootLoaders, BootKernels, BootEntries]),
 ];
