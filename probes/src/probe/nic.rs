@@ -57,7 +57,7 @@ impl Probe for Nic {
         let mut seen = Vec::new();
         for name in &names {
             let folder = format!("{NET}/{name}");
-            if host.exists(&format!("{folder}/device"))? && !is_share(host, &folder)? {
+            if host.exists(&format!("{folder}/device"))? && !is_share(host, &folder) {
                 // Cards with several ports on one function number their interfaces; most have one and say 0.
                 let number = host.reading_u64(&format!("{folder}/dev_port")).value().and_then(Value::as_u64).unwrap_or(0);
                 let place = pci::behind(host, &folder)?.map(|address| (address, number));
@@ -71,14 +71,12 @@ impl Probe for Nic {
     }
 }
 
-/// A virtual function, or an interface that stands for one in the switch of its card.
-fn is_share(host: &Host, folder: &str) -> Result<bool, HostError> {
-    if host.exists(&format!("{folder}/device/physfn"))? {
-        return Ok(true);
-    }
+/// A virtual function, or an interface that stands for one in the switch of its card. What cannot be told must not hide a port.
+fn is_share(host: &Host, folder: &str) -> bool {
     // Drivers without such a name refuse it with EOPNOTSUPP.
     let name = host.read(&format!("{folder}/phys_port_name")).unwrap_or_default();
-    Ok(name.trim().starts_with("pf") && (name.contains("vf") || name.contains("sf")))
+    let is_representor = name.trim().starts_with("pf") && (name.contains("vf") || name.contains("sf"));
+    is_representor || host.exists(&format!("{folder}/device/physfn")).unwrap_or(false)
 }
 
 fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Result<Vec<RdmaPort>, HostError>) -> Result<Component, HostError> {
@@ -108,7 +106,7 @@ fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Resu
     let port = rdma.as_ref().ok().into_iter().flatten().find(|port| place.is_some_and(|place| port.is_of(place)));
     let described = match (rdma, place) {
         (Err(error), Some(_)) => described.put(Attr::LinkLayer, rdma::DEVICES, unanswered(error)),
-        (Ok(_) | Err(_), _) => link_layer(host, described, &folder, port)?,
+        (Ok(_) | Err(_), _) => link_layer(host, described, &folder, port),
     };
     let described = firmware::firmware(host, described, name, place.map(|(address, _)| address.as_str()), port);
     let described = match place {
@@ -157,21 +155,23 @@ fn plugged<'a>(host: &Host, described: Described<'a>, name: &str) -> Described<'
 }
 
 /// What the RDMA device says; without one, what the kind of interface is by itself.
-fn link_layer<'a>(host: &Host, described: Described<'a>, folder: &str, port: Option<&RdmaPort>) -> Result<Described<'a>, HostError> {
+fn link_layer<'a>(host: &Host, described: Described<'a>, folder: &str, port: Option<&RdmaPort>) -> Described<'a> {
     if let Some(port) = port {
         let path = port.link_layer();
         let reading = host.reading(&path);
-        return Ok(described.put(Attr::LinkLayer, path, reading));
+        return described.put(Attr::LinkLayer, path, reading);
     }
-    if host.exists(&format!("{folder}/phy80211"))? {
-        return Ok(described.put(Attr::LinkLayer, format!("{folder}/phy80211"), "802.11"));
+    let radio = format!("{folder}/phy80211");
+    match host.exists(&radio) {
+        Ok(true) => described.put(Attr::LinkLayer, radio, "802.11"),
+        Err(error) => described.put(Attr::LinkLayer, radio, unanswered(&error)),
+        // ARPHRD_ETHER and ARPHRD_INFINIBAND of linux/if_arp.h.
+        Ok(false) => described.understood(Attr::LinkLayer, "type", |kind| match whole(kind)? {
+            1 => Ok("Ethernet".into()),
+            32 => Ok("InfiniBand".into()),
+            other => Ok(format!("type {other}").into()),
+        }),
     }
-    // ARPHRD_ETHER and ARPHRD_INFINIBAND of linux/if_arp.h.
-    Ok(described.understood(Attr::LinkLayer, "type", |kind| match whole(kind)? {
-        1 => Ok("Ethernet".into()),
-        32 => Ok("InfiniBand".into()),
-        other => Ok(format!("type {other}").into()),
-    }))
 }
 
 /// What the link of the card carries in one direction before packets: lanes, rate and line code.
@@ -418,11 +418,14 @@ mod tests {
             /sys/class/net/wlan0/phy80211 link: ../../ieee80211/phy0
             /sys/class/net/wlan0/type: 1
             /sys/class/net/eth1/device link: ../x
-            /sys/class/net/eth1/phys_port_name error: EOPNOTSUPP",
+            /sys/class/net/eth1/phys_port_name error: EOPNOTSUPP
+            /sys/class/net/eth1/device/physfn error: EIO
+            /sys/class/net/eth1/phy80211 error: EIO",
         );
         let names: Vec<&str> = all.iter().map(|port| port.locator.as_str()).collect();
         assert_eq!(names, ["eth1", "wlan0"]);
         assert_eq!(all[1].reading(Attr::LinkLayer), &"802.11".into());
+        assert!(matches!(all[0].reading(Attr::LinkLayer), Reading::Unreadable(_)), "what cannot be told hides no port and makes no Ethernet");
     }
 
     #[test]
