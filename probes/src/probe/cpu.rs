@@ -8,6 +8,7 @@ use assay_model::component::{Component, Reading};
 
 use super::Probe;
 use super::cpu_list::{self, CpuList};
+use super::numa::NODES;
 use crate::described::{Described, total};
 use crate::host::{Host, HostError, malformed, reading_from, unanswered, whole};
 
@@ -98,7 +99,7 @@ fn describe(host: &Host, package: u64, cpus: &CpuList, info: &Result<CpuInfo, Ho
         .put(Attr::ThreadsPerCore, topology, reading_from(per_core))
         .put(Attr::ThreadsOffline, format!("{CPUS}/present, online"), offline.clone())
         .put(Attr::CpuList, format!("{CPUS}/online"), cpus.to_string())
-        .put(Attr::NumaNodes, format!("{CPUS}/cpu*/node*"), numa_nodes(host, cpus));
+        .put(Attr::NumaNodes, format!("{NODES}/node*/cpulist"), numa_nodes(host, cpus));
     described = caches.fill(described);
     let (boost_source, boost) = boost(host);
     let (allowed, disabled) = idle::states(host, cpus);
@@ -128,16 +129,31 @@ pub(super) fn siblings(host: &Host, cpu: u64) -> Result<String, HostError> {
     }
 }
 
+/// Those NUMA nodes that have CPUs of the package.
 fn numa_nodes(host: &Host, cpus: &CpuList) -> Reading {
-    let mut nodes = BTreeSet::new();
-    for cpu in cpus.iter() {
-        match host.list(&format!("{CPUS}/cpu{cpu}")) {
-            Ok(names) => nodes.extend(names.into_iter().filter(|name| cpu_list::numbered(name, "node").is_some())),
-            Err(error) => return unanswered(&error),
-        }
+    let names = match host.list_or_none(NODES) {
+        Ok(Some(names)) => names,
+        // A kernel without NUMA support has no such folder.
+        Ok(None) => return Reading::Absent,
+        Err(error) => return unanswered(&error),
+    };
+    let mut nodes = 0_u64;
+    let mut placed = CpuList::default();
+    for name in names.iter().filter(|name| cpu_list::numbered(name, "node").is_some()) {
+        let path = format!("{NODES}/{name}/cpulist");
+        let own = match host.read(&path).map(|text| CpuList::parse(&text)) {
+            Ok(Ok(own)) => own,
+            Ok(Err(why)) => return Reading::Unreadable(format!("{path}: {why}")),
+            Err(error) => return unreadable(&error),
+        };
+        let here: Vec<u64> = cpus.iter().filter(|cpu| own.contains(*cpu)).collect();
+        nodes += u64::from(!here.is_empty());
+        here.into_iter().for_each(|cpu| placed.insert(cpu));
     }
-    // A kernel without NUMA support names none.
-    if nodes.is_empty() { Reading::Absent } else { total(nodes.len()).into() }
+    match cpus.iter().find(|cpu| !placed.contains(*cpu)) {
+        Some(cpu) => Reading::Unreadable(format!("CPU {cpu} is in no NUMA node")),
+        None => nodes.into(),
+    }
 }
 
 /// L2 of one core and L3 domains of a package. Domains are told by the CPUs that share them: their ids are not contiguous on every processor.

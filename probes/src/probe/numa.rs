@@ -11,7 +11,7 @@ use crate::host::{Host, HostError, whole};
 /// The probe of NUMA nodes.
 pub(super) struct Numa;
 
-const NODES: &str = "/sys/devices/system/node";
+pub(super) const NODES: &str = "/sys/devices/system/node";
 
 impl Probe for Numa {
     fn name(&self) -> &'static str {

@@ -6,7 +6,9 @@ use super::*;
 
 /// Two EPYC 9534: 64 cores each in 8 L3 domains, whose ids leave gaps where the product has fewer CCDs than the die could have.
 pub(crate) fn genoa() -> String {
-    let mut text = format!("{CPUS}/online: 0-255\n{CPUS}/present: 0-255\n{CPUS}/cpufreq/boost: 1\n");
+    let mut text = format!(
+        "{CPUS}/online: 0-255\n{CPUS}/present: 0-255\n{CPUS}/cpufreq/boost: 1\n{NODES}/node0/cpulist: 0-63,128-191\n{NODES}/node1/cpulist: 64-127,192-255\n{NODES}/has_cpu: 0-1\n"
+    );
     let ids = [0, 1, 2, 3, 8, 9, 10, 11];
     let mut info = String::new();
     for cpu in 0..256 {
@@ -17,7 +19,7 @@ pub(crate) fn genoa() -> String {
         let sharing = format!("{}-{},{}-{}", domain * 8, domain * 8 + 7, domain * 8 + 128, domain * 8 + 135);
         write!(
             text,
-            "{folder}/topology/physical_package_id: {package}\n{folder}/topology/core_cpus_list: {core},{}\n{folder}/node{package} exists
+            "{folder}/topology/physical_package_id: {package}\n{folder}/topology/core_cpus_list: {core},{}
              {folder}/cache/index2/level: 2\n{folder}/cache/index2/size: 1024K\n{folder}/cache/index2/shared_cpu_list: {core},{}
              {folder}/cache/index3/level: 3\n{folder}/cache/index3/size: 32768K\n{folder}/cache/index3/id: {id}\n{folder}/cache/index3/shared_cpu_list: {sharing}
              {folder}/cpufreq/scaling_driver: amd-pstate-epp\n{folder}/cpufreq/scaling_governor: performance\n{folder}/cpufreq/cpuinfo_max_freq: 3718066\n",
@@ -130,4 +132,18 @@ fn no_cpus_in_sysfs_is_a_missing_source_and_a_torn_list_a_failure() {
     assert_eq!(ended("unmentioned: absent"), Err(HostError::SourceMissing(CPUS.into())));
     assert!(ended(&format!("{CPUS}/online: 3-1")).is_err_and(|error| error.to_string().contains("not a range of CPUs")));
     assert!(ended(&format!("{CPUS}/online error: EIO")).is_err());
+}
+
+#[test]
+fn numa_nodes_are_those_that_the_package_is_split_into() {
+    let nodes = |text: String| found(&text).iter().map(|package| package.reading(Attr::NumaNodes).clone()).collect::<Vec<_>>();
+    let split = format!("{NODES}/node0/cpulist: 0-31,128-159\n{NODES}/node2/cpulist: 32-63,160-191");
+    assert_eq!(nodes(genoa().replace(&format!("{NODES}/node0/cpulist: 0-63,128-191"), &split)), [2_u64.into(), 1_u64.into()]);
+    // An expander has memory and no CPU.
+    assert_eq!(nodes(format!("{}\n{NODES}/node2/cpulist:\n", genoa()))[0], 1_u64.into());
+    for torn in ["0-31,128-191", "x"] {
+        let torn = nodes(genoa().replace("node0/cpulist: 0-63,128-191", &format!("node0/cpulist: {torn}")));
+        assert!(matches!(torn[0], Reading::Unreadable(_)), "{torn:?}");
+    }
+    assert!(matches!(nodes(genoa().replace("node0/cpulist: 0-63,128-191", "node0/cpulist error: EIO"))[0], Reading::Unreadable(_)));
 }
