@@ -245,6 +245,7 @@ impl Host {
             Answer::Absent => Err(HostError::Absent { act, path: path.to_owned() }),
             Answer::Refused(source) => Err(HostError::Refused { act, path: path.to_owned(), source }),
             Answer::TooLarge(limit) => Err(HostError::TooLarge { path: path.to_owned(), limit }),
+            Answer::Status(status) => Err(HostError::Status { act, path: path.to_owned(), status }),
             Answer::Text(_) | Answer::Bytes(_) | Answer::List(_) | Answer::Link(_) | Answer::Exists => Ok(answer),
         }
     }
@@ -267,6 +268,7 @@ fn answered(answer: Result<Answer, Refusal>) -> Answer {
         Refusal::Absent => Answer::Absent,
         Refusal::Errno(errno) => Answer::Refused(errno),
         Refusal::TooLarge(limit) => Answer::TooLarge(limit),
+        Refusal::Status(status) => Answer::Status(status),
     })
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Answer {
     Refused(Errno),
     /// It is larger than this many bytes.
     TooLarge(usize),
+    /// The device itself refused, with this status (SCT and SC of an NVMe completion).
+    Status(u16),
 }
 
 impl Answer {
@@ -51,7 +53,7 @@ impl Answer {
         match self {
             Answer::Text(text) => Ok(text),
             Answer::Bytes(bytes) => Ok(super::closed(&String::from_utf8_lossy(&bytes))),
-            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_)) => {
+            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_)) => {
                 Err(other.noun())
             }
         }
@@ -62,7 +64,7 @@ impl Answer {
         match self {
             Answer::Bytes(bytes) => Ok(bytes),
             Answer::Text(text) => Ok(format!("{text}\n").into_bytes()),
-            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_)) => {
+            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_)) => {
                 Err(other.noun())
             }
         }
@@ -88,6 +90,7 @@ impl Answer {
             Answer::Absent => "an absence",
             Answer::Refused(_) => "an error",
             Answer::TooLarge(_) => "a file that is too large",
+            Answer::Status(_) => "a device's refusal",
         }
     }
 }

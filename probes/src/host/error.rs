@@ -54,6 +54,16 @@ pub enum HostError {
         #[source]
         source: Errno,
     },
+    /// The device itself refused, which is not the kernel's doing.
+    #[error("cannot {act} {path}: the device answers with status {status:#05x}")]
+    Status {
+        /// What was attempted.
+        act: Act,
+        /// On what.
+        path: String,
+        /// Status Code Type and Status Code of an NVMe completion: `0x109` is Invalid Log Page.
+        status: u16,
+    },
     /// It is larger than anything that belongs there.
     #[error("cannot read {path}: larger than {limit} bytes")]
     TooLarge {
@@ -106,6 +116,7 @@ impl HostError {
     pub(crate) fn cause(&self) -> String {
         match self {
             HostError::Refused { source, .. } => source.to_string(),
+            HostError::Status { status, .. } => format!("the device answers with status {status:#05x}"),
             HostError::Absent { .. } => "it does not exist".into(),
             HostError::TooLarge { limit, .. } => format!("larger than {limit} bytes"),
             HostError::Malformed { reason, .. } => reason.clone(),

@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     Absent,
     Errno(Errno),
     TooLarge(usize),
+    /// The device refused, with its own status.
+    Status(u16),
 }
 
 impl From<Errno> for Refusal {

@@ -15,6 +15,8 @@ const IDENTIFY_BYTES: usize = 4096;
 const INVALID_OPCODE: u16 = 0x001;
 /// Generic, invalid field in command: so many controllers say that they have no such log page or structure.
 const INVALID_FIELD: u16 = 0x002;
+/// Generic, invalid namespace or format.
+const INVALID_NAMESPACE: u16 = 0x00b;
 /// Command specific, invalid log page.
 const INVALID_LOG_PAGE: u16 = 0x109;
 
@@ -32,12 +34,22 @@ impl Host {
     /// An Identify structure: of the controller (CNS 01h) or of a namespace (CNS 00h).
     pub(crate) fn nvme_identify(&self, controller: &str, cns: u8, nsid: u32) -> Result<Vec<u8>, HostError> {
         let call = || asked(controller, Question::Identify { cns, nsid }, IDENTIFY_BYTES);
-        self.call_bytes(&Self::nvme_identify_name(controller, cns, nsid), call)
+        understood(self.call_bytes(&Self::nvme_identify_name(controller, cns, nsid), call))
     }
 
     /// The first `length` bytes of a log page.
     pub(crate) fn nvme_log(&self, controller: &str, lid: u8, length: usize) -> Result<Vec<u8>, HostError> {
-        self.call_bytes(&Self::nvme_log_name(controller, lid), || asked(controller, Question::LogPage { lid }, length))
+        understood(self.call_bytes(&Self::nvme_log_name(controller, lid), || asked(controller, Question::LogPage { lid }, length)))
+    }
+}
+
+/// With some statuses a controller says that there is no such thing; with the others it fails.
+fn understood(answer: Result<Vec<u8>, HostError>) -> Result<Vec<u8>, HostError> {
+    match answer {
+        Err(HostError::Status { act, path, status: INVALID_OPCODE | INVALID_FIELD | INVALID_NAMESPACE | INVALID_LOG_PAGE }) => {
+            Err(HostError::Absent { act, path })
+        }
+        answer => answer,
     }
 }
 
@@ -52,8 +64,7 @@ fn asked(controller: &str, question: Question, length: usize) -> Result<Vec<u8>,
     let mut answer = vec![0; length];
     match ask(&device, question, &mut answer) {
         Ok(()) => Ok(answer),
-        Err(Refused::Controller(INVALID_OPCODE | INVALID_FIELD | INVALID_LOG_PAGE)) => Err(Refusal::Absent),
-        Err(Refused::Controller(_)) => Err(Refusal::Errno(Errno::IO)),
+        Err(Refused::Controller(status)) => Err(Refusal::Status(status)),
         Err(Refused::Kernel(errno)) => Err(Refusal::Errno(errno)),
     }
 }
@@ -69,6 +80,15 @@ mod tests {
         let host = Host::live(Path::new("/"));
         let error = host.nvme_log("nvme-none", 2, 512).expect_err("no such controller");
         assert!(!error.is_absent(), "{error}");
+    }
+
+    #[test]
+    fn a_page_that_the_controller_does_not_have_is_absent_and_any_other_refusal_is_not() {
+        let host =
+            Host::from_snapshot("nvme:nvme0/log/06 status: 0x109\nnvme:nvme0/log/81 status: 0x002\nnvme:nvme0/log/02 status: 0x006").expect("a fixture");
+        let log = |lid| host.nvme_log("nvme0", lid, 512);
+        assert!(log(0x06).is_err_and(|error| error.is_absent()) && log(0x81).is_err_and(|error| error.is_absent()));
+        assert_eq!(log(0x02).map_err(|error| error.cause()), Err("the device answers with status 0x006".into()));
     }
 
     #[test]

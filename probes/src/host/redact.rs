@@ -81,7 +81,7 @@ impl Substitutes {
                 Answer::List(names)
             }
             Answer::Link(target) => Answer::Link(self.name(path, &target)),
-            other @ (Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_)) => other,
+            other @ (Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_)) => other,
         })
     }
 

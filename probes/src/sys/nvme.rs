@@ -26,6 +26,9 @@ pub(crate) enum Refused {
 
 const IDENTIFY: u8 = 0x06;
 const GET_LOG_PAGE: u8 = 0x02;
+/// Logs whose reading takes an asynchronous event away, unless it is to be retained (CDW10, RAE): error, SMART, firmware slots, sanitize. The kernel waits for it.
+const WITH_EVENT: &[u8] = &[0x01, 0x02, 0x03, 0x81];
+const RETAIN_EVENT: u32 = 1 << 15;
 const ALL_NAMESPACES: u32 = u32::MAX;
 /// Status code type and status code, without "more" and "do not retry".
 const STATUS: i32 = 0x7ff;
@@ -66,7 +69,8 @@ pub(crate) fn ask(controller: impl AsFd, question: Question, answer: &mut [u8]) 
         Question::LogPage { lid } => {
             // The number of dwords, less one, in two halves.
             let dwords = data_len / 4 - 1;
-            (GET_LOG_PAGE, ALL_NAMESPACES, u32::from(lid) | (dwords & 0xffff) << 16, dwords >> 16)
+            let retain = if WITH_EVENT.contains(&lid) { RETAIN_EVENT } else { 0 };
+            (GET_LOG_PAGE, ALL_NAMESPACES, u32::from(lid) | retain | (dwords & 0xffff) << 16, dwords >> 16)
         }
     };
     let mut command = Command { opcode, nsid, addr, data_len, cdw10, cdw11, ..Command::default() };

@@ -151,7 +151,7 @@ impl Found {
             }
             Answer::List(names) => names.iter().for_each(|name| self.looks(path, name)),
             Answer::Link(target) => self.looks(path, target),
-            Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) => {}
+            Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_) => {}
         }
     }
 

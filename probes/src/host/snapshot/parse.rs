@@ -111,7 +111,7 @@ impl Parser {
         let path = path(words.next().unwrap_or_default())?;
         let words: Vec<&str> = words.collect();
         let (asked, form) = match words.as_slice() {
-            [asked @ .., form @ ("absent" | "error" | "too-large")] => (asked, *form),
+            [asked @ .., form @ ("absent" | "error" | "too-large" | "status")] => (asked, *form),
             asked => (asked, ""),
         };
         let ask = match asked {
@@ -134,8 +134,13 @@ impl Parser {
                 let limit = value.parse().map_err(|_| format!("`{}` is not a number of bytes", excerpt(value)))?;
                 self.insert(path, ask, Answer::TooLarge(limit))
             }
+            ("status", Some(value)) => {
+                let status = value.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+                let status = status.ok_or_else(|| format!("`{}` is not a device's status such as 0x109", excerpt(value)))?;
+                self.insert(path, ask, Answer::Status(status))
+            }
             ("", value) => self.answered(path, ask.unwrap_or(Ask::Content), value),
-            (form, _) => Err(format!("`{form}` is written `PATH absent`, `PATH error: ERRNO` or `PATH too-large: BYTES`")),
+            (form, _) => Err(format!("`{form}` is written `PATH absent`, `PATH error: ERRNO`, `PATH status: 0xCODE` or `PATH too-large: BYTES`")),
         }
     }
 

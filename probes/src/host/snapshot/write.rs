@@ -65,6 +65,7 @@ fn entry(f: &mut fmt::Formatter<'_>, path: &str, ask: Option<&Ask>, answer: &Ans
         Answer::Absent => writeln!(f, " absent"),
         Answer::Refused(errno) => writeln!(f, " error: {}", errno_name(*errno)),
         Answer::TooLarge(limit) => writeln!(f, " too-large: {limit}"),
+        Answer::Status(status) => writeln!(f, " status: {status:#05x}"),
     }
 }
 
