@@ -101,7 +101,8 @@ pub(crate) fn generate(mode: Mode) -> Result<()> {
     )?;
     readme = between(&readme, "gates", &gates_table(&registries)?)?;
     readme = between(&readme, "scenarios", &plain_table(&registries, "scenarios")?)?;
-    let confusion: Confusion = serde_json::from_str(&answer(&["selftest", "--format", "json"], &[0, 1])?).context("cannot read the answer of assay selftest")?;
+    let confusion: Confusion =
+        serde_json::from_str(&answer(&["selftest", "--format", "json"], &[0, 1])?).context("cannot read the answer of assay selftest")?;
     readme = between(&readme, "selftest", &matrix::summary(&confusion)?)?;
     put(&readme_path, &readme)?;
     put(&root.join("docs/confusion-matrix.md"), &matrix::page(&confusion)?)?;

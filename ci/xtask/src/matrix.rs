@@ -8,7 +8,9 @@ use assay_model::selftest::{Bounds, Confusion, Row};
 
 /// What every release says first: by phase, and all together.
 pub(crate) fn summary(confusion: &Confusion) -> Result<String> {
-    let mut table = String::from("| phase | faults planted | caught by the right check | by another | missed | false alarms |\n| --- | --- | --- | --- | --- | --- |\n");
+    let mut table = String::from(
+        "| phase | faults planted | caught by the right check | by another | missed | false alarms |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     let mut phases: BTreeMap<u8, Vec<&Row>> = BTreeMap::new();
     confusion.rows.iter().for_each(|row| phases.entry(row.phase).or_default().push(row));
     for (phase, rows) in &phases {
@@ -76,16 +78,12 @@ mod tests {
     #[test]
     fn phases_are_summed_and_everything_wrong_is_named() {
         let row = |check: &str| Row { planted: 3, caught: 2, missed: 1, ..Row::of(1, check.into()) };
-        let confusion = Confusion {
-            planted: 6,
-            caught: 4,
-            missed: 2,
-            rows: vec![row("a.b"), row("c.d")],
-            uncovered: vec!["e.f".into()],
-            ..Confusion::default()
-        };
+        let confusion =
+            Confusion { planted: 6, caught: 4, missed: 2, rows: vec![row("a.b"), row("c.d")], uncovered: vec!["e.f".into()], ..Confusion::default() };
         assert!(summary(&confusion).expect("a table").contains("| 1 | 6 | 4 | 0 | 2 | 0 |"));
         let page = page(&confusion).expect("a page");
-        assert!(page.contains("| 1 | `c.d` | 3 | 2 | 0 | 1 | 0 |") && page.contains("no fault planted: `e.f`.") && page.contains("False alarms: none."));
+        assert!(
+            page.contains("| 1 | `c.d` | 3 | 2 | 0 | 1 | 0 |") && page.contains("no fault planted: `e.f`.") && page.contains("False alarms: none.")
+        );
     }
 }

@@ -34,7 +34,9 @@ pub(super) fn root_mirror(inventory: &Inventory, site: &Site) -> Vec<Check> {
     };
     let devices = match inventory.of(Kind::PoolDevice) {
         Observed::Components(devices) => devices,
-        Observed::SourceMissing(_) | Observed::Unknown(_) => return ROOT_MIRROR.subjects(inventory, site, Kind::PoolDevice).err().unwrap_or_default(),
+        Observed::SourceMissing(_) | Observed::Unknown(_) => {
+            return ROOT_MIRROR.subjects(inventory, site, Kind::PoolDevice).err().unwrap_or_default();
+        }
     };
     let Some(pool) = pools.into_iter().find(|pool| pool.locator == declared.name) else {
         let verdict = Verdict::Fail(format!("there is no pool {}", declared.name));
@@ -57,7 +59,11 @@ fn of_pool(findings: &mut Findings, pool: &Component, declared: &RootPool) {
     if let Some(layout) = findings.value(Attr::Layout, list(pool, Attr::Layout))
         && layout != [declared.layout.as_str()]
     {
-        findings.wrong(format!("it is made of {}, declared is one {}", if layout.is_empty() { "nothing".into() } else { layout.join(" and ") }, declared.layout));
+        findings.wrong(format!(
+            "it is made of {}, declared is one {}",
+            if layout.is_empty() { "nothing".into() } else { layout.join(" and ") },
+            declared.layout
+        ));
     }
     findings.expect("number of damaged files", count(pool, Attr::DataErrors), &0);
     match findings.value(Attr::Scan, text(pool, Attr::Scan)) {
@@ -67,7 +73,11 @@ fn of_pool(findings: &mut Findings, pool: &Component, declared: &RootPool) {
             if let Some(age) = findings.value("age of the last scrub", count(pool, Attr::ScrubAge))
                 && age > limit
             {
-                findings.wrong(format!("the last scrub ended {} days ago, at most {} are declared", age / SECONDS_PER_DAY, declared.scrub_max_age_days));
+                findings.wrong(format!(
+                    "the last scrub ended {} days ago, at most {} are declared",
+                    age / SECONDS_PER_DAY,
+                    declared.scrub_max_age_days
+                ));
             }
         }
         Some("none") => findings.wrong("it was never scrubbed"),
@@ -131,7 +141,12 @@ fn boot_drives<'a>(inventory: &'a Inventory, site: &'a Site) -> Result<BTreeSet<
 
 pub(super) fn both_drives(inventory: &Inventory, site: &Site) -> Vec<Check> {
     if site.declared.software.boot_line.is_none() {
-        return vec![BOTH_DRIVES.absent(site, Kind::Esp.name(), "the site does not declare which drives it boots from", looked(inventory, Kind::Esp))];
+        return vec![BOTH_DRIVES.absent(
+            site,
+            Kind::Esp.name(),
+            "the site does not declare which drives it boots from",
+            looked(inventory, Kind::Esp),
+        )];
     }
     let esps = match inventory.of(Kind::Esp) {
         Observed::Components(esps) => esps,
@@ -139,7 +154,9 @@ pub(super) fn both_drives(inventory: &Inventory, site: &Site) -> Vec<Check> {
     };
     let drives = match boot_drives(inventory, site) {
         Ok(drives) => drives,
-        Err(reason) => return vec![Check::inconclusive(BOTH_DRIVES.id, Kind::Esp.name(), BOTH_DRIVES.expected, reason, looked(inventory, Kind::Esp))],
+        Err(reason) => {
+            return vec![Check::inconclusive(BOTH_DRIVES.id, Kind::Esp.name(), BOTH_DRIVES.expected, reason, looked(inventory, Kind::Esp))];
+        }
     };
     let running = inventory.iter(Kind::Os).next();
     let running = running.map_or(Ok(None), |os| text(os, Attr::Kernel));

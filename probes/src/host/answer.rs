@@ -53,9 +53,13 @@ impl Answer {
         match self {
             Answer::Text(text) => Ok(text),
             Answer::Bytes(bytes) => Ok(super::closed(&String::from_utf8_lossy(&bytes))),
-            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_)) => {
-                Err(other.noun())
-            }
+            other @ (Answer::List(_)
+            | Answer::Link(_)
+            | Answer::Exists
+            | Answer::Absent
+            | Answer::Refused(_)
+            | Answer::TooLarge(_)
+            | Answer::Status(_)) => Err(other.noun()),
         }
     }
 
@@ -64,9 +68,13 @@ impl Answer {
         match self {
             Answer::Bytes(bytes) => Ok(bytes),
             Answer::Text(text) => Ok(format!("{text}\n").into_bytes()),
-            other @ (Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_)) => {
-                Err(other.noun())
-            }
+            other @ (Answer::List(_)
+            | Answer::Link(_)
+            | Answer::Exists
+            | Answer::Absent
+            | Answer::Refused(_)
+            | Answer::TooLarge(_)
+            | Answer::Status(_)) => Err(other.noun()),
         }
     }
 

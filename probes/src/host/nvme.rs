@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_page_that_the_controller_does_not_have_is_absent_and_any_other_refusal_is_not() {
-        let host =
-            Host::from_snapshot("nvme:nvme0/log/06 status: 0x109\nnvme:nvme0/log/81 status: 0x002\nnvme:nvme0/log/02 status: 0x006").expect("a fixture");
+        let host = Host::from_snapshot("nvme:nvme0/log/06 status: 0x109\nnvme:nvme0/log/81 status: 0x002\nnvme:nvme0/log/02 status: 0x006")
+            .expect("a fixture");
         let log = |lid| host.nvme_log("nvme0", lid, 512);
         assert!(log(0x06).is_err_and(|error| error.is_absent()) && log(0x81).is_err_and(|error| error.is_absent()));
         assert_eq!(log(0x02).map_err(|error| error.cause()), Err("the device answers with status 0x006".into()));

@@ -36,7 +36,8 @@ fn found(host: &Host, device: &str) -> Result<String, HostError> {
 /// The address of the only controller of a subsystem; none of one with several, or of one that is not on PCIe.
 fn over_subsystem(host: &Host, subsystem: &str) -> Result<Option<String>, HostError> {
     let folder = format!("/sys/class/nvme-subsystem/{subsystem}");
-    let is_controller = |name: &&String| name.strip_prefix("nvme").is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_controller =
+        |name: &&String| name.strip_prefix("nvme").is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
     let names = host.list(&folder)?;
     let mut addresses = Vec::new();
     for name in names.iter().filter(is_controller) {

@@ -13,7 +13,8 @@ fn options() -> RecordingOptions {
 fn answers() -> impl Strategy<Value = (Ask, Answer)> {
     let no = |ask: Ask| {
         let errno = (1..134).prop_map(|number| Answer::Refused(Errno::from_raw_os_error(number)));
-        prop_oneof![Just(Answer::Absent), errno, any::<usize>().prop_map(Answer::TooLarge), any::<u16>().prop_map(Answer::Status)].prop_map(move |answer| (ask.clone(), answer))
+        prop_oneof![Just(Answer::Absent), errno, any::<usize>().prop_map(Answer::TooLarge), any::<u16>().prop_map(Answer::Status)]
+            .prop_map(move |answer| (ask.clone(), answer))
     };
     let text = vec("[^\\p{Cc}]{0,20}", 0..4).prop_map(|lines| lines.join("\n"));
     prop_oneof![
