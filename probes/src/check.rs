@@ -177,6 +177,12 @@ pub const CHECKS: &[CheckEntry] = &[
         check: drive::format,
     },
     CheckEntry {
+        ids: &[drive::ALIKE.id],
+        topic: "nvme",
+        describe: "The drives of one line of the order are one model with one firmware.",
+        check: drive::alike,
+    },
+    CheckEntry {
         ids: &[drive::SERIALS.id],
         topic: "nvme",
         describe: "No two drives have one serial number, and driver and controller agree on it.",

@@ -101,7 +101,9 @@ impl Door {
         asked.values().find_map(|answer| match answer {
             Answer::Text(text) => Some(text.clone().into_bytes()),
             Answer::Bytes(bytes) => Some(bytes.clone()),
-            Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_) => None,
+            Answer::List(_) | Answer::Link(_) | Answer::Exists | Answer::Absent | Answer::Refused(_) | Answer::TooLarge(_) | Answer::Status(_) => {
+                None
+            }
         })
     }
 

@@ -29,6 +29,8 @@ pub(super) const SERIALS: Question = Question { id: "nvme.serials_unique", expec
 pub(super) const OCP: Question =
     Question { id: "nvme.ocp_health", expected: "no uncorrectable read, no end-to-end error, capacitor and spare blocks as declared" };
 
+pub(super) const ALIKE: Question = Question { id: "nvme.alike", expected: "the drives of one line of the order are one model with one firmware" };
+
 const NOBODY: &str = "this node has no NVMe controller";
 /// Kelvin between the composite temperature and where the drive warns.
 const MARGIN: f64 = 5.0;
@@ -217,6 +219,22 @@ pub(super) fn format(inventory: &Inventory, site: &Site) -> Vec<Check> {
         }));
     }
     checks
+}
+
+pub(super) fn alike(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    let lines: Vec<&str> = site.bom.iter().flat_map(|bom| bom.of(Kind::Nvme)).map(|line| line.name.as_str()).collect();
+    if lines.is_empty() {
+        return vec![ALIKE.absent(site, Kind::Nvme.name(), "the site orders no drives", site.origin.as_str())];
+    }
+    let of_line = |line: &str| match super::bom::taken_by(inventory, site, line) {
+        Ok(drives) if drives.is_empty() => vec![ALIKE.absent(site, line, "no drive belongs to this line", site.origin.as_str())],
+        Ok(drives) => {
+            let named = |check: Check| Check { subject: format!("{line} {}", check.subject), ..check };
+            [Attr::Model, Attr::Firmware].map(|attr| named(ALIKE.alike(site, &drives, attr))).into()
+        }
+        Err(reason) => vec![Check::inconclusive(ALIKE.id, line, ALIKE.expected, reason, site.origin.as_str())],
+    };
+    lines.into_iter().flat_map(of_line).collect()
 }
 
 pub(super) fn serials_unique(inventory: &Inventory, site: &Site) -> Vec<Check> {

@@ -59,6 +59,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
 /// Checks that compare with what a site declares or orders, or that a missing source does not open: without a declaration they answer nothing, and the tests in their own files bring one.
 const DECLARED: &[&str] = &[
     "bond.mode",
+    "nvme.alike",
     "bond.switch_diversity",
     "vlan.host_addresses",
     "vlan.guest_ports",

@@ -70,7 +70,8 @@ fn controller(host: &Host, name: &str) -> Result<Component, HostError> {
         .put(Attr::Capacity, format!("{folder}/{name}n*/size"), capacity(host, &folder, &namespaces));
     let described = admin(host, described, name, &folder, &namespaces);
     let described = match function {
-        Some(_) => pci::identity(host, described, &format!("{folder}/device")),
+        // By its place on the bus, where every other probe reads it too.
+        Some(function) => pci::identity(host, described, &format!("/sys/bus/pci/devices/{function}")),
         None => described.numa_node("numa_node"),
     };
     Ok(described.done())
@@ -159,11 +160,11 @@ mod tests {
         /sys/class/nvme/nvme0/transport: pcie
         /sys/class/nvme/nvme0/device link: ../../../0000:41:00.0
         /sys/class/nvme/nvme0/device/subsystem link: ../../../../bus/pci
-        /sys/class/nvme/nvme0/device/vendor: 0x144d
-        /sys/class/nvme/nvme0/device/device: 0xa826
-        /sys/class/nvme/nvme0/device/current_link_speed: 32.0 GT/s PCIe
-        /sys/class/nvme/nvme0/device/current_link_width: 2
-        /sys/class/nvme/nvme0/device/max_link_width: 4
+        /sys/bus/pci/devices/0000:41:00.0/vendor: 0x144d
+        /sys/bus/pci/devices/0000:41:00.0/device: 0xa826
+        /sys/bus/pci/devices/0000:41:00.0/current_link_speed: 32.0 GT/s PCIe
+        /sys/bus/pci/devices/0000:41:00.0/current_link_width: 2
+        /sys/bus/pci/devices/0000:41:00.0/max_link_width: 4
         /sys/class/nvme/nvme0/nvme3c0n1/size: 15002931888
         /sys/class/nvme/nvme0/nvme3c0n2/size: 8
         /sys/class/nvme/nvme0/ng3n1 exists
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(drive.reading(Attr::Capacity), &(15_002_931_896_u64 * 512).into());
         assert_eq!(drive.reading(Attr::PciId), &"144d:a826".into());
         assert_eq!((drive.reading(Attr::LinkSpeed), drive.reading(Attr::LinkWidth)), (&32.0.into(), &2_u64.into()));
-        assert_eq!(drive.source(Attr::LinkWidth), "/sys/class/nvme/nvme0/device/current_link_width");
+        assert_eq!(drive.source(Attr::LinkWidth), "/sys/bus/pci/devices/0000:41:00.0/current_link_width");
     }
 
     #[test]
