@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::check::Check;
+use assay_model::check::{Absence, Check};
 use assay_model::component::Component;
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
@@ -36,7 +36,7 @@ pub(super) fn populated(inventory: &Inventory, site: &Site) -> Vec<Check> {
         .map(|part| part.memory_channels);
     let (verdict, observed) = match population(&modules.fitted) {
         Ok(population) => (judged(site, inventory, &population, channels, &seen), observed(&population)),
-        Err(reason) => (if channels.is_some() { Verdict::Inconclusive(reason) } else { absent_or(site, reason) }, "unknown".into()),
+        Err(reason) => (if channels.is_some() { Verdict::Inconclusive(reason) } else { unknown(site, reason) }, "unknown".into()),
     };
     let expected = channels
         .map_or_else(|| POPULATED.expected.to_owned(), |channels| format!("{channels} channels of every socket, with equal numbers of modules"));
@@ -45,10 +45,10 @@ pub(super) fn populated(inventory: &Inventory, site: &Site) -> Vec<Check> {
 }
 
 // Where nothing is ordered, a label that nobody understands is no finding.
-fn absent_or(site: &Site, reason: Reason) -> Verdict {
-    match absent(site, reason.to_string()) {
-        Verdict::Inconclusive(_) => Verdict::Inconclusive(reason),
-        verdict => verdict,
+fn unknown(site: &Site, reason: Reason) -> Verdict {
+    match site.absence {
+        Absence::NotApplicable => Verdict::NotApplicable(reason.to_string()),
+        Absence::Inconclusive => Verdict::Inconclusive(reason),
     }
 }
 

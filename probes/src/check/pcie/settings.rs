@@ -5,7 +5,6 @@ use assay_model::check::Check;
 use assay_model::component::Component;
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
-use assay_model::verdict::Verdict;
 
 use super::super::findings::Findings;
 use super::super::question::{Question, absent};
