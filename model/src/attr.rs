@@ -110,6 +110,12 @@ vocabulary! {
         Pool "pool" None Stable "One ZFS pool.";
         PoolDevice "pool_device" None Stable "One device of a ZFS pool.";
         Esp "esp" None Stable "One EFI system partition that the boot tool keeps.";
+        SshServer "ssh_server" None Stable "The SSH server's effective settings.";
+        SshKey "ssh_key" None Stable "One public key that may log in.";
+        Repository "repository" None Stable "One suite of one package repository.";
+        Realm "realm" None Stable "One authentication realm of the management.";
+        Account "account" None Stable "One user of the management.";
+        Subscription "subscription" None Stable "The node's support subscription.";
     }
 }
 
@@ -416,6 +422,7 @@ vocabulary! {
         PasswordAuthentication "password_authentication" None Stable "Whether a password opens an SSH session.";
         KeyboardInteractive "keyboard_interactive" None Stable "Whether SSH lets PAM ask for a password.";
         EmptyPasswords "empty_passwords" None Stable "Whether SSH takes an empty password.";
+        KeySources "key_sources" None Stable "What else than files says which keys may log in.";
         RootLogin "root_login" None Stable "Whether root may log in by SSH, and how.";
         MatchOverrides "match_overrides" None Stable "What Match blocks set in place of the settings judged: line, keyword and value.";
         KeyType "key_type" None Stable "Algorithm of a key.";

@@ -153,6 +153,12 @@ impl Parts {
             | Kind::Bond
             | Kind::BondMember
             | Kind::Package
+            | Kind::Subscription
+            | Kind::Account
+            | Kind::Realm
+            | Kind::Repository
+            | Kind::SshKey
+            | Kind::SshServer
             | Kind::Neighbour
             | Kind::Esp
             | Kind::PoolDevice

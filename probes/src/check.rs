@@ -26,6 +26,7 @@ mod findings;
 mod firmware_pinned;
 mod gpu;
 mod machine_check;
+mod management;
 mod memory;
 mod new_errors;
 mod nic;
@@ -36,7 +37,9 @@ mod package;
 mod pcie;
 mod power_profile;
 mod question;
+mod repositories;
 mod seen;
+mod ssh;
 mod thermal;
 mod vlan;
 
@@ -464,6 +467,36 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "esp",
         describe: "Each boot drive has an EFI system partition with the same kernels, the running one among them.",
         check: boot_drives::both_drives,
+    },
+    CheckEntry {
+        ids: &[ssh::POLICY.id],
+        topic: "ssh",
+        describe: "SSH takes no passwords, in no Match block either, lets root in as declared and only keys of declared types and lengths.",
+        check: ssh::policy,
+    },
+    CheckEntry {
+        ids: &[repositories::REPOSITORIES.id],
+        topic: "repository",
+        describe: "Exactly the declared package repositories are enabled.",
+        check: repositories::repositories,
+    },
+    CheckEntry {
+        ids: &[management::REALM.id],
+        topic: "account",
+        describe: "The management has a realm of each declared type.",
+        check: management::realm,
+    },
+    CheckEntry {
+        ids: &[management::SECOND_FACTOR.id],
+        topic: "account",
+        describe: "Who can log in to the management needs a second factor.",
+        check: management::second_factor,
+    },
+    CheckEntry {
+        ids: &[management::SUBSCRIPTION.id],
+        topic: "subscription",
+        describe: "The subscription is in the declared state.",
+        check: management::subscription,
     },
 ];
 

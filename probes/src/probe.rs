@@ -7,6 +7,7 @@ use assay_model::component::Component;
 
 use crate::host::{Host, HostError};
 
+mod account;
 mod block;
 mod bmc;
 mod board;
@@ -32,6 +33,9 @@ mod os;
 mod package;
 mod pci;
 mod pool;
+mod repository;
+mod ssh;
+mod subscription;
 mod survey;
 mod thermal;
 mod throttle;
@@ -93,6 +97,10 @@ pub const PROBES: &[&dyn Probe] = &[
     &package::Package,
     &pool::Pool,
     &esp::Esp,
+    &ssh::Ssh,
+    &repository::Repository,
+    &account::Account,
+    &subscription::Subscription,
 ];
 
 /// Those whose components count faults.

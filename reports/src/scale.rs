@@ -53,6 +53,12 @@ impl Bytes {
             | Kind::Bond
             | Kind::BondMember
             | Kind::Package
+            | Kind::Subscription
+            | Kind::Account
+            | Kind::Realm
+            | Kind::Repository
+            | Kind::SshKey
+            | Kind::SshServer
             | Kind::Neighbour
             | Kind::Esp
             | Kind::PoolDevice

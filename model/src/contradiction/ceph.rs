@@ -130,6 +130,12 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Subscription
+        | Kind::Account
+        | Kind::Realm
+        | Kind::Repository
+        | Kind::SshKey
+        | Kind::SshServer
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice

@@ -79,6 +79,12 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Subscription
+        | Kind::Account
+        | Kind::Realm
+        | Kind::Repository
+        | Kind::SshKey
+        | Kind::SshServer
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice

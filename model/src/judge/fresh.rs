@@ -147,6 +147,12 @@ fn has_identity(component: &Component) -> bool {
         | Kind::Bond
         | Kind::BondMember
         | Kind::Package
+        | Kind::Subscription
+        | Kind::Account
+        | Kind::Realm
+        | Kind::Repository
+        | Kind::SshKey
+        | Kind::SshServer
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice

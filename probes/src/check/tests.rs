@@ -90,6 +90,11 @@ const DECLARED: &[&str] = &[
     "dimm.channels_populated",
     "zfs.root_mirror",
     "boot.both_drives",
+    "ssh.policy",
+    "apt.repositories",
+    "pve.realm",
+    "pve.second_factor",
+    "pve.subscription",
 ];
 
 fn entry(id: &str) -> &'static CheckEntry {

@@ -342,7 +342,13 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Redundancy, &[Vendor, Model, Serial, PartNumber, State, Health, HealthRollup, RedundancyMode, RedundancyNeeded, RedundancyMembers]),
     (Kind::BiosSetting, &[Setting, SettingPending]),
     (Kind::Package, &[State, Version]),
+    (Kind::Repository, &[Enabled, Components]),
     (Kind::Pool, &[State, Layout, DataErrors, Scan, ScrubAge, ScrubErrors]),
     (Kind::PoolDevice, &[Pool, State, ReadErrors, WriteErrors, ChecksumErrors, Drive]),
     (Kind::Esp, &[Drive, BootLoaders, BootKernels, BootEntries]),
+    (Kind::SshServer, &[PasswordAuthentication, KeyboardInteractive, EmptyPasswords, RootLogin, KeySources, MatchOverrides]),
+    (Kind::SshKey, &[KeyType, KeyBits, Fingerprint, Comment]),
+    (Kind::Realm, &[RealmType, RealmTfa]),
+    (Kind::Account, &[Enabled, HasPassword, Factors]),
+    (Kind::Subscription, &[SubscriptionStatus]),
 ];
