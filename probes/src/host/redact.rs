@@ -18,6 +18,7 @@ use crate::pci_config;
 use crate::smbios::{ENTRY_POINT, TABLE};
 
 mod frames;
+mod drive;
 mod patterns;
 mod pseudonym;
 mod secrets;
@@ -104,6 +105,9 @@ impl Substitutes {
             table::overwrite(&mut bytes[place.at.clone()], &pseudonym);
             place.settle(&before, &mut bytes);
             return Some(bytes);
+        }
+        if drive::is_page(path) {
+            return drive::redacted(path, bytes, &|text| self.whole(text), &|bytes| self.pseudonyms.of_bytes(bytes));
         }
         if secrets::is_configuration_space(path) {
             return pci_config::without_identities(&bytes);

@@ -16,6 +16,8 @@ mod logs;
 mod ocp;
 mod page;
 
+pub(crate) use ocp::is_ocp_page;
+
 /// The probe of NVMe controllers.
 pub(super) struct Nvme;
 

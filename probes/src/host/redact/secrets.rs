@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
+use super::drive;
 use super::patterns;
 use super::pseudonym::Pseudonyms;
 use super::table;
@@ -144,6 +145,9 @@ impl Found {
             Answer::Bytes(bytes) => {
                 if let Some(serial) = scsi_serial(path, bytes) {
                     self.word(&String::from_utf8_lossy(&bytes[serial]));
+                }
+                for place in drive::identities(path, bytes) {
+                    self.word(&String::from_utf8_lossy(&bytes[place]));
                 }
                 if let Some(place) = module_serial(path, bytes) {
                     self.word(&String::from_utf8_lossy(&bytes[place.at]));

@@ -43,6 +43,8 @@ const IDENTITIES: &[&str] = &[
     "lab.example.net",
     "10.6.0.211",
     "WZP23400AK4",
+    "nqn.2016-08.com.samsung:nvme:7",
+    "VENDORS-SECRET-1",
 ];
 
 /// The first page of a QSFP module.
@@ -53,6 +55,16 @@ fn plugged() -> Vec<u8> {
     bytes[168..184].copy_from_slice(b"MMA1T00-VS      ");
     bytes[196..212].copy_from_slice(b"MT2241FT01234   ");
     bytes[191] = bytes[128..191].iter().fold(0, |sum, byte| sum.wrapping_add(*byte));
+    bytes
+}
+
+/// Identify Controller of the drive.
+fn identify() -> Vec<u8> {
+    let mut bytes = vec![0; 4096];
+    bytes[4..24].copy_from_slice(b"S64HNE0R500001      ");
+    bytes[24..64].copy_from_slice(b"SAMSUNG MZQL2                           ");
+    bytes[768..798].copy_from_slice(b"nqn.2016-08.com.samsung:nvme:7");
+    bytes[3072..3088].copy_from_slice(b"VENDORS-SECRET-1");
     bytes
 }
 
@@ -93,6 +105,7 @@ fn node() -> Snapshot {
         |board.serial_number: MT2245X00001
         |running fw.version: 20.43.2566
         /sys/class/nvme/nvme0/serial: S64HNE0R500001
+        nvme:nvme0/identify/01/0 bytes: {}
         /sys/class/nvme/nvme0/model: SAMSUNG MZQL2
         /sys/class/nvme/nvme0/firmware_rev: 1.2.3.4
         /sys/block/sda/size: 100
@@ -105,6 +118,7 @@ fn node() -> Snapshot {
         redfish:/redfish/v1/Managers: {{\"Members\": [{{\"Id\": \"1\", \"HostName\": \"bmc-rack7\", \"FQDN\": \"bmc-rack7.lab.example.net\", \"IPv4\": \"10.6.0.211\"}}]}}
         {TABLE} bytes: {}",
         STANDARD.encode(plugged()),
+        STANDARD.encode(identify()),
         STANDARD.encode(table())
     );
     let mut snapshot = Snapshot::parse(&format!("unmentioned: absent\n{text}")).expect("a fixture");
@@ -147,8 +161,8 @@ fn no_original_survives_in_any_form() {
 #[test]
 fn the_node_is_otherwise_the_same() {
     let (before, after) = (inventory(&node()), inventory(&redacted()));
-    let identity =
-        [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver, Attr::ModuleSerial];
+    let of_node = [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver];
+    let identity = [&of_node[..], &[Attr::ModuleSerial, Attr::IdentifiedSerial, Attr::Subsystem]].concat();
     assert_eq!(before.components.len(), after.components.len());
     for (before, after) in before.components.iter().zip(&after.components) {
         assert_eq!(before.kind, after.kind);
@@ -164,6 +178,9 @@ fn the_node_is_otherwise_the_same() {
     assert_eq!(system.reading(Attr::Firmware), &"2.19.1.3".into(), "a version is no address");
     assert_ne!(system.reading(Attr::Serial), &Reading::Absent);
     assert_eq!(after.iter(Kind::Nvme).next().expect("a drive").reading(Attr::Firmware), &"1.2.3.4".into());
+    let drive = after.iter(Kind::Nvme).next().expect("a drive");
+    assert_eq!(drive.reading(Attr::IdentifiedSerial), drive.reading(Attr::Serial), "driver and drive still say the same");
+    assert_eq!(drive.reading(Attr::IdentifiedModel), &"SAMSUNG MZQL2".into());
 }
 
 #[test]

@@ -16,10 +16,15 @@ const GUID: [u8; 16] = [0xc5, 0xaf, 0x10, 0x28, 0xea, 0xbf, 0xf2, 0xa4, 0x9c, 0x
 /// A capacitor health of FFFFh says that there is none.
 const NO_CAPACITOR: u64 = 0xffff;
 
+/// Whether a page C0h bears the GUID of the specification.
+pub(crate) fn is_ocp_page(page: &[u8]) -> bool {
+    page.get(GUID_AT..BYTES) == Some(&GUID)
+}
+
 /// Describes it where the controller has it. A page with another GUID is not believed, and says so.
 pub(super) fn describe<'a>(host: &Host, described: Described<'a>, name: &str) -> Described<'a> {
     let page = Page::of(host.nvme_log(name, LID, BYTES), Host::nvme_log_name(name, LID), BYTES);
-    let page = match page.fields().map(|fields| fields.0.get(GUID_AT..BYTES) == Some(&GUID)) {
+    let page = match page.fields().map(|fields| is_ocp_page(fields.0)) {
         Some(false) => page.refused(Reading::Unreadable("its GUID is not that of the OCP page: another vendor's page under the same number".into())),
         Some(true) | None => page,
     };
