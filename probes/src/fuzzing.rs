@@ -41,6 +41,12 @@ const SERVER: &str = "pve1-node1";
 const LAPTOP: &str = "generic-laptop";
 const PORT: &[&str] = &["/sys/class/net/enp97s0f0np0/", "ethtool:enp97s0f0np0/", "/sys/bus/pci/devices/0000:61:00.0/"];
 const DRIVE: &[&str] = &["/sys/class/nvme/nvme2/", "nvme:nvme2/"];
+const BOND: &[&str] = &[
+    "/sys/class/net/bond0/",
+    "/sys/class/net/enp97s0f0np0/bonding_slave/",
+    "/sys/class/net/enp97s0f1np1/bonding_slave/",
+    "/sys/class/net/bonding_masters",
+];
 
 /// Every door.
 pub const DOORS: &[Door] = &[
@@ -61,6 +67,18 @@ pub const DOORS: &[Door] = &[
         "/sys/bus/pci/devices/0000:21:00.0/aer_dev_fatal",
         &["/sys/bus/pci/devices/0000:21:00.0", "/sys/bus/pci/devices/0000:20:01.1"],
     ),
+    bytes("nvme-identify", "nvme", "nvme:nvme2/identify/01/0", DRIVE),
+    bytes("nvme-namespace", "nvme", "nvme:nvme2/identify/00/1", DRIVE),
+    bytes("nvme-error-log", "nvme", "nvme:nvme2/log/01", DRIVE),
+    bytes("nvme-smart", "nvme", "nvme:nvme2/log/02", DRIVE),
+    bytes("nvme-firmware", "nvme", "nvme:nvme2/log/03", DRIVE),
+    bytes("nvme-self-test", "nvme", "nvme:nvme2/log/06", DRIVE),
+    bytes("nvme-sanitize", "nvme", "nvme:nvme2/log/81", DRIVE),
+    bytes("nvme-ocp", "nvme", "nvme:nvme2/log/c0", DRIVE),
+    text("bonding", "bond", "/proc/net/bonding/bond0", BOND),
+    text("lldp", "lldp", "lldp:enp97s0f0np0", &["/sys/class/net/", "/proc/net/bonding/", "lldp:"]),
+    text("links", "interface", "netlink:links", &["netlink:", "/sys/class/net/", "/proc/sys/net/"]),
+    text("vlans", "interface", "netlink:vlans", &["netlink:", "/sys/class/net/", "/proc/sys/net/"]),
     text("ethtool-stats", "nic", "ethtool:enp97s0f0np0/stats", PORT),
     bytes("module", "nic", "ethtool:enp97s0f0np0/module", PORT),
     text("devlink", "nic", "devlink:pci/0000:61:00.0/info", PORT),
