@@ -399,6 +399,8 @@ vocabulary! {
         RootAerFatal "root_aer_fatal" Count Volatile "Fatal PCIe errors signalled to a root port since boot.";
         IommuGroup "iommu_group" Count Stable "IOMMU group of the function.";
         IommuGroupMembers "iommu_group_members" None Stable "All functions of the IOMMU group.";
+        VgpuTypes "vgpu_types" None Stable "Virtual GPUs that the manager on the host can make of the GPU; absent without one.";
+        VgpusInUse "vgpus_in_use" Count Volatile "Virtual GPUs that were made of the GPU.";
         BoardPort "board_port" None Stable "PCI address of the upstream port of the switch that the GPU is behind; absent without a switch.";
         KernelsInstalled "kernels_installed" None Stable "Kernel releases that are installed, oldest first.";
         KernelPinned "kernel_pinned" None Stable "Kernel release that the boot tool is told to boot.";

@@ -457,6 +457,12 @@ pub const CHECKS: &[CheckEntry] = &[
         check: gpu::iommu_groups,
     },
     CheckEntry {
+        ids: &[gpu::VGPU_TYPES.id],
+        topic: "gpu",
+        describe: "Of each GPU that is divided among virtual machines, the declared virtual GPU can be made.",
+        check: gpu::vgpu_types,
+    },
+    CheckEntry {
         ids: &[boot_drives::ROOT_MIRROR.id],
         topic: "pool",
         describe: "The root pool is a mirror of exactly the boot drives, online, without errors and scrubbed in time.",

@@ -21,6 +21,7 @@ pub(super) const BOARD_LINK: Question = Question { id: "gpu.board_link", expecte
 pub(super) const ONE_BOARD: Question = Question { id: "gpu.one_board", expected: "as many boards as ordered, each behind one upstream port" };
 pub(super) const BINDING: Question = Question { id: "gpu.binding", expected: "the driver of its declared consumer" };
 pub(super) const IOMMU_GROUPS: Question = Question { id: "gpu.iommu_groups", expected: "alone in its IOMMU group, if it is for virtual machines" };
+pub(super) const VGPU_TYPES: Question = Question { id: "gpu.vgpu_types", expected: "the declared virtual GPU can be made" };
 
 const NOBODY: &str = "no GPU was found";
 
@@ -204,6 +205,38 @@ fn isolated(inventory: &Inventory, gpu: &Component) -> Findings {
     findings
 }
 
+pub(super) fn vgpu_types(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    VGPU_TYPES.each(inventory, site, Kind::Gpu, NOBODY, |gpu| {
+        let seen = Seen::of(gpu, &[Attr::VgpuTypes, Attr::VgpusInUse]);
+        let verdict = match &site.declared.platform.gpus {
+            None => absent(site, "the site does not declare which GPU is whose"),
+            Some(declared) => match (consumer(declared, gpu), &declared.vgpu_type) {
+                (Ok(Consumer::Vm(VmGpu::Vgpu)), Some(wanted)) => can_make(gpu, wanted).verdict(site, &seen),
+                (Ok(Consumer::Vm(VmGpu::Vgpu)), None) => absent(site, "the site declares no type of virtual GPU"),
+                (Ok(Consumer::Vm(VmGpu::Passthrough) | Consumer::Container), _) => Verdict::NotApplicable("it is not divided".into()),
+                (Err(reason), _) => Verdict::Inconclusive(reason),
+            },
+        };
+        [VGPU_TYPES.answer(&gpu.locator, &seen, verdict)]
+    })
+}
+
+fn can_make(gpu: &Component, wanted: &str) -> Findings {
+    let mut findings = Findings::default();
+    let types = findings.value(Attr::VgpuTypes, text(gpu, Attr::VgpuTypes));
+    let in_use = findings.value(Attr::VgpusInUse, count(gpu, Attr::VgpusInUse));
+    if let (Some(types), Some(in_use)) = (types, in_use)
+        && !types.split(", ").any(|name| name == wanted)
+    {
+        // Where guests have theirs, there may be no room for one more.
+        match in_use {
+            0 => findings.wrong(format!("{wanted} is not among those that can be made")),
+            _ => findings.unclear(Reason::Disturbed(format!("{in_use} are in use, and {wanted} cannot be made beside them"))),
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use assay_model::verdict::Rank;
@@ -222,7 +255,7 @@ mod tests {
         let mut site = ordering(strict(), Kind::Gpu, quantity, |site| drop(site.parts.gpu.insert("part".into(), part(gpus))));
         let vm = vec![FIRST.to_owned(), "0000:84:00.0".into()];
         let container = vec!["0000:85:00.0".into(), "0000:86:00.0".into()];
-        site.declared.platform.gpus = Some(GpuConsumers { vm, vm_by: VmGpu::Passthrough, container });
+        site.declared.platform.gpus = Some(GpuConsumers { vm, vm_by: VmGpu::Passthrough, vgpu_type: None, container });
         site
     }
 
@@ -328,7 +361,7 @@ mod tests {
         let declaring = |vm: &[&str], container: &[&str]| {
             let mut site = site();
             let owned = |list: &[&str]| list.iter().map(|gpu| (*gpu).to_owned()).collect();
-            site.declared.platform.gpus = Some(GpuConsumers { vm: owned(vm), vm_by: VmGpu::Passthrough, container: owned(container) });
+            site.declared.platform.gpus = Some(GpuConsumers { vm: owned(vm), container: owned(container), ..GpuConsumers::default() });
             rank(&binding(&node().0, &site))
         };
         let rest = ["0000:85:00.0", "0000:86:00.0"];
@@ -356,5 +389,26 @@ mod tests {
             }
         }
         assert_eq!(at(iommu_groups, &node().plant(Kind::Pci, "0000:86:00.0", Attr::IommuGroup, unreadable())), Rank::Inconclusive);
+    }
+
+    #[test]
+    fn the_declared_virtual_gpu_must_be_among_those_that_can_be_made() {
+        let judged = |types: Reading, in_use: Reading, wanted: Option<&str>| {
+            let node = node().plant(Kind::Gpu, FIRST, Attr::VgpuTypes, types).plant(Kind::Gpu, FIRST, Attr::VgpusInUse, in_use);
+            let mut site = ordered(1, 1);
+            let gpus = GpuConsumers { vm: vec![FIRST.into()], vm_by: VmGpu::Vgpu, vgpu_type: wanted.map(str::to_owned), container: Vec::new() };
+            site.declared.platform.gpus = Some(gpus);
+            vgpu_types(&node.0, &site).into_iter().find(|check| check.subject == FIRST).expect("an answer").verdict.rank()
+        };
+        let types = || "NVIDIA A16-4Q, NVIDIA A16-8Q".into();
+        assert_eq!(judged(types(), 0_u64.into(), Some("NVIDIA A16-4Q")), Rank::Pass);
+        assert_eq!(judged(types(), 0_u64.into(), Some("NVIDIA A16-4")), Rank::Fail);
+        assert_eq!(judged(types(), 2_u64.into(), Some("NVIDIA A16-16Q")), Rank::Inconclusive);
+        assert_eq!(judged(types(), 0_u64.into(), None), Rank::Inconclusive);
+        for reading in [unreadable(), Reading::Absent] {
+            assert_eq!(judged(reading.clone(), 0_u64.into(), Some("NVIDIA A16-4Q")), Rank::Inconclusive);
+            assert_eq!(judged(types(), reading, Some("NVIDIA A16-4Q")), Rank::Inconclusive);
+        }
+        assert_eq!((at(vgpu_types, &node()), rank(&vgpu_types(&node().0, &generic()))), (Rank::NotApplicable, Rank::NotApplicable));
     }
 }

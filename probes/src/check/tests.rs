@@ -79,6 +79,7 @@ const DECLARED: &[&str] = &[
     "gpu.one_board",
     "gpu.binding",
     "gpu.iommu_groups",
+    "gpu.vgpu_types",
     "edac.controllers_present",
     "pcie.payload_size",
     "pcie.power_saving",

@@ -10,6 +10,7 @@ use crate::host::{Host, HostError, whole};
 
 mod express;
 mod topology;
+mod vgpu;
 
 use self::topology::Ports;
 
@@ -133,7 +134,7 @@ fn gpu(host: &Host, address: &str) -> Component {
     let ports = Ports::above(host, address);
     let group = topology::iommu_group(host, &folder);
     let (source, members) = topology::iommu_group_members(host, &group);
-    identity(host, Described::new(host, Kind::Gpu, address, folder.as_str()), &folder)
+    vgpu::describe(host, identity(host, Described::new(host, Kind::Gpu, address, folder.as_str()), &folder), &folder)
         .leads_to(Attr::Driver, "driver")
         .put(Attr::RootPort, folder.as_str(), ports.root())
         .put(Attr::BoardPort, folder.as_str(), ports.of_switch())

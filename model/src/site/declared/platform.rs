@@ -94,6 +94,9 @@ pub struct GpuConsumers {
     pub vm: Vec<String>,
     /// How they get there.
     pub vm_by: VmGpu,
+    /// Virtual GPU that each of them is divided into, as the manager names it (`NVIDIA A16-4Q`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vgpu_type: Option<String>,
     /// GPUs of containers, which use the host's driver.
     pub container: Vec<String>,
 }

@@ -255,6 +255,8 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             BoardPort,
             IommuGroup,
             IommuGroupMembers,
+            VgpuTypes,
+            VgpusInUse,
         ],
     ),
     (
