@@ -35,6 +35,9 @@ const NOW: Timestamp = Timestamp::constant(1_763_900_000, 0);
 /// How long before that the earlier look was.
 const WINDOW: SignedDuration = SignedDuration::from_secs(3600);
 
+/// Sections of the earlier look end like this; they name only what was different then.
+const EARLIER: &str = ".before.snap";
+
 /// `node.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +46,7 @@ struct NodeFile {
     title: String,
     /// The site that it was ordered for.
     site: SiteName,
-    /// The node that it is like, but for the patches.
+    /// The node that it is like, but for sections of its own and for the patches.
     of: Option<String>,
     #[serde(default)]
     patch: Vec<Patch>,
@@ -94,50 +97,37 @@ pub fn nodes() -> Result<BTreeMap<String, Node>, BrokenReference> {
         embedded::FIXTURES.iter().filter_map(|(file, _)| file.split_once('/')).map(|(node, _)| node).collect();
     let mut nodes = BTreeMap::new();
     for name in names.iter().filter(|name| !matches!(**name, "sites" | "make")) {
-        let node = node(name, 0)?;
+        let node = node(name)?;
         nodes.insert(node.name.clone(), node);
     }
     Ok(nodes)
 }
 
-fn node(name: &str, depth: usize) -> Result<Node, BrokenReference> {
-    let folder = format!("{name}/");
-    let of_node = |ending: &'static str| {
-        let in_folder = embedded::FIXTURES.iter().filter_map(|(file, text)| Some((*file, file.strip_prefix(folder.as_str())?, *text)));
-        in_folder
-            .filter(move |(_, name, _)| name.ends_with(ending))
-            .map(|(file, name, text)| (format!("fixtures/{file}"), name, text))
-            .collect::<Vec<_>>()
-    };
-    let (file, _, text) = of_node("node.toml").pop().ok_or_else(|| broken(format!("fixtures/{name}"), "a node without a node.toml"))?;
-    let head: NodeFile = toml::from_str(text).map_err(|error| broken(&file, error))?;
-    let (mut now, mut before) = match &head.of {
-        Some(_) if depth > 4 => return Err(broken(&file, "nodes that are of each other")),
-        Some(of) => {
-            let of = node(of, depth + 1)?;
-            (of.now, of.before)
-        }
-        None => (Snapshot::of_a_fixture(), Snapshot::of_a_fixture()),
-    };
-    for (file, section, text) in of_node(".snap") {
-        let answers = Snapshot::parse(text).map_err(|error| broken(&file, error))?.answers;
-        let is_earlier = section.ends_with(".before.snap");
-        for (path, asked) in answers {
-            // An earlier look differs in some counters only.
-            let is_twice = !is_earlier && head.of.is_none() && now.answers.contains_key(&path);
-            if is_twice {
-                return Err(broken(&file, format!("{path} is answered by another section too")));
-            }
-            if !is_earlier {
-                now.answers.insert(path.clone(), asked.clone());
-            }
-            if is_earlier || !before_has(&before, &path, &of_node(".before.snap")) {
-                before.answers.insert(path, asked);
+/// A section file of a node: its path below `probes`, and its text.
+type Sections = BTreeMap<&'static str, (String, &'static str)>;
+
+fn node(name: &str) -> Result<Node, BrokenReference> {
+    let (head, sections, patches) = layers(name, 0)?;
+    let file = format!("fixtures/{name}/node.toml");
+    let mut now = Snapshot::of_a_fixture();
+    for (section, (file, text)) in sections.iter().filter(|(section, _)| !section.ends_with(EARLIER)) {
+        for (path, asked) in Snapshot::parse(text).map_err(|error| broken(file, error))?.answers {
+            if now.answers.insert(path.clone(), asked).is_some() {
+                return Err(broken(file, format!("{path} is answered by another section than {section} too")));
             }
         }
     }
-    for patch in &head.patch {
-        change(&mut now, &mut before, patch).map_err(|why| broken(&file, why))?;
+    // An earlier look differs in some counters only.
+    let mut before = now.clone();
+    for (_, (file, text)) in sections.iter().filter(|(section, _)| section.ends_with(EARLIER)) {
+        before.answers.extend(Snapshot::parse(text).map_err(|error| broken(file, error))?.answers);
+    }
+    for (snapshot, look) in [(&mut now, Look::Now), (&mut before, Look::Before)] {
+        // What is so at a node was so an hour before, unless a patch says which look it is about.
+        let meant = patches.iter().filter(|patch| patch.look.is_none_or(|meant| meant == look || meant == Look::Both));
+        for patch in meant {
+            snapshot.patch(patch).map_err(|why| broken(&file, why))?;
+        }
     }
     let host = now.answers.get("/proc/sys/kernel/hostname").and_then(|asked| asked.values().next()).cloned();
     let host = host.and_then(|answer| answer.into_text().ok()).unwrap_or_else(|| name.to_owned());
@@ -149,18 +139,21 @@ fn node(name: &str, depth: usize) -> Result<Node, BrokenReference> {
     Ok(Node { name: name.to_owned(), title: head.title, site: site(head.site)?, now, before })
 }
 
-// Sections come in the order of their names, and `nic.before.snap` comes before `nic.snap`.
-fn before_has(before: &Snapshot, path: &str, earlier: &[(String, &str, &str)]) -> bool {
-    !earlier.is_empty() && before.answers.contains_key(path)
-}
-
-/// Makes a change in the look that it is meant for.
-pub(crate) fn change(now: &mut Snapshot, before: &mut Snapshot, patch: &Patch) -> Result<(), String> {
-    match patch.look {
-        Look::Now => now.patch(patch),
-        Look::Before => before.patch(patch),
-        Look::Both => now.patch(patch).and_then(|()| before.patch(patch)),
-    }
+/// What a node consists of: the sections of the one that it is like, with its own in place of those of the same name, and all patches.
+fn layers(name: &str, depth: usize) -> Result<(NodeFile, Sections, Vec<Patch>), BrokenReference> {
+    let folder = format!("{name}/");
+    let own = embedded::FIXTURES.iter().filter_map(|(file, text)| Some((file.strip_prefix(folder.as_str())?, (format!("fixtures/{file}"), *text))));
+    let mut own: Sections = own.collect();
+    let (file, text) = own.remove("node.toml").ok_or_else(|| broken(format!("fixtures/{name}"), "a node without a node.toml"))?;
+    let mut head: NodeFile = toml::from_str(text).map_err(|error| broken(&file, error))?;
+    let (mut sections, mut patches) = match &head.of {
+        Some(_) if depth > 4 => return Err(broken(&file, "nodes that are of each other")),
+        Some(of) => layers(of, depth + 1).map(|(_, sections, patches)| (sections, patches))?,
+        None => (Sections::new(), Vec::new()),
+    };
+    sections.extend(own);
+    patches.append(&mut head.patch);
+    Ok((head, sections, patches))
 }
 
 fn site(name: SiteName) -> Result<Site, BrokenReference> {

@@ -64,14 +64,13 @@ pub fn answer(is_wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Answered, Bro
         };
         let planted = |snapshot: &Snapshot, which: Look| {
             let mut snapshot = snapshot.clone();
-            let meant = case.patch.iter().filter(|patch| patch.look == which || patch.look == Look::Both);
-            for patch in meant {
+            for patch in case.patch.iter().filter(|patch| patch.look.unwrap_or(Look::Now) == which || patch.look == Some(Look::Both)) {
                 snapshot.patch(patch).map_err(|why| broken(&case.file, format!("{}: {why}", case.id)))?;
             }
             Ok(look(snapshot))
         };
         let now = planted(&node.now, Look::Now)?;
-        if case.patch.iter().all(|patch| patch.look == Look::Now) {
+        if case.patch.iter().all(|patch| patch.look.is_none_or(|look| look == Look::Now)) {
             return Ok(ask(&now, before, &node.site));
         }
         Ok(ask(&now, &planted(&node.before, Look::Before)?, &node.site))

@@ -1,6 +1,7 @@
 //! Changes to a snapshot as the fault corpus writes them (`probes/corpus/README.md`): one patch, one thing that a node answers differently. A patch that
 //! matches nothing is an error: the fault that it should plant would not be there.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use rustix::io::Errno;
@@ -18,9 +19,8 @@ pub(crate) struct Patch {
     /// What is changed: one path or name of a call, or several; `*` stands for any text without a `/`, `{64..127}` for each of these numbers,
     /// which `{}` stands for in `text`.
     path: Paths,
-    /// In which of the two looks; the later one unless said otherwise.
-    #[serde(default)]
-    pub(crate) look: Look,
+    /// In which of the two looks; the later one unless said otherwise, for a node both.
+    pub(crate) look: Option<Look>,
     /// The file's new text.
     text: Option<String>,
     /// Words that are replaced.
@@ -52,13 +52,12 @@ pub(crate) struct Patch {
 }
 
 /// Which of the two looks at a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Look {
     /// The earlier one.
     Before,
     /// The later one, which is the only one unless a window is judged.
-    #[default]
     Now,
     /// Both.
     Both,
@@ -115,7 +114,12 @@ impl Snapshot {
         let act = patch.act(patch.text.as_deref())?;
         for path in paths {
             match numbers(path)? {
-                None => act.apply(self, path).map_err(|why| format!("{path}: {why}"))?,
+                None => {
+                    // The folder of a class reaches the same files of its device; `path` may be gone after the act.
+                    let same = other_names(&self.answers, path);
+                    act.apply(self, path).map_err(|why| format!("{path}: {why}"))?;
+                    same.iter().try_for_each(|path| act.apply(self, path).map_err(|why| format!("{path}: {why}")))?;
+                }
                 Some((head, numbers, tail)) => numbers.into_iter().try_for_each(|number| {
                     let path = format!("{head}{number}{tail}");
                     let text = patch.text.as_ref().map(|text| text.replace("{}", &number.to_string()));
@@ -267,6 +271,19 @@ fn numbers(path: &str) -> Result<Option<(&str, RangeInclusive<u16>, &str)>, Stri
     let numbers = range.split_once("..").and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
     let numbers = numbers.filter(|numbers| !numbers.is_empty()).ok_or_else(|| format!("{path}: `{range}` is not a range such as 64..127"))?;
     Ok(Some((head, numbers, tail)))
+}
+
+/// Where files of a PCI function are found as well: below the folders, such as `/sys/class/nvme/nvme2`, whose `device` leads to it.
+fn other_names(answers: &Answers, pattern: &str) -> Vec<String> {
+    const FUNCTIONS: &str = "/sys/bus/pci/devices/";
+    let Some((function, file)) = pattern.strip_prefix(FUNCTIONS).and_then(|rest| rest.split_once('/')) else { return Vec::new() };
+    let leads_there = |asked: &BTreeMap<Option<Ask>, Answer>| match asked.get(&Some(Ask::Link)) {
+        Some(Answer::Link(target)) => target.rsplit('/').next().is_some_and(|target| matches(function, target)),
+        _ => false,
+    };
+    let devices = answers.range("/sys/class/".to_owned().."/sys/class0".to_owned()).filter(|(path, _)| path.ends_with("/device"));
+    let same = devices.filter(|(_, asked)| leads_there(asked)).map(|(path, _)| format!("{path}/{file}"));
+    same.filter(|path| !matching(answers, path).is_empty()).collect()
 }
 
 /// What is new in a folder that lists its names is listed.
@@ -453,6 +470,15 @@ mod tests {
         }
         let snapshot = patched(node, "path = '/a/b1'\nremove = true").expect("removed");
         assert_eq!(snapshot.answer("/a", &Ask::List), Some(Answer::List(vec!["b0".into()])));
+    }
+
+    #[test]
+    fn a_file_of_a_device_changes_by_all_its_names() {
+        let node = "/sys/bus/pci/devices/0000:21:00.0/w: 4\n/sys/class/nvme/n2/device link: ../../../0000:21:00.0\n/sys/class/nvme/n2/device/w: 4\n\
+             /sys/class/nvme/n3/device link: ../../../0000:22:00.0\n/sys/class/nvme/n3/device/w: 4";
+        let snapshot = patched(node, "path = '/sys/bus/pci/devices/0000:21:00.0/w'\ntext = '2'").expect("changed");
+        let answers = ["/sys/class/nvme/n2/device/w", "/sys/class/nvme/n3/device/w"].map(|path| text(&snapshot, path));
+        assert_eq!(answers, ["2", "4"].map(|width| Some(Answer::Text(width.into()))));
     }
 
     #[test]
