@@ -120,7 +120,7 @@ fn admin<'a>(host: &Host, described: Described<'a>, name: &str, folder: &str, na
     let described = logs::firmware(host, described, name);
     let described = logs::self_test(host, described, name, &controller);
     let described = logs::sanitize(host, described, name, &controller);
-    ocp::describe(host, described, name)
+    ocp::describe(host, described, name, &controller)
 }
 
 /// By namespace number: with native multipath the controller's folder has the hidden paths `nvme0c1n1`, otherwise the disks `nvme1n1`.

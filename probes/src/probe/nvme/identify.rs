@@ -12,6 +12,9 @@ pub(super) const KELVIN: f64 = 273.0;
 
 const CONTROLLER: u8 = 0x01;
 const NAMESPACE: u8 = 0x00;
+/// Supported Log Pages: 256 entries of four bytes.
+const LIST: u8 = 0x00;
+const LIST_BYTES: usize = 1024;
 /// Both structures.
 const BYTES: usize = 4096;
 
@@ -20,7 +23,7 @@ pub(super) struct Controller(Page);
 
 impl Controller {
     pub(super) fn ask(host: &Host, name: &str) -> Self {
-        Self(Page::of(host.nvme_identify(name, CONTROLLER, 0), Host::nvme_identify_name(name, CONTROLLER, 0), BYTES))
+        Self(Page::of(host.nvme_identify(name, CONTROLLER, 0), Host::nvme_identify_name(name, CONTROLLER, 0), BYTES).saying())
     }
 
     /// Whether the subsystem may have further controllers: the same drive by another port (CMIC bit 1).
@@ -51,6 +54,18 @@ impl Controller {
     pub(super) fn error_entries(&self) -> Option<usize> {
         let last = self.0.fields()?.u8(262)?;
         usize::try_from(last).ok().map(|last| last + 1)
+    }
+
+    /// Whether it may have a log page that belongs to vendors. One that is asked for a page which it does not have refuses, and writes that into its error log:
+    /// so a page is asked for where the list of pages (00h, LPA bit 5) has it, and without such a list of data-centre drives only, which keep a persistent
+    /// event log (LPA bit 4). None when it did not say.
+    pub(super) fn may_have(&self, host: &Host, name: &str, lid: u8) -> Option<bool> {
+        let attributes = self.0.fields()?.u8(261)?;
+        if attributes & 1 << 5 == 0 {
+            return Some(attributes & 1 << 4 != 0);
+        }
+        let list = Page::of(host.nvme_log(name, LIST, LIST_BYTES), Host::nvme_log_name(name, LIST), LIST_BYTES);
+        list.fields()?.u32(4 * usize::from(lid)).map(|support| support & 1 != 0)
     }
 
     /// Whether it has device self-tests (OACS bit 4).

@@ -20,7 +20,7 @@ fn page(host: &Host, name: &str, (lid, length): (u8, usize)) -> Page {
 
 /// SMART / Health Information.
 pub(super) fn smart<'a>(host: &Host, described: Described<'a>, name: &str) -> Described<'a> {
-    let page = page(host, name, SMART);
+    let page = page(host, name, SMART).saying();
     let counters: [(Attr, &str, usize); 4] = [
         (Attr::UnsafeShutdowns, "unsafe shutdowns", 144),
         (Attr::PowerOnHours, "power on hours", 128),
@@ -56,7 +56,7 @@ fn composite(kelvin: u64) -> Reading {
 
 /// Firmware slots: which is active, which will be after the next reset, and what is in them.
 pub(super) fn firmware<'a>(host: &Host, described: Described<'a>, name: &str) -> Described<'a> {
-    let page = page(host, name, FIRMWARE);
+    let page = page(host, name, FIRMWARE).saying();
     let slot = |fields: Fields<'_>, shift: u32| fields.u8(0).map(|info| info >> shift & 0b111);
     let revision = |fields: Fields<'_>, slot: u64| match usize::try_from(slot) {
         Ok(slot @ 1..=7) => fields.text(8 * slot, 8).map(|revision| if revision.is_empty() { Reading::Absent } else { revision.into() }),
@@ -137,7 +137,7 @@ pub(super) fn sanitize<'a>(host: &Host, described: Described<'a>, name: &str, co
     if controller.can_sanitize() == Some(false) {
         return described;
     }
-    let page = page(host, name, SANITIZE);
+    let page = page(host, name, SANITIZE).saying();
     let status = page.reading(|fields| {
         fields.u16(2).map(|status| match status & 0b111 {
             0 => "never".into(),
@@ -202,11 +202,11 @@ mod tests {
         let described = firmware(&host, described, "nvme0");
         let described = self_test(&host, described, "nvme0", &controller);
         let described = sanitize(&host, described, "nvme0", &controller);
-        ocp::describe(&host, described, "nvme0").done()
+        ocp::describe(&host, described, "nvme0", &controller).done()
     }
 
     fn identify() -> (&'static str, Vec<u8>) {
-        let fields: &[(usize, &[u8])] = &[(4, b"S1                  "), (256, &[0x10, 0]), (262, &[63]), (266, &[0x5e, 1]), (328, &[2])];
+        let fields: &[(usize, &[u8])] = &[(4, b"S1                  "), (256, &[0x10, 0]), (261, &[0x10]), (262, &[63]), (266, &[0x5e, 1]), (328, &[2])];
         ("identify/01/0", page(4096, fields))
     }
 
@@ -232,8 +232,10 @@ mod tests {
 
     #[test]
     fn short_pages_and_lying_sensors_are_unreadable_and_missing_pages_absent() {
-        let cold = node(&[identify(), ("log/02", page(512, &[]))]);
+        let cold = node(&[identify(), ("log/02", page(512, &[(3, &[100])]))]);
         assert!(matches!(cold.reading(Attr::Temperature), Reading::Unreadable(why) if why.contains("0 K")));
+        let zeros = node(&[identify(), ("log/02", page(512, &[]))]);
+        assert!(matches!(zeros.reading(Attr::MediaErrors), Reading::Unreadable(why) if why.contains("nothing but 0x00")));
         let short = node(&[identify(), ("log/02", page(511, &[]))]);
         assert!(matches!(short.reading(Attr::MediaErrors), Reading::Unreadable(_)));
         let none = node(&[identify()]);
@@ -276,6 +278,14 @@ mod tests {
             (drive.reading(Attr::UncorrectableReads), drive.reading(Attr::CapacitorHealth), drive.reading(Attr::EndToEndErrors)),
             (&2_u64.into(), &40_u64.into(), &1_u64.into())
         );
+        let (mut consumer, mut list) = (identify(), page(1024, &[]));
+        consumer.1[261] = 0x0e;
+        let unasked = node(&[consumer.clone(), ("log/c0", page(512, fields))]);
+        assert_eq!(unasked.reading(Attr::UncorrectableReads), &Reading::Absent, "an entry in its error log would be all that comes of it");
+        consumer.1[261] = 0x20;
+        assert_eq!(node(&[consumer.clone(), ("log/00", list.clone()), ("log/c0", page(512, fields))]).reading(Attr::UncorrectableReads), &Reading::Absent);
+        list[4 * 0xc0] = 1;
+        assert_eq!(node(&[consumer, ("log/00", list), ("log/c0", page(512, fields))]).reading(Attr::UncorrectableReads), &2_u64.into());
         let foreign = node(&[identify(), ("log/c0", page(512, &fields[..4]))]);
         assert!(matches!(foreign.reading(Attr::UncorrectableReads), Reading::Unreadable(why) if why.contains("GUID")));
     }

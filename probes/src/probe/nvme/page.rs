@@ -22,6 +22,18 @@ impl Page {
         Self { bytes, source }
     }
 
+    /// The same page, which must say something: one byte over and over is what a broken answer looks like, and zeros would read as perfect health.
+    pub(super) fn saying(self) -> Self {
+        let repeated = match &self.bytes {
+            Ok(bytes) => bytes.first().copied().filter(|first| bytes.iter().all(|byte| byte == first)),
+            Err(_) => None,
+        };
+        match repeated {
+            Some(byte) => self.refused(Reading::Unreadable(format!("the page is nothing but {byte:#04x}"))),
+            None => self,
+        }
+    }
+
     /// What `understand` makes of the page; why there is none otherwise.
     pub(super) fn reading(&self, understand: impl FnOnce(Fields<'_>) -> Option<Reading>) -> Reading {
         match &self.bytes {
