@@ -204,7 +204,7 @@ vocabulary! {
         PowerOnHours "power_on_hours" Count Volatile "Hours under power.";
         MediaErrors "media_errors" Count Volatile "Times that data could not be recovered.";
         ErrorLogEntries "error_log_entries" Count Volatile "Entries that the error log ever had.";
-        UnknownCommands "unknown_commands" Count Volatile "Entries of the error log that only say that somebody asked for what the drive does not have.";
+        UnknownCommands "unknown_commands" None Volatile "Entries of the error log that only say that somebody asked for what the drive does not have.";
         Paths "paths" None Stable "Controllers by which a drive with several ports is reached.";
         FirmwareSlot "firmware_slot" Count Stable "Firmware slot that is active.";
         FirmwareSlotNext "firmware_slot_next" Count Stable "Firmware slot that the next reset activates; absent when none waits.";
@@ -425,7 +425,7 @@ vocabulary! {
         KeyboardInteractive "keyboard_interactive" None Stable "Whether SSH lets PAM ask for a password.";
         EmptyPasswords "empty_passwords" None Stable "Whether SSH takes an empty password.";
         KeySources "key_sources" None Stable "What else than files says which keys may log in.";
-        RootLogin "root_login" None Stable "Whether root may log in by SSH, and how.";
+        RootLogin "root_login" None Stable "How root may log in by SSH: yes, no, prohibit-password or forced-commands-only.";
         MatchOverrides "match_overrides" None Stable "What Match blocks set in place of the settings judged: line, keyword and value.";
         KeyType "key_type" None Stable "Algorithm of a key.";
         KeyBits "key_bits" Bits Stable "Length of a key.";

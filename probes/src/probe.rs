@@ -42,8 +42,8 @@ mod throttle;
 
 pub(crate) use self::firmware_text::is_placeholder;
 pub(crate) use self::lldp::{NOT_LISTENED, frame, neighbours as neighbours_told};
-pub(crate) use self::nvme::is_ocp_page;
 pub(crate) use self::nic::SerialNumber as ModuleSerialNumber;
+pub(crate) use self::nvme::is_ocp_page;
 pub(crate) use self::survey::survey;
 pub use self::survey::{ProbeOptions, take_inventory};
 

@@ -24,6 +24,8 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::Populated,
     Attr::Rotational,
     Attr::ReadOnly,
+    Attr::SeveralControllers,
+    Attr::SelfTestRunning,
     Attr::Removable,
     Attr::Carrier,
     Attr::Hypervisor,
@@ -37,10 +39,25 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::Ipv6Forwarding,
     Attr::FirewallEnabled,
     Attr::FirewallHost,
+    Attr::Enabled,
+    Attr::PasswordAuthentication,
+    Attr::KeyboardInteractive,
+    Attr::EmptyPasswords,
+    Attr::HasPassword,
 ];
 
 /// Attributes that are lists of words.
-pub(crate) const LISTS: &[Attr] = &[Attr::Distances, Attr::Holders, Attr::Members, Attr::Vlans, Attr::Addresses, Attr::Trunks, Attr::FirewallService];
+pub(crate) const LISTS: &[Attr] = &[
+    Attr::Distances,
+    Attr::Holders,
+    Attr::Members,
+    Attr::Vlans,
+    Attr::Addresses,
+    Attr::Trunks,
+    Attr::FirewallService,
+    Attr::UnknownCommands,
+    Attr::Paths,
+];
 
 const KEYS: [&str; 4] = ["equals", "any_of", "at_least", "within"];
 

@@ -109,9 +109,10 @@ pub(super) fn subscription(inventory: &Inventory, site: &Site) -> Vec<Check> {
             (Ok(states), _) if states.is_empty() => absent(site, "none of the declared states of the subscription holds"),
             (_, Ok(None)) => Verdict::Inconclusive(Reason::Unreadable("it has no status".into())),
             (Ok(states), Ok(Some(status))) if states.iter().any(|state| state.status == status) => Verdict::pass_on(seen.evidence()),
-            (Ok(states), Ok(Some(status))) => {
-                Verdict::Fail(format!("it is {status}, declared is {}", states.iter().map(|state| state.status.as_str()).collect::<Vec<_>>().join(" or ")))
-            }
+            (Ok(states), Ok(Some(status))) => Verdict::Fail(format!(
+                "it is {status}, declared is {}",
+                states.iter().map(|state| state.status.as_str()).collect::<Vec<_>>().join(" or ")
+            )),
         };
         [SUBSCRIPTION.answer(&subscription.locator, &seen, verdict)]
     };

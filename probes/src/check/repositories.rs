@@ -26,7 +26,9 @@ pub(super) fn repositories(inventory: &Inventory, site: &Site) -> Vec<Check> {
     };
     let found = match inventory.of(Kind::Repository) {
         Observed::Components(found) => found,
-        Observed::SourceMissing(_) | Observed::Unknown(_) => return REPOSITORIES.subjects(inventory, site, Kind::Repository).err().unwrap_or_default(),
+        Observed::SourceMissing(_) | Observed::Unknown(_) => {
+            return REPOSITORIES.subjects(inventory, site, Kind::Repository).err().unwrap_or_default();
+        }
     };
     let declared = match holding(site, declared, |repository| repository.when.as_ref()) {
         Ok(declared) => declared,
@@ -59,7 +61,9 @@ pub(super) fn repositories(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let observed = if enabled.is_empty() { "none".into() } else { enabled.keys().cloned().collect::<Vec<_>>().join(", ") };
     let verdict = match findings.verdict(site, &seen) {
         // That there is none was looked for.
-        Verdict::Inconclusive(_) if found.is_empty() && declared.is_empty() => Verdict::pass_on(Evidence::of_reading(&looked, &Reading::from("none"))),
+        Verdict::Inconclusive(_) if found.is_empty() && declared.is_empty() => {
+            Verdict::pass_on(Evidence::of_reading(&looked, &Reading::from("none")))
+        }
         verdict => verdict,
     };
     vec![Check::new(REPOSITORIES.id, SUBJECT, verdict, REPOSITORIES.expected, observed, if found.is_empty() { looked } else { seen.source() })]
@@ -105,8 +109,10 @@ mod tests {
             when: None,
         };
         let mut site = strict();
-        site.declared.software.repositories =
-            Some(vec![repository("http://deb.debian.org/debian/", &["main", "contrib"]), repository("http://download.proxmox.com/debian/pve", &["pve-no-subscription"])]);
+        site.declared.software.repositories = Some(vec![
+            repository("http://deb.debian.org/debian/", &["main", "contrib"]),
+            repository("http://download.proxmox.com/debian/pve", &["pve-no-subscription"]),
+        ]);
         site
     }
 
@@ -116,10 +122,11 @@ mod tests {
     }
 
     fn healthy() -> Node {
-        Node::bare()
-            .with(suite(DEBIAN, true, &["contrib", "main"]))
-            .with(suite(PVE, true, &["pve-no-subscription"]))
-            .with(suite("https://enterprise.proxmox.com/debian/pve trixie", false, &["pve-enterprise"]))
+        Node::bare().with(suite(DEBIAN, true, &["contrib", "main"])).with(suite(PVE, true, &["pve-no-subscription"])).with(suite(
+            "https://enterprise.proxmox.com/debian/pve trixie",
+            false,
+            &["pve-enterprise"],
+        ))
     }
 
     fn judged(node: &Node) -> Rank {

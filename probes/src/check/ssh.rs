@@ -65,10 +65,8 @@ fn of_server(site: &Site, server: &Component, declared: &Ssh) -> Check {
             }
         }
     }
-    let seen = Seen::of(
-        server,
-        &[Attr::PasswordAuthentication, Attr::KeyboardInteractive, Attr::EmptyPasswords, Attr::RootLogin, Attr::MatchOverrides],
-    );
+    let seen =
+        Seen::of(server, &[Attr::PasswordAuthentication, Attr::KeyboardInteractive, Attr::EmptyPasswords, Attr::RootLogin, Attr::MatchOverrides]);
     let verdict = findings.verdict(site, &seen);
     POLICY.answer(&server.locator, &seen, verdict)
 }

@@ -17,8 +17,8 @@ use super::snapshot::{Answers, Snapshot};
 use crate::pci_config;
 use crate::smbios::{ENTRY_POINT, TABLE};
 
-mod frames;
 mod drive;
+mod frames;
 mod patterns;
 mod pseudonym;
 mod secrets;

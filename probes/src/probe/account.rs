@@ -55,7 +55,11 @@ impl Probe for Account {
                 all.push(realm(kind, id, tfa.first().map(String::as_str)));
             }
         }
-        let known = Known { factors: words_of(host, FACTORS, excerpts::factors), passwords: words_of(host, SHADOW, excerpts::passwords), now: host.wall_clock().ok() };
+        let known = Known {
+            factors: words_of(host, FACTORS, excerpts::factors),
+            passwords: words_of(host, SHADOW, excerpts::passwords),
+            now: host.wall_clock().ok(),
+        };
         if !users.iter().any(|words| words.get(1).is_some_and(|id| id == ROOT)) {
             all.push(known.account(ROOT, true.into()));
         }
@@ -93,10 +97,11 @@ struct Known {
 
 impl Known {
     fn account(&self, id: &str, is_enabled: Reading) -> Component {
-        Component::new(Kind::Account, id)
-            .with(Attr::Enabled, USERS, is_enabled)
-            .with(Attr::HasPassword, SHADOW, self.has_password(id))
-            .with(Attr::Factors, FACTORS, self.factors_of(id))
+        Component::new(Kind::Account, id).with(Attr::Enabled, USERS, is_enabled).with(Attr::HasPassword, SHADOW, self.has_password(id)).with(
+            Attr::Factors,
+            FACTORS,
+            self.factors_of(id),
+        )
     }
 
     /// Enabled, and not past its last day. Without a clock it counts as one that is not over.
@@ -112,9 +117,7 @@ impl Known {
 
     fn has_password(&self, id: &str) -> Reading {
         match (id.rsplit_once('@'), &self.passwords) {
-            (Some((name, OWN)), Ok(passwords)) => {
-                passwords.iter().flatten().any(|words| words.get(1).is_some_and(|with| with == name)).into()
-            }
+            (Some((name, OWN)), Ok(passwords)) => passwords.iter().flatten().any(|words| words.get(1).is_some_and(|with| with == name)).into(),
             (Some((_, OWN)), Err(error)) => unanswered(error),
             (Some(_) | None, _) => Reading::Absent,
         }

@@ -52,11 +52,11 @@ impl Probe for Repository {
                 if found.iter().any(|other| other.locator == locator) {
                     locator = format!("{locator} again in {file}");
                 }
-                found.push(
-                    Component::new(Kind::Repository, locator)
-                        .with(Attr::Enabled, file.as_str(), suite.is_enabled)
-                        .with(Attr::Components, file.as_str(), Value::List(suite.components)),
-                );
+                found.push(Component::new(Kind::Repository, locator).with(Attr::Enabled, file.as_str(), suite.is_enabled).with(
+                    Attr::Components,
+                    file.as_str(),
+                    Value::List(suite.components),
+                ));
             }
         }
         Ok(found)

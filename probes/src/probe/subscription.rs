@@ -36,7 +36,11 @@ impl Probe for Subscription {
             Err(error) if error.is_absent() => return Err(HostError::SourceMissing(PVE.into())),
             answer => reading_of(answer, |status| Ok(status.into())),
         };
-        Ok(vec![Component::new(Kind::Subscription, "node").with(Attr::SubscriptionStatus, FILE, if status == Reading::Absent { NONE.into() } else { status })])
+        Ok(vec![Component::new(Kind::Subscription, "node").with(
+            Attr::SubscriptionStatus,
+            FILE,
+            if status == Reading::Absent { NONE.into() } else { status },
+        )])
     }
 }
 
@@ -73,7 +77,8 @@ mod tests {
 
     #[test]
     fn only_the_status_is_taken() {
-        let host = Host::from_snapshot(&file(r#"{"key":"pve1c-0123456789","serverid":"8300","status":"Active","productname":"Basic"}"#)).expect("a fixture");
+        let host =
+            Host::from_snapshot(&file(r#"{"key":"pve1c-0123456789","serverid":"8300","status":"Active","productname":"Basic"}"#)).expect("a fixture");
         assert_eq!(host.excerpt(FILE, status), Ok("active".into()));
         assert_eq!(found(&file(r#"{"status":"notfound"}"#)), Ok("notfound".into()));
         assert_eq!(found("/etc/subscription: pve1c-0123456789"), Ok("new".into()));
@@ -84,7 +89,13 @@ mod tests {
         assert_eq!(found("/etc/pve/local link: nodes/a"), Ok("none".into()));
         assert_eq!(found("/etc/subscription:"), Ok("none".into()));
         assert!(matches!(found("/etc/os-release: ID=debian"), Err(HostError::SourceMissing(_))));
-        for torn in ["/etc/subscription error: EACCES".into(), "/etc/subscription:\n|key\n|sum\n|!!".into(), file("{"), file("{}"), file(r#"{"status":"a key 1"}"#)] {
+        for torn in [
+            "/etc/subscription error: EACCES".into(),
+            "/etc/subscription:\n|key\n|sum\n|!!".into(),
+            file("{"),
+            file("{}"),
+            file(r#"{"status":"a key 1"}"#),
+        ] {
             assert!(matches!(found(&torn), Ok(Reading::Unreadable(_))), "{torn}");
         }
     }

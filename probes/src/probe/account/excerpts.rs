@@ -33,8 +33,15 @@ pub(super) fn users(text: &str) -> Result<String, String> {
     let mut users = Vec::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("user:") {
-            let [id, enable, expire, ..] = rest.split(':').collect::<Vec<_>>()[..] else { return Err("a user without the field of its last day".into()) };
-            users.push(format!("user {} {} {}", word(id)?, if enable.is_empty() { "0" } else { word(enable)? }, if expire.is_empty() { "0" } else { word(expire)? }));
+            let [id, enable, expire, ..] = rest.split(':').collect::<Vec<_>>()[..] else {
+                return Err("a user without the field of its last day".into());
+            };
+            users.push(format!(
+                "user {} {} {}",
+                word(id)?,
+                if enable.is_empty() { "0" } else { word(enable)? },
+                if expire.is_empty() { "0" } else { word(expire)? }
+            ));
         } else if line.split(':').count() < 2 && !line.trim().is_empty() && !line.starts_with('#') {
             return Err("a line of no kind".into());
         }

@@ -86,7 +86,12 @@ fn accounts_tell_whether_they_can_log_in_and_with_which_factors() {
 #[test]
 fn no_secret_and_no_full_name_is_taken() {
     let host = Host::from_snapshot(NODE).expect("a fixture");
-    for (path, take) in [(DOMAINS, excerpts::realms as fn(&str) -> Result<String, String>), (USERS, excerpts::users), (FACTORS, excerpts::factors), (SHADOW, excerpts::passwords)] {
+    for (path, take) in [
+        (DOMAINS, excerpts::realms as fn(&str) -> Result<String, String>),
+        (USERS, excerpts::users),
+        (FACTORS, excerpts::factors),
+        (SHADOW, excerpts::passwords),
+    ] {
         let whole = host.read(path).expect("the file");
         let taken = host.excerpt(path, take).expect("an excerpt");
         assert!(!taken.is_empty() && whole.to_lowercase().contains("hunter2") && !taken.to_lowercase().contains("hunter"), "{path}: {taken}");

@@ -70,7 +70,8 @@ fn lines_with_options_discs_and_comments_are_understood() {
 
 #[test]
 fn passwords_of_uris_are_not_taken() {
-    let lines = "deb [trusted=yes] https://alice:hunter2@mirror.example/debian trixie main\nURIs: http://bob@a/b\thttp://c/d@e\n# https://x:hunter2@y";
+    let lines =
+        "deb [trusted=yes] https://alice:hunter2@mirror.example/debian trixie main\nURIs: http://bob@a/b\thttp://c/d@e\n# https://x:hunter2@y";
     assert_eq!(without_passwords(lines), "deb [trusted=yes] https://mirror.example/debian trixie main\nURIs: http://a/b\thttp://c/d@e");
 }
 
@@ -80,7 +81,9 @@ fn no_apt_no_repository_and_a_torn_file_are_told_apart() {
     assert_eq!(found("/etc/apt/apt.conf: a"), Ok(Vec::new()));
     assert!(matches!(found("/etc/apt/sources.list.d error: EACCES"), Err(HostError::Refused { .. })));
     assert!(matches!(found("/etc/apt/sources.list error: EIO"), Err(HostError::Refused { .. })));
-    for torn in ["/etc/apt/sources.list.d/a.sources: Types: deb", "/etc/apt/sources.list: debb http://x trixie", "/etc/apt/sources.list: deb http://x"] {
+    for torn in
+        ["/etc/apt/sources.list.d/a.sources: Types: deb", "/etc/apt/sources.list: debb http://x trixie", "/etc/apt/sources.list: deb http://x"]
+    {
         assert!(matches!(found(torn), Err(HostError::Malformed { .. })), "{torn}");
     }
 }

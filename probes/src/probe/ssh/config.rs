@@ -76,7 +76,8 @@ fn matching(host: &Host, pattern: &str) -> Result<Vec<String>, HostError> {
         return Err(refuse());
     }
     let names = host.list_or_none(folder)?.unwrap_or_default();
-    let fits = |name: &&String| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after) && !name.starts_with('.');
+    let fits =
+        |name: &&String| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after) && !name.starts_with('.');
     Ok(names.iter().filter(fits).map(|name| format!("{folder}/{name}")).collect())
 }
 

@@ -44,9 +44,11 @@ pub(super) fn taken(text: &str) -> String {
             return None;
         }
         Some(match key(line) {
-            Some(key) => format!("{} {} {} {} {}", number + 1, key.name, key.bits.map_or("-".into(), |bits| bits.to_string()), key.fingerprint, key.comment)
-                .trim_end()
-                .to_owned(),
+            Some(key) => {
+                format!("{} {} {} {} {}", number + 1, key.name, key.bits.map_or("-".into(), |bits| bits.to_string()), key.fingerprint, key.comment)
+                    .trim_end()
+                    .to_owned()
+            }
             None => format!("{} {UNREADABLE}", number + 1),
         })
     });
@@ -81,7 +83,12 @@ fn key(line: &str) -> Option<Key<'_>> {
         "ecdsa-sha2-nistp521" => Some(521),
         _ => None,
     };
-    Some(Key { name: name.to_owned(), bits, fingerprint: format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&blob))), comment: comment.trim() })
+    Some(Key {
+        name: name.to_owned(),
+        bits,
+        fingerprint: format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&blob))),
+        comment: comment.trim(),
+    })
 }
 
 /// What follows the options: they end at the first blank outside of quotes.

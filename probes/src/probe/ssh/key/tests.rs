@@ -39,8 +39,9 @@ fn a_line_that_is_no_key_says_so_without_quoting_it() {
 
 #[test]
 fn files_become_components_and_a_file_that_is_not_there_none() {
-    let host = Host::from_snapshot(&format!("/root/.ssh/authorized_keys:\n|{RSA_4096} root@pve1\n|garbage\n/home/a/.ssh/authorized_keys error: EACCES"))
-        .expect("a fixture");
+    let host =
+        Host::from_snapshot(&format!("/root/.ssh/authorized_keys:\n|{RSA_4096} root@pve1\n|garbage\n/home/a/.ssh/authorized_keys error: EACCES"))
+            .expect("a fixture");
     let found = keys(&host, "/root/.ssh/authorized_keys").expect("looked");
     assert_eq!(found[0].locator, "/root/.ssh/authorized_keys:1");
     assert_eq!((found[0].reading(Attr::KeyType), found[0].reading(Attr::KeyBits)), (&"ssh-rsa".into(), &4096_u64.into()));
