@@ -1,6 +1,8 @@
 //! Bonds: their settings against the order, and what LACP says of the ports at the other end. Whether those ports are on different switches only LLDP
 //! tells: `bond/diversity.rs`.
 
+use std::collections::BTreeMap;
+
 use assay_model::attr::{Attr, Kind};
 use assay_model::bom;
 use assay_model::check::Check;
@@ -75,11 +77,12 @@ pub(super) fn one_aggregator(inventory: &Inventory, site: &Site) -> Vec<Check> {
         {
             findings.wrong(format!("{} of {} ports are bundled", bundle.members.len(), ordered.ports));
         }
-        let active = findings.value("active aggregator", count(bundle.bond, Attr::Aggregator));
-        if active == Some(0) {
+        if findings.value("active aggregator", count(bundle.bond, Attr::Aggregator)) == Some(0) {
             findings.wrong("it has no active aggregator");
         }
+        // All ports in one aggregator, and as many in the active one: then it is that one, whatever its number was when it was read.
         findings.expect(Attr::AggregatorPorts, count(bundle.bond, Attr::AggregatorPorts), &u64::try_from(bundle.members.len()).unwrap_or(u64::MAX));
+        let mut aggregators = BTreeMap::new();
         for member in &bundle.members {
             if let Some(link) = findings.value(Attr::LinkMonitor, text(member, Attr::LinkMonitor))
                 && link != "up"
@@ -88,11 +91,13 @@ pub(super) fn one_aggregator(inventory: &Inventory, site: &Site) -> Vec<Check> {
             }
             if is_left_out(member, Attr::Aggregator) {
                 findings.wrong(format!("{} is in no aggregator", member.locator));
-            } else if let Some(own) = findings.value(Attr::Aggregator, count(member, Attr::Aggregator))
-                && active.is_some_and(|active| active != own)
-            {
-                findings.wrong(format!("{} is in aggregator {own}, active is {}", member.locator, active.unwrap_or_default()));
+            } else if let Some(own) = findings.value(Attr::Aggregator, count(member, Attr::Aggregator)) {
+                aggregators.insert(own, member.locator.as_str());
             }
+        }
+        if aggregators.len() > 1 {
+            let places: Vec<String> = aggregators.iter().map(|(aggregator, member)| format!("{member} in {aggregator}")).collect();
+            findings.wrong(format!("the ports are in {} aggregators: {}", aggregators.len(), places.join(", ")));
         }
         Seen::of(bundle.bond, &[Attr::Aggregator, Attr::AggregatorPorts])
             .and(Seen::across(&bundle.members, Attr::Aggregator))
