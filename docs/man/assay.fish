@@ -226,6 +226,7 @@ complete -c assay -n "__fish_assay_using_subcommand report" -l listen -d 'Second
 complete -c assay -n "__fish_assay_using_subcommand report" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand report" -s V -l version -d 'Print version'
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l phase -d 'Only the checks of this phase: 1, 2 or 5' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l case -d 'Only the cases whose id has this in it' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l write-node -d 'Write a reference node as a snapshot and do nothing else, so that it can be looked at with every other command' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
