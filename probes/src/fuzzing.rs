@@ -40,7 +40,6 @@ const fn text(name: &'static str, probe: &'static str, question: &'static str, a
 const SERVER: &str = "pve1-node1";
 const LAPTOP: &str = "generic-laptop";
 const PORT: &[&str] = &["/sys/class/net/enp97s0f0np0/", "ethtool:enp97s0f0np0/", "/sys/bus/pci/devices/0000:61:00.0/"];
-const BOND: &[&str] = &["/sys/class/net/bond0/", "/sys/class/net/enp97s0f0np0/bonding_slave", "/sys/class/net/enp97s0f1np1/bonding_slave"];
 const DRIVE: &[&str] = &["/sys/class/nvme/nvme2/", "nvme:nvme2/"];
 const BOND: &[&str] = &[
     "/sys/class/net/bond0/",
@@ -85,11 +84,7 @@ pub const DOORS: &[Door] = &[
     text("devlink", "nic", "devlink:pci/0000:61:00.0/info", PORT),
     text("redfish", "bmc", "redfish:/redfish/v1/Managers/1", &["redfish:"]),
     text("redfish-sensors", "bmc_sensors", "redfish:/redfish/v1/Chassis/1/Thermal", &["redfish:"]),
-    text("bond-status", "bond", "/proc/net/bonding/bond0", BOND),
-    text("lldp", "lldp", "lldp:enp97s0f0np0", BOND),
-    text("links", "interface", "netlink:links", &["netlink:"]),
     text("addresses", "interface", "netlink:addresses", &["netlink:"]),
-    text("vlans", "interface", "netlink:vlans", &["netlink:"]),
     text("guest", "guest_nic", "/etc/pve/qemu-server/101.conf", &["/etc/pve/"]),
     text("firewall", "firewall", "/etc/pve/firewall/cluster.fw", &["/etc/pve/local", "/sys/fs/cgroup/system.slice/"]),
 ];
