@@ -2,6 +2,9 @@
 //! read elsewhere; a drive with two ports shows up as two controllers, because it is two.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
@@ -21,6 +24,8 @@ pub(crate) use ocp::is_ocp_page;
 /// The probe of NVMe controllers.
 pub(super) struct Nvme;
 
+/// How long the controllers together may take to answer; less than what the probe may take.
+const PATIENCE: Duration = Duration::from_secs(8);
 const CONTROLLERS: &str = "/sys/class/nvme";
 /// Mass storage, non-volatile memory, NVM Express.
 const NVME_CLASS: &str = "0x010802";
@@ -38,12 +43,43 @@ impl Probe for Nvme {
         &[Kind::Nvme]
     }
 
+    fn slowness(&self) -> u32 {
+        2
+    }
+
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
         match host.list_or_none(CONTROLLERS)? {
-            Some(names) => Ok(one_per_drive(names.iter().map(|name| controller(host, name)).collect::<Result<_, _>>()?)),
+            Some(names) => Ok(one_per_drive(all(host, &names)?)),
             None => without_driver(host),
         }
     }
+}
+
+/// Every controller, each asked by a thread of its own: a drive that does not answer must not hide the others. Of one that stays silent there is what the driver
+/// says, and all that it should have said itself is unreadable.
+fn all(host: &Host, names: &[String]) -> Result<Vec<Component>, HostError> {
+    let begun = Instant::now();
+    let asked: Vec<(&String, mpsc::Receiver<Result<Component, HostError>>)> = names.iter().map(|name| (name, ask(host.for_probe(), name.clone()))).collect();
+    let answer = |(name, answer): (&String, mpsc::Receiver<_>)| {
+        answer.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())).unwrap_or_else(|_| controller(host, &silent(name)?, name))
+    };
+    asked.into_iter().map(answer).collect()
+}
+
+fn ask(host: Host, name: String) -> mpsc::Receiver<Result<Component, HostError>> {
+    let (sender, answer) = mpsc::channel();
+    // Not joined: a thread that the kernel holds cannot be. A thread that could not be started leaves the sender closed, and the controller silent.
+    let _ = thread::Builder::new().name(format!("probe {name}")).spawn(move || {
+        let _ = sender.send(controller(&host, &host, &name));
+    });
+    answer
+}
+
+/// What a controller answers that does not answer in time.
+fn silent(name: &str) -> Result<Host, HostError> {
+    let pages = ["identify/01/0", "identify/00/1", "log/01", "log/02", "log/03", "log/06", "log/81", "log/c0"];
+    let refusals: Vec<String> = pages.iter().map(|page| format!("nvme:{name}/{page} error: ETIMEDOUT")).collect();
+    Host::from_snapshot(&refusals.join("\n"))
 }
 
 /// No driver, no folder. Where the PCI bus has no such controller either, there is none; otherwise nothing is known of those that it has.
@@ -56,7 +92,8 @@ fn without_driver(host: &Host) -> Result<Vec<Component>, HostError> {
     }
 }
 
-fn controller(host: &Host, name: &str) -> Result<Component, HostError> {
+/// A controller: what the driver says of it, and what it says itself by `voice`.
+fn controller(host: &Host, voice: &Host, name: &str) -> Result<Component, HostError> {
     let folder = format!("{CONTROLLERS}/{name}");
     let function = pci::behind(host, &folder)?;
     let namespaces = namespaces(name, &host.list(&folder)?);
@@ -70,7 +107,7 @@ fn controller(host: &Host, name: &str) -> Result<Component, HostError> {
         .text(Attr::State, "state")
         .put(Attr::Namespaces, folder.as_str(), total(namespaces.len()))
         .put(Attr::Capacity, format!("{folder}/{name}n*/size"), capacity(host, &folder, &namespaces));
-    let described = admin(host, described, name, &folder, &namespaces);
+    let described = admin(voice, described, name, &folder, &namespaces);
     let described = match function {
         // By its place on the bus, where every other probe reads it too.
         Some(function) => pci::identity(host, described, &format!("/sys/bus/pci/devices/{function}")),
@@ -202,6 +239,16 @@ mod tests {
         assert!(matches!(fabric.reading(Attr::State), Reading::Unreadable(_)));
         let torn = found("/sys/class/nvme/nvme0/nvme0n1/wwid: x\n/sys/class/nvme/nvme0/model: y");
         assert!(matches!(torn[0].reading(Attr::Capacity), Reading::Unreadable(_)), "a namespace without a size");
+    }
+
+    #[test]
+    fn a_drive_that_stays_silent_has_what_its_driver_says_and_nothing_else_is_absent() {
+        let host = Host::from_snapshot(DRIVES).expect("a fixture");
+        let drive = controller(&host, &silent("nvme0").expect("a snapshot"), "nvme0").expect("looked");
+        assert_eq!((drive.reading(Attr::Serial), drive.reading(Attr::LinkWidth)), (&"S7S8NE0W600001".into(), &2_u64.into()));
+        for attr in [Attr::CriticalWarning, Attr::FirmwareSlot, Attr::SelfTest, Attr::Sanitize, Attr::UncorrectableReads, Attr::IdentifiedSerial] {
+            assert!(matches!(drive.reading(attr), Reading::Unreadable(_)), "{attr}");
+        }
     }
 
     #[test]
