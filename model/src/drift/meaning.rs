@@ -7,7 +7,11 @@ use crate::attr::{Attr, Volatility};
 use crate::component::{Component, Value};
 
 /// Attributes that name one part or one node and no other.
-const NAMES: &[Attr] = &[Attr::IdentifiedSerial, Attr::Subsystem, Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId];
+const NAMES: &[Attr] =
+    &[Attr::IdentifiedSerial, Attr::Subsystem, Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::Addresses, Attr::PortId];
+
+/// Those of them that a node is given, and that no part brings along.
+const GIVEN: &[Attr] = &[Attr::Hostname, Attr::Addresses, Attr::PortId];
 
 /// Attributes of which less is worse.
 const DEGREES: &[Attr] = &[
@@ -103,6 +107,13 @@ const TOPOLOGY: &[Attr] = &[
     Attr::PhysicalSlot,
     Attr::IommuGroup,
     Attr::IommuGroupMembers,
+    Attr::Members,
+    Attr::Bond,
+    Attr::Master,
+    Attr::Parent,
+    Attr::Bridge,
+    Attr::ChassisId,
+    Attr::PortId,
 ];
 
 /// Stable attributes that differ with every boot and say nothing.
@@ -128,7 +139,7 @@ pub(super) fn is_worse_without(attr: Attr) -> bool {
 pub(super) fn of_change(attr: Attr) -> Consequence {
     if OF_ONE_BOOT.contains(&attr) || attr.volatility() == Volatility::Volatile {
         Consequence::Volatile
-    } else if names_one(attr) && attr != Attr::Hostname {
+    } else if names_one(attr) && !GIVEN.contains(&attr) {
         Consequence::Replaced
     } else if FIRMWARE.contains(&attr) || attr.name().contains("firmware") {
         Consequence::Firmware

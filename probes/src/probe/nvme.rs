@@ -59,7 +59,8 @@ impl Probe for Nvme {
 /// says, and all that it should have said itself is unreadable.
 fn all(host: &Host, names: &[String]) -> Result<Vec<Component>, HostError> {
     let begun = Instant::now();
-    let asked: Vec<(&String, mpsc::Receiver<Result<Component, HostError>>)> = names.iter().map(|name| (name, ask(host.for_probe(), name.clone()))).collect();
+    let asked: Vec<(&String, mpsc::Receiver<Result<Component, HostError>>)> =
+        names.iter().map(|name| (name, ask(host.for_probe(), name.clone()))).collect();
     let answer = |(name, answer): (&String, mpsc::Receiver<_>)| {
         answer.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())).unwrap_or_else(|_| controller(host, &silent(name)?, name))
     };

@@ -206,7 +206,8 @@ mod tests {
     }
 
     fn identify() -> (&'static str, Vec<u8>) {
-        let fields: &[(usize, &[u8])] = &[(4, b"S1                  "), (256, &[0x10, 0]), (261, &[0x10]), (262, &[63]), (266, &[0x5e, 1]), (328, &[2])];
+        let fields: &[(usize, &[u8])] =
+            &[(4, b"S1                  "), (256, &[0x10, 0]), (261, &[0x10]), (262, &[63]), (266, &[0x5e, 1]), (328, &[2])];
         ("identify/01/0", page(4096, fields))
     }
 
@@ -283,7 +284,10 @@ mod tests {
         let unasked = node(&[consumer.clone(), ("log/c0", page(512, fields))]);
         assert_eq!(unasked.reading(Attr::UncorrectableReads), &Reading::Absent, "an entry in its error log would be all that comes of it");
         consumer.1[261] = 0x20;
-        assert_eq!(node(&[consumer.clone(), ("log/00", list.clone()), ("log/c0", page(512, fields))]).reading(Attr::UncorrectableReads), &Reading::Absent);
+        assert_eq!(
+            node(&[consumer.clone(), ("log/00", list.clone()), ("log/c0", page(512, fields))]).reading(Attr::UncorrectableReads),
+            &Reading::Absent
+        );
         list[4 * 0xc0] = 1;
         assert_eq!(node(&[consumer, ("log/00", list), ("log/c0", page(512, fields))]).reading(Attr::UncorrectableReads), &2_u64.into());
         let foreign = node(&[identify(), ("log/c0", page(512, &fields[..4]))]);
