@@ -436,6 +436,7 @@ vocabulary! {
         HasPassword "has_password" None Stable "Whether a password is set; of realms that keep none here, absent.";
         Factors "factors" None Stable "Kinds of second factor that are set up and enabled.";
         SubscriptionStatus "subscription_status" None Stable "Status of a subscription: active, new, expired, ..., or none.";
+        Reference "reference" None Volatile "What the clock follows, as the time daemon names it; `local` when it follows itself.";
         Stratum "stratum" Count Volatile "Distance from a reference clock, in servers.";
         ReferenceOffset "reference_offset" Nanoseconds Volatile "Offset from the reference as the time daemon sees it, magnitude.";
         ReferenceAge "reference_age" Seconds Volatile "Since the last measurement against the reference.";

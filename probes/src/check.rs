@@ -504,6 +504,12 @@ pub const CHECKS: &[CheckEntry] = &[
         describe: "The subscription is in the declared state.",
         check: management::subscription,
     },
+    CheckEntry {
+        ids: &[clock::OFFSET.id],
+        topic: "clock",
+        describe: "The time daemon follows a reference near enough, is near enough to it, and has measured it lately.",
+        check: clock::offset,
+    },
 ];
 
 /// One entry of the registry of checks that need two looks at the node: what changed in between.

@@ -96,6 +96,7 @@ const DECLARED: &[&str] = &[
     "pve.realm",
     "pve.second_factor",
     "pve.subscription",
+    "clock.offset",
 ];
 
 fn entry(id: &str) -> &'static CheckEntry {

@@ -1,4 +1,5 @@
-//! The system clock: its source from sysfs, its discipline from `adjtimex` (Documentation of `struct timex`). How nodes agree is measured elsewhere.
+//! The system clock: its source from sysfs, its discipline from `adjtimex` (Documentation of `struct timex`), its reference from the time daemon
+//! (`clock/tracking.rs`). How nodes agree is measured elsewhere.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading};
@@ -6,6 +7,8 @@ use assay_model::component::{Component, Reading};
 use super::Probe;
 use crate::host::{ADJTIMEX, Host, HostError, unanswered};
 use crate::sys::ClockState;
+
+mod tracking;
 
 /// The probe of the clock.
 pub(super) struct Clock;
@@ -24,7 +27,7 @@ impl Probe for Clock {
     }
 
     fn describe(&self) -> &'static str {
-        "Clock source and synchronisation of the system clock, from /sys/devices/system/clocksource and adjtimex."
+        "Clock source, synchronisation and reference of the system clock, from /sys/devices/system/clocksource, adjtimex and chronyc tracking."
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -37,13 +40,19 @@ impl Probe for Clock {
         if source == Reading::Absent && state.as_ref().is_err_and(HostError::is_absent) {
             return Err(HostError::SourceMissing(format!("{CLOCKSOURCE} and no {ADJTIMEX}")));
         }
+        let tracking = tracking::tracking(host);
         let of = |read: fn(&ClockState) -> Reading| state.as_ref().map_or_else(unanswered, read);
         Ok(vec![
             Component::new(Kind::Clock, "node")
                 .with(Attr::Clocksource, CLOCKSOURCE, source)
                 .with(Attr::Synchronised, ADJTIMEX, of(|state| is_synchronised(state).into()))
                 .with(Attr::ClockError, ADJTIMEX, of(|state| nanoseconds(state.max_error, 1000)))
-                .with(Attr::ClockOffset, ADJTIMEX, of(|state| nanoseconds(state.offset, if state.status & NANOSECONDS == 0 { 1000 } else { 1 }))),
+                .with(Attr::ClockOffset, ADJTIMEX, of(|state| nanoseconds(state.offset, if state.status & NANOSECONDS == 0 { 1000 } else { 1 })))
+                .with(Attr::Reference, tracking::SOURCE, tracking.reference)
+                .with(Attr::Stratum, tracking::SOURCE, tracking.stratum)
+                .with(Attr::ReferenceOffset, tracking::SOURCE, tracking.offset)
+                .with(Attr::ReferenceAge, tracking::SOURCE, tracking.age)
+                .with(Attr::LeapStatus, tracking::SOURCE, tracking.leap),
         ])
     }
 }

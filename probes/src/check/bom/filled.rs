@@ -279,7 +279,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             Clocksource,
         ],
     ),
-    (Kind::Clock, &[Clocksource, Synchronised, ClockError, ClockOffset]),
+    (Kind::Clock, &[Clocksource, Synchronised, ClockError, ClockOffset, Reference, Stratum, ReferenceOffset, ReferenceAge, LeapStatus]),
     (Kind::Thermal, &[Name, Temperature, TemperatureMax, TemperatureCritical]),
     (Kind::Throttle, &[CoreThrottles, PackageThrottles]),
     (Kind::MachineCheck, &[MachineChecks]),
