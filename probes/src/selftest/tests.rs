@@ -3,7 +3,6 @@
 use super::*;
 
 #[test]
-#[ignore = "the sections of the reference node are landing"]
 fn every_planted_fault_is_caught_by_the_right_check_and_nothing_healthy_is_accused() {
     let confusion = answer(&|_| true).expect("a corpus").confusion(None, None);
     let shown = |planted: &Planted| format!("{}: {} expected of {}, seen: {}", planted.id, planted.expected, planted.check, planted.seen);
@@ -14,7 +13,6 @@ fn every_planted_fault_is_caught_by_the_right_check_and_nothing_healthy_is_accus
 }
 
 #[test]
-#[ignore = "the sections of the reference node are landing"]
 fn without_any_one_check_the_selftest_fails() {
     let answered = answer(&|_| true).expect("a corpus");
     for check in answered.tested_checks() {
