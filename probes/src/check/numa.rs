@@ -17,6 +17,8 @@ pub(super) const MEMORY_ALIKE: Question = Question { id: "numa_node.memory_alike
 
 /// Nodes may differ by this part of the largest: firmware and kernel take what they need from one of them.
 const TOLERANCE_PERCENT: u64 = 2;
+/// What they take does not shrink with the memory: on small nodes it is more, but never as much as an eighth of one.
+const FIXED_RESERVE_BYTES: u64 = 2 << 30;
 
 pub(super) fn as_declared(inventory: &Inventory, site: &Site) -> Vec<Check> {
     AS_DECLARED.each(inventory, site, Kind::Cpu, "no processor was found", |package| {
@@ -73,7 +75,7 @@ fn spread(site: &Site, nodes: &[&Component], seen: &Seen<'_>) -> Verdict {
         }
         return findings.verdict(site, seen);
     };
-    if u128::from(most - least) * 100 > u128::from(most) * u128::from(TOLERANCE_PERCENT) {
+    if most - least > (most / 100 * TOLERANCE_PERCENT).max(FIXED_RESERVE_BYTES.min(most / 8)) {
         findings.wrong(format!("they differ by {} of {most} bytes", most - least));
     }
     findings.verdict(site, seen)
@@ -110,6 +112,10 @@ mod tests {
             (vec![980 * GIB - 1, 1000 * GIB], Rank::Fail),
             (vec![1000 * GIB, 904 * GIB], Rank::Fail),
             (vec![24 * GIB], Rank::Pass),
+            (vec![744 << 20, 791 << 20], Rank::Pass),
+            (vec![14 * GIB, 16 * GIB], Rank::Pass),
+            (vec![8 * GIB, 16 * GIB], Rank::Fail),
+            (vec![512 << 20, GIB], Rank::Fail),
             (vec![0, 1000 * GIB], Rank::Fail),
         ] {
             assert_eq!(of(&totals).strictly(memory_alike), expected, "{totals:?}");
