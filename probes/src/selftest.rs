@@ -212,12 +212,13 @@ impl Answered {
         gates.flat_map(|gate| &gate.requires).any(|requirement| requirement.id.as_str() == id && requirement.severity != Severity::Info)
     }
 
-    /// Checks that open or shut a gate, that code implements and that no planted fault is for.
+    /// Checks that open or shut a gate, that answer at a reference node and that no planted fault is for.
     fn uncovered(&self, severities: &Severities) -> Vec<String> {
         let implemented: BTreeSet<CheckId> = check::implemented_ids();
         let planted = self.tested_checks();
         let decides = |id: &CheckId| severities.get(id.as_str()).is_some_and(|(_, severity)| *severity == Severity::Gate);
-        implemented.iter().filter(|id| decides(id)).map(ToString::to_string).filter(|id| !planted.contains(id)).collect()
+        let answers = |id: &CheckId| self.healthy.values().flat_map(BTreeMap::keys).any(|(asked, _)| asked == id.as_str());
+        implemented.iter().filter(|id| decides(id) && answers(id)).map(ToString::to_string).filter(|id| !planted.contains(id)).collect()
     }
 
     /// Every check that faults are planted for.
