@@ -101,7 +101,8 @@ mod tests {
         let of = |line: &str| parse(line, Ok(1_763_900_100)).expect("a line");
         let own = of(&LINE.replace("A9FEA97B,169.254.169.123,3", "7F7F0101,,10"));
         assert_eq!((own.reference, own.stratum), ("local".into(), 10_u64.into()));
-        let nothing = of("00000000,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,1.000000000,1.000000000,0.0,Not synchronised");
+        let nothing =
+            of("00000000,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,1.000000000,1.000000000,0.0,Not synchronised");
         assert_eq!((nothing.reference, nothing.age, nothing.leap), (Reading::Absent, Reading::Absent, "Not synchronised".into()));
         assert_eq!(of(&LINE.replace("169.254.169.123", "")).reference, "A9FEA97B".into());
         assert!(matches!(of(&LINE.replace("1763900000", "1763999999")).age, Reading::Unreadable(_)));
