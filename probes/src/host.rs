@@ -29,7 +29,6 @@ mod redact;
 mod redfish;
 mod snapshot;
 
-pub(crate) use self::command::CommandOutput;
 pub use self::error::{Act, HostError};
 pub(crate) use self::ethtool::EthtoolTopic;
 pub(crate) use self::live::Refusal;

@@ -76,6 +76,7 @@ fn wait_for_window(gate: &Gate, begun: Instant, window: Duration) {
     let left = window.saturating_sub(begun.elapsed());
     if !left.is_zero() {
         present::say(&format!("waiting {} s: {first} and others ask what changes within {} s", left.as_secs().max(1), window.as_secs()));
+        #[allow(clippy::disallowed_methods, reason = "the window is a time in which nothing is done")]
         thread::sleep(left);
     }
 }

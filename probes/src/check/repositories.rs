@@ -64,7 +64,7 @@ pub(super) fn repositories(inventory: &Inventory, site: &Site) -> Vec<Check> {
         Verdict::Inconclusive(_) if found.is_empty() && declared.is_empty() => {
             Verdict::pass_on(Evidence::of_reading(&looked, &Reading::from("none")))
         }
-        verdict => verdict,
+        verdict @ (Verdict::Pass(_) | Verdict::Fail(_) | Verdict::NotApplicable(_) | Verdict::Inconclusive(_)) => verdict,
     };
     vec![Check::new(REPOSITORIES.id, SUBJECT, verdict, REPOSITORIES.expected, observed, if found.is_empty() { looked } else { seen.source() })]
 }

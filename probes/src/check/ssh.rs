@@ -7,7 +7,7 @@ use assay_model::component::Component;
 use assay_model::inventory::{Inventory, Observed};
 use assay_model::site::Site;
 use assay_model::site::declared::{AllowedKey, Ssh};
-use assay_model::verdict::{Reason, Verdict};
+use assay_model::verdict::Reason;
 
 use super::findings::Findings;
 use super::question::Question;

@@ -99,6 +99,7 @@ fn ended(child: &mut Child) -> Result<Option<i32>, Refusal> {
             let _ = child.try_wait();
             return Err(Refusal::Errno(Errno::TIMEDOUT));
         }
+        #[allow(clippy::disallowed_methods, reason = "nothing tells of the end of a child but asking")]
         thread::sleep(PAUSE);
     }
 }

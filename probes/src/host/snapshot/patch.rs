@@ -131,6 +131,9 @@ impl Snapshot {
     }
 }
 
+/// What becomes of an answer.
+type Edit<'a> = Box<dyn Fn(&Answer) -> Result<Answer, String> + 'a>;
+
 /// What a patch does.
 enum Act<'a> {
     Set(Ask, Answer),
@@ -138,7 +141,7 @@ enum Act<'a> {
     Remove,
     Rename(&'a str),
     CopyFrom(&'a str),
-    Edit(Box<dyn Fn(&Answer) -> Result<Answer, String> + 'a>),
+    Edit(Edit<'a>),
 }
 
 impl Patch {
@@ -266,6 +269,7 @@ fn beginning_like<'a>(answers: &'a Answers, pattern: &'a str) -> impl Iterator<I
 }
 
 /// What stands before and after `{FIRST..LAST}` in a path, and the numbers.
+#[allow(clippy::type_complexity, reason = "a path in three parts, taken apart where it is called")]
 fn numbers(path: &str) -> Result<Option<(&str, RangeInclusive<u16>, &str)>, String> {
     let Some((head, (range, tail))) = path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?))) else { return Ok(None) };
     let numbers = range.split_once("..").and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
@@ -319,14 +323,28 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 fn of_text(answer: &Answer, edit: impl Fn(&str) -> Result<String, String>) -> Result<Answer, String> {
     match answer {
         Answer::Text(text) => edit(text).map(Answer::Text),
-        _ => Err("it is no text".into()),
+        Answer::Bytes(_)
+        | Answer::List(_)
+        | Answer::Link(_)
+        | Answer::Exists
+        | Answer::Absent
+        | Answer::Refused(_)
+        | Answer::TooLarge(_)
+        | Answer::Status(_) => Err("it is no text".into()),
     }
 }
 
 fn of_bytes(answer: &Answer, edit: impl Fn(&[u8]) -> Result<Vec<u8>, String>) -> Result<Answer, String> {
     match answer {
         Answer::Bytes(bytes) => edit(bytes).map(Answer::Bytes),
-        _ => Err("it is no bytes".into()),
+        Answer::Text(_)
+        | Answer::List(_)
+        | Answer::Link(_)
+        | Answer::Exists
+        | Answer::Absent
+        | Answer::Refused(_)
+        | Answer::TooLarge(_)
+        | Answer::Status(_) => Err("it is no bytes".into()),
     }
 }
 
@@ -402,7 +420,15 @@ fn truncated(answer: &Answer, left: usize) -> Result<Answer, String> {
     match answer {
         Answer::Text(text) if text.chars().count() > left => Ok(Answer::Text(text.chars().take(left).collect())),
         Answer::Bytes(bytes) if bytes.len() > left => Ok(Answer::Bytes(bytes[..left].to_vec())),
-        _ => Err(format!("it is not longer than {left}")),
+        Answer::Text(_)
+        | Answer::Bytes(_)
+        | Answer::List(_)
+        | Answer::Link(_)
+        | Answer::Exists
+        | Answer::Absent
+        | Answer::Refused(_)
+        | Answer::TooLarge(_)
+        | Answer::Status(_) => Err(format!("it is not longer than {left}")),
     }
 }
 

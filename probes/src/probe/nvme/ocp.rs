@@ -32,7 +32,8 @@ pub(super) fn describe<'a>(host: &Host, described: Described<'a>, name: &str, co
         Some(false) => page.refused(Reading::Unreadable("its GUID is not that of the OCP page: another vendor's page under the same number".into())),
         Some(true) | None => page,
     };
-    let fields: &[(Attr, &str, fn(Fields<'_>) -> Option<Reading>)] = &[
+    type Read = fn(Fields<'_>) -> Option<Reading>;
+    let fields: &[(Attr, &str, Read)] = &[
         (Attr::BadUserBlocks, "bad user NAND blocks, normalised", |fields| fields.u16(38).map(Reading::from)),
         (Attr::BadSystemBlocks, "bad system NAND blocks, normalised", |fields| fields.u16(46).map(Reading::from)),
         (Attr::UncorrectableReads, "uncorrectable read errors", |fields| fields.u64(56).map(Reading::from)),

@@ -79,11 +79,6 @@ impl Fields<'_> {
         self.little_endian(at, 8)
     }
 
-    /// Six bytes, as the OCP page counts blocks.
-    pub(super) fn u48(self, at: usize) -> Option<u64> {
-        self.little_endian(at, 6)
-    }
-
     /// A counter of sixteen bytes; one beyond 64 bits counts as the largest.
     pub(super) fn u128(self, at: usize) -> Option<u64> {
         let (low, high) = (self.u64(at)?, self.u64(at.checked_add(8)?)?);
@@ -114,7 +109,7 @@ mod tests {
     fn fields_are_little_endian_and_end_with_the_page() {
         let page = Fields(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
         assert_eq!((page.u8(0), page.u16(0), page.u32(1), page.u64(0)), (Some(1), Some(0x0201), Some(0x0504_0302), Some(0x0807_0605_0403_0201)));
-        assert_eq!((page.u48(0), page.u16(8), page.u8(usize::MAX), page.u64(2), page.u128(0)), (Some(0x0605_0403_0201), None, None, None, None));
+        assert_eq!((page.u16(8), page.u8(usize::MAX), page.u64(2), page.u128(0)), (None, None, None, None));
         let mut counter = [0; 16];
         counter[8] = 1;
         assert_eq!(Fields(&counter).u128(0), Some(u64::MAX), "what does not fit is not zero");
@@ -125,7 +120,7 @@ mod tests {
         #[test]
         fn no_bytes_and_no_offset_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), at in any::<usize>(), length in any::<usize>()) {
             let page = Fields(&bytes);
-            let _ = (page.u8(at), page.u16(at), page.u32(at), page.u64(at), page.u48(at), page.u128(at), page.text(at, length));
+            let _ = (page.u8(at), page.u16(at), page.u32(at), page.u64(at), page.u128(at), page.text(at, length));
         }
     }
 }
