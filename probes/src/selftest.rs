@@ -67,13 +67,17 @@ pub fn answer(is_wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Answered, Bro
             for patch in case.patch.iter().filter(|patch| patch.look.unwrap_or(Look::Now) == which || patch.look == Some(Look::Both)) {
                 snapshot.patch(patch).map_err(|why| broken(&case.file, format!("{}: {why}", case.id)))?;
             }
-            Ok(look(snapshot))
+            Ok(snapshot)
         };
-        let now = planted(&node.now, Look::Now)?;
+        let (now, earlier) = (planted(&node.now, Look::Now)?, planted(&node.before, Look::Before)?);
+        if now == node.now && earlier == node.before {
+            return Err(broken(&case.file, format!("{}: the node is as it was", case.id)));
+        }
+        let now = look(now);
         if case.patch.iter().all(|patch| patch.look.is_none_or(|look| look == Look::Now)) {
             return Ok(ask(&now, before, &node.site));
         }
-        Ok(ask(&now, &planted(&node.before, Look::Before)?, &node.site))
+        Ok(ask(&now, &look(earlier), &node.site))
     })?;
     let healthy = looks.into_iter().map(|(name, (_, said))| (name, said)).collect();
     Ok(Answered { cases: cases.into_iter().zip(said).collect(), healthy, nodes })

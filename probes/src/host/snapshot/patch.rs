@@ -114,20 +114,20 @@ impl Snapshot {
         let act = patch.act(patch.text.as_deref())?;
         for path in paths {
             match numbers(path)? {
-                None => {
-                    // The folder of a class reaches the same files of its device; `path` may be gone after the act.
-                    let same = other_names(&self.answers, path);
-                    act.apply(self, path).map_err(|why| format!("{path}: {why}"))?;
-                    same.iter().try_for_each(|path| act.apply(self, path).map_err(|why| format!("{path}: {why}")))?;
-                }
+                None => self.act_on(&act, path)?,
                 Some((head, numbers, tail)) => numbers.into_iter().try_for_each(|number| {
-                    let path = format!("{head}{number}{tail}");
                     let text = patch.text.as_ref().map(|text| text.replace("{}", &number.to_string()));
-                    patch.act(text.as_deref())?.apply(self, &path).map_err(|why| format!("{path}: {why}"))
+                    self.act_on(&patch.act(text.as_deref())?, &format!("{head}{number}{tail}"))
                 })?,
             }
         }
         Ok(())
+    }
+
+    /// Acts on a path by all its names: the folder of a class reaches the same files as that of its device.
+    fn act_on(&mut self, act: &Act<'_>, path: &str) -> Result<(), String> {
+        let same = other_names(&self.answers, path);
+        std::iter::once(path.to_owned()).chain(same).try_for_each(|path| act.apply(self, &path).map_err(|why| format!("{path}: {why}")))
     }
 }
 
