@@ -10,7 +10,7 @@ use std::io::Read;
 use rustix::io::Errno;
 
 use self::pseudonym::Pseudonyms;
-use self::secrets::{Secrets, is_identity, is_place_of_host_names};
+use self::secrets::{Secrets, is_identity, names_in, Names, is_place_of_people};
 use super::answer::Answer;
 use super::error::{Act, HostError};
 use super::snapshot::{Answers, Snapshot};
@@ -74,7 +74,7 @@ impl Substitutes {
             Answer::Text(text) if is_identity(path) => Answer::Text(self.whole(&text)),
             Answer::Text(text) if path.starts_with("lldp:") => Answer::Text(frames::redacted(&text, &|text| self.whole(text))),
             Answer::Text(text) if path.starts_with("command:lldpcli ") => Answer::Text(frames::told(&text, &|text| self.whole(text))),
-            Answer::Text(text) => Answer::Text(self.secrets.replaced(&text, &self.pseudonyms, is_place_of_host_names(path))),
+            Answer::Text(text) => Answer::Text(self.secrets.replaced(&text, &self.pseudonyms, names_in(path))),
             Answer::Bytes(bytes) => Answer::Bytes(self.bytes(path, bytes)?),
             Answer::List(names) => {
                 let mut names: Vec<String> = names.iter().map(|name| self.name(path, name)).collect();
@@ -91,7 +91,7 @@ impl Substitutes {
         if path == TABLE {
             let by = table::Substitution {
                 identity: &|text| self.whole(text),
-                text: &|text| self.secrets.replaced(text, &self.pseudonyms, true),
+                text: &|text| self.secrets.replaced(text, &self.pseudonyms, Names { hosts: true, people: false }),
                 bytes: &|bytes| self.pseudonyms.of_bytes(bytes),
             };
             return table::redacted(bytes, &by);
@@ -120,11 +120,8 @@ impl Substitutes {
 
     // A path, or a name in one. A host may be called `node0` as well as a folder of the kernel: names of hosts count where people give names.
     fn name(&self, path: &str, name: &str) -> String {
-        self.secrets.replaced(
-            name,
-            &self.pseudonyms,
-            ["/sys/class/net/", "ethtool:"].iter().any(|place| path.starts_with(place)) || path == "/sys/class/net",
-        )
+        let hosts = ["/sys/class/net/", "ethtool:", "/etc/pve/"].iter().any(|place| path.starts_with(place)) || path == "/sys/class/net";
+        self.secrets.replaced(name, &self.pseudonyms, Names { hosts, people: is_place_of_people(path) })
     }
 
     /// The pseudonym of a text that is an identity as a whole.

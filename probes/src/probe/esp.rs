@@ -52,14 +52,17 @@ impl Probe for Esp {
     }
 }
 
-/// What is on an ESP: per boot loader, the kernels.
-type Configured = BTreeMap<String, Vec<(String, Vec<String>)>>;
+/// A boot loader and the kernels that it can start.
+type Loader = (String, Vec<String>);
+/// What is on each ESP.
+type Configured = BTreeMap<String, Vec<Loader>>;
 
 fn esp(host: &Host, uuid: &str, configured: &Result<Configured, HostError>, entries: &Result<Vec<BootEntry>, HostError>) -> Component {
     let device = format!("/dev/disk/by-uuid/{uuid}");
     let source = STATUS.join(" ");
     #[allow(clippy::type_complexity, reason = "loaders with their kernels, in one place")]
     let of = |list: fn(&[(String, Vec<String>)]) -> Vec<String>| match configured {
+    let of = |list: fn(&[Loader]) -> Vec<String>| match configured {
         // The tool leaves out what it cannot mount, and says of one without a loader that it is configured with nothing.
         Ok(configured) => Value::List(configured.get(uuid).map(|on| list(on)).unwrap_or_default()).into(),
         Err(error) => unanswered(error),
@@ -72,7 +75,7 @@ fn esp(host: &Host, uuid: &str, configured: &Result<Configured, HostError>, entr
 }
 
 /// The kernels that every loader of an ESP can start.
-fn kernels(on: &[(String, Vec<String>)]) -> Vec<String> {
+fn kernels(on: &[Loader]) -> Vec<String> {
     let Some((_, first)) = on.first() else { return Vec::new() };
     first.iter().filter(|kernel| on.iter().all(|(_, kernels)| kernels.contains(kernel))).cloned().collect()
 }

@@ -5,6 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Pairs of hex digits in a hardware address, at least: Ethernet has 6, FireWire 8, InfiniBand 20.
 const ADDRESS_PAIRS_MIN: usize = 6;
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+/// Names that are the same everywhere, and the words of which excerpts are made.
+const NOBODYS_NAMES: &[&str] = &[
+    "root", "pam", "pve", "account", "password", "user", "factor", "realm", "ad", "ldap", "openid", "totp", "u2f", "webauthn", "yubico", "recovery", "home",
+    "ssh", "rsa", "dss", "ed25519", "ecdsa", "sk", "sha2", "SHA256", "unreadable", "authorized_keys", "yes", "no", "none",
+];
+/// What stands before the fingerprint of a key.
+const FINGERPRINT: &str = "SHA256:";
 /// Words after which comes the name of one disk, partition or file system.
 const DISK_PREFIXES: &[&str] = &["eui.", "naa.", "nguid.", "wwn-0x", "PARTUUID=", "UUID=", "PARTLABEL=", "LABEL="];
 
@@ -74,9 +81,52 @@ pub(super) fn disks(text: &str) -> Vec<&str> {
     found
 }
 
+/// GUIDs of ZFS pools and devices in `zpool status -j`, without their first digit: in its place another number might begin with a zero.
+pub(super) fn guids(text: &str) -> Vec<&str> {
+    let after = text.match_indices("guid\":").filter_map(|(at, found)| text.get(at + found.len()..));
+    after.filter_map(digits_but_first).filter(|number| !number.is_empty()).collect()
+}
+
+fn digits_but_first(text: &str) -> Option<&str> {
+    let number = text.trim_start_matches([' ', '"']).split(|c: char| !c.is_ascii_digit()).next();
+    number.and_then(|number| number.get(1..))
+}
+
+/// Ids of FAT file systems, `8D5C-1B2F`: short enough to be something else where nobody speaks of file systems.
+pub(super) fn volume_ids(text: &str) -> Vec<&str> {
+    words(text, |c| c.is_ascii_alphanumeric() || c == '-').filter(|word| is_volume_id(word)).collect()
+}
+
+fn is_volume_id(text: &str) -> bool {
+    let is_half = |half: &str| half.len() == 4 && half.bytes().all(|digit| digit.is_ascii_digit() || (b'A'..=b'F').contains(&digit));
+    text.split_once('-').is_some_and(|(first, second)| is_half(first) && is_half(second))
+}
+
+/// Names that people gave in an excerpt of accounts, realms or keys (`probe/account`, `probe/ssh`), and the fingerprints of keys.
+pub(super) fn people(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["account", name, _] | ["password", name] => found.push(*name),
+            ["user" | "factor", id, ..] => found.extend(id.split('@')),
+            ["realm", _, id, ..] => found.push(*id),
+            [_, _, _, fingerprint, comment @ ..] if fingerprint.starts_with(FINGERPRINT) => {
+                found.extend(fingerprint.strip_prefix(FINGERPRINT));
+                found.extend(comment.iter().flat_map(|word| word.split('@')));
+            }
+            _ => {}
+        }
+    }
+    // A number in a comment may be a length or a line elsewhere.
+    found.retain(|name| name.contains(char::is_alphabetic) && !NOBODYS_NAMES.contains(name));
+    found
+}
+
 /// Whether the text is written in hex digits and separators: an address, a UUID.
 pub(super) fn is_hexadecimal(text: &str) -> bool {
-    address(text).is_some() || uuid(text) == Some(text) || text.parse::<Ipv6Addr>().is_ok() || is_plain_address(text)
+    is_volume_id(text)
+        || address(text).is_some() || uuid(text) == Some(text) || text.parse::<Ipv6Addr>().is_ok() || is_plain_address(text)
 }
 
 // 946dae010203: without separators, and not all of it decimal, which a serial number could be.
@@ -107,6 +157,15 @@ mod tests {
         assert_eq!(ipv4(text), ["10.20.30.40", "10.20.30.1"]);
         assert_eq!(ipv6(text), ["2001:db8::17"]);
         assert!(disks(text).contains(&"S64HNE0R500001") && disks(text).contains(&"1a2b3c4d-01"), "{:?}", disks(text));
+    }
+
+    #[test]
+    fn names_of_people_are_found_in_excerpts() {
+        let accounts = "account root /root\naccount anna /home/anna\nuser root@pam 1 0\nuser berg@corp 1 0\nfactor berg@corp totp\nrealm ad corp oath\npassword bob";
+        assert_eq!(people(accounts), ["anna", "berg", "corp", "berg", "corp", "corp", "bob"]);
+        assert_eq!(people("3 ssh-rsa 4096 SHA256:abc/+d carl@desk of the lab\n4 unreadable"), ["abc/+d", "carl", "desk", "of", "the", "lab"]);
+        assert_eq!(guids(r#""pool_guid":9183475610293847561,"guid": "12","txg":1845"#), ["183475610293847561", "2"]);
+        assert_eq!(volume_ids("8D5C-1B2F is configured with: uefi (versions: 6.14.11-2-pve) 8d5c-1b2f 0B5C6A62-5F3C"), ["8D5C-1B2F"]);
     }
 
     #[test]

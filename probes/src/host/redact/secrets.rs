@@ -47,6 +47,11 @@ const PROPERTIES: &[&str] = &["assettag", "sku", "servicetag", "chassisserviceta
 /// Those that name a host.
 const HOST_PROPERTIES: &[&str] = &["hostname", "fqdn", "domainname", "dnshostname"];
 const REDFISH: &str = "redfish:";
+const EXCERPT: &str = "excerpt:";
+/// Where names of people stand: what was taken of files that name them, and the settings of the SSH server.
+const PLACES_OF_PEOPLE: &[&str] = &[EXCERPT, "command:sshd", "/home/"];
+/// Excerpts that name nobody.
+const NO_PEOPLE: &[&str] = &["excerpt:/var/lib/dpkg/", "excerpt:/etc/apt/", "excerpt:/etc/ssh/sshd_config"];
 
 /// Files whose text may look like an address and is a version.
 const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release", "fw_ver", "driver", "info"];
@@ -60,7 +65,17 @@ const LENGTH_MIN: usize = 4;
 pub(super) struct Secrets {
     words: Vec<String>,
     hosts: Vec<String>,
+    people: Vec<String>,
     ipv4: BTreeSet<String>,
+}
+
+/// Which names, beside identities of every other kind, are looked for: where a folder of the kernel or a keyword may be called the same, none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Names {
+    /// Those of hosts.
+    pub(super) hosts: bool,
+    /// Those of accounts and realms, and the comments of keys.
+    pub(super) people: bool,
 }
 
 impl Secrets {
@@ -73,25 +88,28 @@ impl Secrets {
                 found.answer(path, answer);
             }
         }
-        let Found { words, hosts, ipv4 } = found;
+        let Found { words, hosts, people, ipv4 } = found;
         let mut words: Vec<String> = words.into_iter().chain(ipv4.iter().cloned()).collect();
         let mut hosts: Vec<String> = hosts.into_iter().collect();
-        for texts in [&mut words, &mut hosts] {
+        let mut people: Vec<String> = people.into_iter().collect();
+        for texts in [&mut words, &mut hosts, &mut people] {
             texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
         }
-        Self { words, hosts, ipv4 }
+        Self { words, hosts, people, ipv4 }
     }
 
-    /// The text with a pseudonym in the place of each identity; names of hosts count only as whole words, and where they are looked for.
-    pub(super) fn replaced(&self, text: &str, pseudonyms: &Pseudonyms, hosts: bool) -> String {
-        let hosts = if hosts { self.hosts.as_slice() } else { &[] };
+    /// The text with a pseudonym in the place of each identity; names count only as whole words, and where they are looked for.
+    pub(super) fn replaced(&self, text: &str, pseudonyms: &Pseudonyms, names: Names) -> String {
+        let hosts = if names.hosts { self.hosts.as_slice() } else { &[] };
+        let people = if names.people { self.people.as_slice() } else { &[] };
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
             let before = replaced_boundary(text, rest);
             let word = self.words.iter().find(|word| rest.starts_with(word.as_str()));
-            let host = || hosts.iter().find(|host| before && rest.starts_with(host.as_str()) && is_boundary(rest[host.len()..].chars().next()));
-            match word.or_else(host) {
+            let is_whole = |name: &&String| before && rest.starts_with(name.as_str()) && is_boundary(rest[name.len()..].chars().next());
+            let name = || hosts.iter().find(is_whole).or_else(|| people.iter().find(is_whole));
+            match word.or_else(name) {
                 Some(secret) => {
                     let is_address = self.ipv4.contains(secret) || secret.parse::<Ipv6Addr>().is_ok();
                     let pseudonym = if is_address { pseudonyms.of_ip(secret) } else { pseudonyms.of(secret) };
@@ -120,6 +138,7 @@ fn is_boundary(neighbour: Option<char>) -> bool {
 struct Found {
     words: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    people: BTreeSet<String>,
     ipv4: BTreeSet<String>,
 }
 
@@ -132,6 +151,9 @@ impl Found {
                 }
                 if HOST_NAMES.contains(&last(path)) {
                     self.host(text.trim());
+                }
+                if path.starts_with(EXCERPT) {
+                    self.people.extend(patterns::people(text).into_iter().map(str::to_owned));
                 }
                 for serial in labelled_serials(path, text) {
                     self.word(serial);
@@ -165,6 +187,12 @@ impl Found {
         }
         for found in [patterns::uuids(text), patterns::ipv6(text), patterns::disks(text)] {
             found.into_iter().for_each(|word| self.word(word));
+        }
+        if path.contains("/by-uuid") || path.contains("proxmox-boot") {
+            patterns::volume_ids(text).into_iter().for_each(|word| self.word(word));
+        }
+        if path.starts_with("command:zpool") {
+            patterns::guids(text).into_iter().for_each(|word| self.word(word));
         }
         // Of a management controller's resources each property is looked at by itself.
         if !VERSIONS.contains(&last(path)) && !path.starts_with(REDFISH) {
@@ -231,9 +259,14 @@ pub(super) fn is_identity(path: &str) -> bool {
     IDENTITIES.contains(&last(path)) || (path.starts_with("/sys/class/net/") && last(path) == "address")
 }
 
-/// Whether a word of the file's text that is also the name of the host is meant as one.
-pub(super) fn is_place_of_host_names(path: &str) -> bool {
-    !NO_HOST_NAMES.contains(&last(path))
+/// Whose names a word of the file's text may be.
+pub(super) fn names_in(path: &str) -> Names {
+    Names { hosts: !NO_HOST_NAMES.contains(&last(path)), people: is_place_of_people(path) }
+}
+
+/// Whether people are named in a text, or in a path.
+pub(super) fn is_place_of_people(path: &str) -> bool {
+    PLACES_OF_PEOPLE.iter().any(|place| path.starts_with(place)) && !NO_PEOPLE.iter().any(|place| path.starts_with(place))
 }
 
 /// Whether the text identifies nothing: a placeholder, or one character over and over.

@@ -17,6 +17,12 @@ use crate::{ProbeOptions, take_inventory};
 
 /// Whatever identifies this node.
 const IDENTITIES: &[&str] = &[
+    "anna",
+    "corp",
+    "desk-of-anna",
+    "WnjYB9TTqPlxbnDCdAkJDpeDxm92cnmPAWNnD1GKbW8",
+    "8D5C-1B2F",
+    "183475610293847561",
     "pve1",
     "example.com",
     "S64HNE0R500001",
@@ -85,6 +91,31 @@ fn node() -> Snapshot {
         /proc/sys/kernel/random/boot_id: 0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1
         /proc/cmdline: root=UUID=0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1 ip=10.20.30.40:::255.255.255.0:pve1 dns=2001:db8::17 BOOTIF=01-94-6d-ae-01-02-03 root=/dev/mapper/pve1-root by-id/nvme-X_S64HNE0R500001-part3 PARTUUID=1a2b3c4d-01
         /etc/os-release: ID=debian
+        excerpt:/etc/passwd:
+        |account root /root
+        |account anna /home/anna
+        excerpt:/home/anna/.ssh/authorized_keys: 1 ssh-ed25519 256 SHA256:WnjYB9TTqPlxbnDCdAkJDpeDxm92cnmPAWNnD1GKbW8 anna@desk-of-anna
+        /home/anna/.ssh/authorized_keys link: keys-of-anna
+        /etc/ssh/sshd_config: PermitRootLogin no
+        command:sshd%20-T:
+        |exit 0
+        |passwordauthentication no
+        |authorizedkeysfile .ssh/authorized_keys
+        |allowusers anna
+        /etc/pve/local link: nodes/pve1
+        excerpt:/etc/pve/domains.cfg: realm ad corp
+        excerpt:/etc/pve/user.cfg: user anna@corp 1 0
+        excerpt:/etc/pve/priv/tfa.cfg: factor anna@corp totp
+        excerpt:/etc/pve/priv/shadow.cfg:
+        /etc/kernel/proxmox-boot-uuids: 8D5C-1B2F
+        /dev/disk/by-uuid/8D5C-1B2F link: ../../nvme0n1p2
+        command:proxmox-boot-tool%20status:
+        |exit 0
+        |8D5C-1B2F is configured with: uefi (versions: 6.14.11-2-pve)
+        /sys/module/zfs/version: 2.3.4
+        command:zpool%20status%20-j%20--json-int:
+        |exit 0
+        |{{\"pools\":{{\"rpool\":{{\"name\":\"rpool\",\"state\":\"ONLINE\",\"pool_guid\":9183475610293847561,\"vdevs\":{{\"rpool\":{{\"vdevs\":{{}}}}}}}}}}}}
         /sys/class/dmi/id/product_uuid: 4c4c4544-0042-3510-8056-b2c04f4e3333
         /sys/class/dmi/id/product_serial: BOARD-SERIAL-77
         /sys/class/dmi/id/product_name: AS -2125HS-TNR
@@ -162,7 +193,7 @@ fn no_original_survives_in_any_form() {
 fn the_node_is_otherwise_the_same() {
     let (before, after) = (inventory(&node()), inventory(&redacted()));
     let of_node = [Attr::Serial, Attr::Uuid, Attr::Mac, Attr::Hostname, Attr::BootId, Attr::CommandLine, Attr::Name, Attr::Driver];
-    let identity = [&of_node[..], &[Attr::ModuleSerial, Attr::IdentifiedSerial, Attr::Subsystem]].concat();
+    let identity = [&of_node[..], &[Attr::ModuleSerial, Attr::IdentifiedSerial, Attr::Subsystem, Attr::Fingerprint, Attr::Comment]].concat();
     assert_eq!(before.components.len(), after.components.len());
     for (before, after) in before.components.iter().zip(&after.components) {
         assert_eq!(before.kind, after.kind);
