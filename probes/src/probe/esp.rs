@@ -60,8 +60,6 @@ type Configured = BTreeMap<String, Vec<Loader>>;
 fn esp(host: &Host, uuid: &str, configured: &Result<Configured, HostError>, entries: &Result<Vec<BootEntry>, HostError>) -> Component {
     let device = format!("/dev/disk/by-uuid/{uuid}");
     let source = STATUS.join(" ");
-    #[allow(clippy::type_complexity, reason = "loaders with their kernels, in one place")]
-    let of = |list: fn(&[(String, Vec<String>)]) -> Vec<String>| match configured {
     let of = |list: fn(&[Loader]) -> Vec<String>| match configured {
         // The tool leaves out what it cannot mount, and says of one without a loader that it is configured with nothing.
         Ok(configured) => Value::List(configured.get(uuid).map(|on| list(on)).unwrap_or_default()).into(),
