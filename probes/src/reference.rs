@@ -85,9 +85,11 @@ impl Node {
         Host::of_snapshot(self.now.clone())
     }
 
-    /// The node as a snapshot file, so that it can be looked at.
-    pub fn text(&self) -> String {
-        self.now.to_string()
+    /// The node as a snapshot file, taken at that time, so that it can be looked at.
+    pub fn text(&self, at: Timestamp) -> String {
+        let mut snapshot = self.now.clone();
+        snapshot.header.time = at.to_string();
+        snapshot.to_string()
     }
 }
 

@@ -39,7 +39,7 @@ fn write_node(name: &str, file: &Path) -> Result<u8> {
     let nodes = nodes().context("the reference nodes of this binary are broken")?;
     let names = nodes.keys().cloned().collect::<Vec<_>>().join(", ");
     let node = nodes.get(name).with_context(|| Usage(format!("there is no reference node `{name}`; there are {names}")))?;
-    output::write_whole(file, SNAPSHOT_HEAD, &node.text())?;
+    output::write_whole(file, SNAPSHOT_HEAD, &node.text(jiff::Timestamp::now()))?;
     Ok(DONE)
 }
 

@@ -6,6 +6,7 @@ mod browser;
 mod command;
 mod compare;
 mod exit_codes;
+mod golden;
 mod kill;
 mod refusals;
 mod schema;

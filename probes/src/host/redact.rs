@@ -10,7 +10,7 @@ use std::io::Read;
 use rustix::io::Errno;
 
 use self::pseudonym::Pseudonyms;
-use self::secrets::{Secrets, is_identity, names_in, Names, is_place_of_people};
+use self::secrets::{Names, Secrets, is_identity, is_place_of_people, names_in};
 use super::answer::Answer;
 use super::error::{Act, HostError};
 use super::snapshot::{Answers, Snapshot};

@@ -7,8 +7,36 @@ const ADDRESS_PAIRS_MIN: usize = 6;
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 /// Names that are the same everywhere, and the words of which excerpts are made.
 const NOBODYS_NAMES: &[&str] = &[
-    "root", "pam", "pve", "account", "password", "user", "factor", "realm", "ad", "ldap", "openid", "totp", "u2f", "webauthn", "yubico", "recovery", "home",
-    "ssh", "rsa", "dss", "ed25519", "ecdsa", "sk", "sha2", "SHA256", "unreadable", "authorized_keys", "yes", "no", "none",
+    "root",
+    "pam",
+    "pve",
+    "account",
+    "password",
+    "user",
+    "factor",
+    "realm",
+    "ad",
+    "ldap",
+    "openid",
+    "totp",
+    "u2f",
+    "webauthn",
+    "yubico",
+    "recovery",
+    "home",
+    "ssh",
+    "rsa",
+    "dss",
+    "ed25519",
+    "ecdsa",
+    "sk",
+    "sha2",
+    "SHA256",
+    "unreadable",
+    "authorized_keys",
+    "yes",
+    "no",
+    "none",
 ];
 /// What stands before the fingerprint of a key.
 const FINGERPRINT: &str = "SHA256:";
@@ -125,8 +153,7 @@ pub(super) fn people(text: &str) -> Vec<&str> {
 
 /// Whether the text is written in hex digits and separators: an address, a UUID.
 pub(super) fn is_hexadecimal(text: &str) -> bool {
-    is_volume_id(text)
-        || address(text).is_some() || uuid(text) == Some(text) || text.parse::<Ipv6Addr>().is_ok() || is_plain_address(text)
+    is_volume_id(text) || address(text).is_some() || uuid(text) == Some(text) || text.parse::<Ipv6Addr>().is_ok() || is_plain_address(text)
 }
 
 // 946dae010203: without separators, and not all of it decimal, which a serial number could be.
