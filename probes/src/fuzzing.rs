@@ -40,6 +40,10 @@ const fn text(name: &'static str, probe: &'static str, question: &'static str, a
 const SERVER: &str = "pve1-node1";
 const LAPTOP: &str = "generic-laptop";
 const PORT: &[&str] = &["/sys/class/net/enp97s0f0np0/", "ethtool:enp97s0f0np0/", "/sys/bus/pci/devices/0000:61:00.0/"];
+const POOL: &[&str] = &["/sys/module/zfs/", "syscall:clock_gettime", "/dev/disk/by-id/", "/sys/class/block/"];
+const ESP: &[&str] = &["/etc/kernel/", "command:proxmox-boot-tool", "/sys/firmware/efi/efivars/", "/dev/disk/by-", "/sys/class/block/"];
+const SSH: &[&str] = &["/etc/ssh/", "/etc/passwd", "/home/", "command:sshd"];
+const ACCOUNTS: &[&str] = &["/etc/pve/", "excerpt:/etc/pve/", "syscall:clock_gettime"];
 const DRIVE: &[&str] = &["/sys/class/nvme/nvme2/", "nvme:nvme2/"];
 const BOND: &[&str] = &[
     "/sys/class/net/bond0/",
@@ -87,6 +91,18 @@ pub const DOORS: &[Door] = &[
     text("addresses", "interface", "netlink:addresses", &["netlink:"]),
     text("guest", "guest_nic", "/etc/pve/qemu-server/101.conf", &["/etc/pve/"]),
     text("firewall", "firewall", "/etc/pve/firewall/cluster.fw", &["/etc/pve/local", "/sys/fs/cgroup/system.slice/"]),
+    text("dpkg", "package", "/var/lib/dpkg/status", &[]),
+    text("zpool", "pool", "command:zpool status -j --json-int", POOL),
+    text("boot-tool", "esp", "command:proxmox-boot-tool status", ESP),
+    bytes("boot-entry", "esp", "/sys/firmware/efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c", ESP),
+    text("apt-sources", "repository", "/etc/apt/sources.list.d/debian.sources", &["/etc/apt/"]),
+    text("sshd", "ssh", "command:sshd -T", SSH),
+    text("sshd-config", "ssh", "/etc/ssh/sshd_config", SSH),
+    text("authorized-keys", "ssh", "/home/admin/.ssh/authorized_keys", SSH),
+    text("realms", "account", "/etc/pve/domains.cfg", ACCOUNTS),
+    text("users", "account", "/etc/pve/user.cfg", ACCOUNTS),
+    text("factors", "account", "excerpt:/etc/pve/priv/tfa.cfg", ACCOUNTS),
+    text("chrony", "clock", "command:chronyc -c tracking", &["/run/chrony/", "syscall:"]),
 ];
 
 /// What each door sees around it, taken once.
