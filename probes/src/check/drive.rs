@@ -67,17 +67,7 @@ pub(super) fn health(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let declared = &site.declared.drives;
     let ask = |drive: &Component| {
         let seen = Seen::of(drive, READ);
-        let threshold = count(drive, Attr::SpareThreshold);
-        let spare = must(site, drive, Attr::AvailableSpare, |spare| {
-            let least = declared.available_spare_at_least.unwrap_or(0);
-            match &threshold {
-                Ok(Some(threshold)) if spare < *threshold => {
-                    Some(format!("{spare} % of the spare blocks are left, the drive warns below {threshold} %"))
-                }
-                Ok(_) | Err(_) if spare < least => Some(format!("{spare} % of the spare blocks are left, {least} % is declared")),
-                Ok(_) | Err(_) => None,
-            }
-        });
+        let spare = spare(site, drive);
         let used = must(site, drive, Attr::PercentageUsed, |used| {
             let most = declared.percentage_used_at_most.unwrap_or(99);
             (used > most).then(|| format!("{used} % of its life is used, at most {most} % is allowed"))
@@ -92,6 +82,28 @@ pub(super) fn health(inventory: &Inventory, site: &Site) -> Vec<Check> {
         [HEALTH.answer(&drive.locator, &seen, verdict(site, &seen, findings, is_answered))]
     };
     HEALTH.each(inventory, site, Kind::Nvme, NOBODY, ask)
+}
+
+/// What is left of the spare blocks, against the drive's own threshold and the site's.
+fn spare(site: &Site, drive: &Component) -> Finding {
+    let threshold = count(drive, Attr::SpareThreshold)?;
+    if count(drive, Attr::AvailableSpare)? == Some(0) && threshold == Some(0) {
+        // Emulated drives and those of clouds say so: nothing left, and no warning of it. It is no figure of a drive that counts.
+        return match site.absence {
+            Absence::NotApplicable => Ok(None),
+            Absence::Inconclusive => Err(Reason::Invalid("0 % of the spare blocks are left and the drive warns below 0 %: it does not count them".into())),
+        };
+    }
+    let declared = site.declared.drives.available_spare_at_least;
+    let left = must(site, drive, Attr::AvailableSpare, |spare| match (threshold, declared) {
+        (Some(threshold), _) if spare < threshold => Some(format!("{spare} % of the spare blocks are left, the drive warns below {threshold} %")),
+        (_, Some(least)) if spare < least => Some(format!("{spare} % of the spare blocks are left, {least} % is declared")),
+        (_, _) => None,
+    })?;
+    if left.is_none() && declared.is_none() {
+        return must(site, drive, Attr::SpareThreshold, |_| None);
+    }
+    Ok(left)
 }
 
 /// The bits of the critical warning, NVM Express 2.0, figure 207.
