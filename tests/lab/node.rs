@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 use crate::outcome::Outcome;
 use crate::qmp::Qmp;
 
-/// How long a node may take to boot and a request to be answered: emulated processors share this machine with whatever else it does.
+/// How long a request may take to be answered: emulated processors share this machine with whatever else it does.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a node may take to boot, several times what it needs on a busy machine, and how often it may try: the emulator fails now and then, and before a
+/// node is up nothing of assay runs in it.
+const BOOT: Duration = Duration::from_secs(120);
+const BOOTS: u8 = 3;
 /// An emulated processor needs longer than a probe's ordinary deadline.
 pub(crate) const ASSAY: &str = "assay --probe-deadline 120 --site /lab/site";
 
@@ -20,6 +24,7 @@ pub(crate) const ASSAY: &str = "assay --probe-deadline 120 --site /lab/site";
 pub(crate) struct Node {
     qemu: Child,
     folder: PathBuf,
+    options: Vec<String>,
 }
 
 impl Node {
@@ -33,38 +38,36 @@ impl Node {
                 fs::copy(&file, to.join(file.file_name().expect("a name"))).expect("copied");
             }
         }
-        let log = fs::File::create(folder.join("qemu.log")).expect("a log");
-        let binary = std::env::var_os("ASSAY_LAB_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_assay").into());
-        // Its parent is this thread: when the test ends in whatever way, the node does too (`setpriv --pdeathsig` in ci/lab/node).
-        let qemu = Command::new(repository("ci/lab/node"))
-            .arg("--dir")
-            .arg(folder)
-            .arg("--binary")
-            .arg(binary)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("ci/lab/node starts");
-        Self { qemu, folder: folder.to_path_buf() }
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        Self { qemu: start(folder, &options), folder: folder.to_path_buf(), options }
     }
 
     /// Waits until the node takes requests.
     pub(crate) fn wait(&mut self) {
+        for boot in 1..=BOOTS {
+            let Err(why) = self.is_up() else { return };
+            assert!(boot < BOOTS, "{why}");
+            eprintln!("boot {boot} of {BOOTS}: {why}");
+            self.switch_off();
+            // What the last boot said would be read as this one's.
+            fs::write(self.folder.join("console.log"), "").expect("an empty console");
+            self.qemu = start(&self.folder, &self.options);
+        }
+    }
+
+    /// Waits until the node takes requests; the reason why it does not.
+    fn is_up(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         loop {
             let console = self.text("console.log");
             if console.contains("lab: serving") {
-                return;
+                return Ok(());
             }
             let ended = self.qemu.try_wait().expect("its state");
-            assert!(
-                ended.is_none() && begun.elapsed() < PATIENCE,
-                "the node is not up after {} s: {ended:?}\n{console}\n{}",
-                begun.elapsed().as_secs(),
-                self.text("qemu.log")
-            );
+            let waited = begun.elapsed();
+            if ended.is_some() || waited > BOOT {
+                return Err(format!("the node is not up after {} s: {ended:?}\n{console}\n{}", waited.as_secs(), self.text("qemu.log")));
+            }
             #[allow(clippy::disallowed_methods, reason = "a test that waits for another program")]
             sleep(Duration::from_millis(100));
         }
@@ -131,19 +134,42 @@ impl Node {
     fn text(&self, file: &str) -> String {
         fs::read(self.folder.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
-}
 
-impl Drop for Node {
-    fn drop(&mut self) {
+    fn switch_off(&mut self) {
+        if !self.is_on() {
+            return;
+        }
         // `timeout` hands the signal on to QEMU; SIGKILL would leave QEMU behind.
         let id = i32::try_from(self.qemu.id()).expect("a process id");
         // SAFETY: `id` is a child that was not waited for, so the number belongs to no other process.
         unsafe {
             libc::kill(id, libc::SIGTERM);
         }
-        // It fails only when the node was off already.
-        let _ = self.qemu.wait();
+        self.qemu.wait().expect("its end");
     }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.switch_off();
+    }
+}
+
+/// Starts `ci/lab/node`. Its parent is this thread: when the test ends in whatever way, the node does too (`setpriv --pdeathsig` there).
+fn start(folder: &Path, options: &[String]) -> Child {
+    let log = fs::File::create(folder.join("qemu.log")).expect("a log");
+    let binary = std::env::var_os("ASSAY_LAB_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_assay").into());
+    Command::new(repository("ci/lab/node"))
+        .arg("--dir")
+        .arg(folder)
+        .arg("--binary")
+        .arg(binary)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .spawn()
+        .expect("ci/lab/node starts")
 }
 
 pub(crate) fn repository(path: &str) -> PathBuf {

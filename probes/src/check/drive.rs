@@ -91,7 +91,9 @@ fn spare(site: &Site, drive: &Component) -> Finding {
         // Emulated drives and those of clouds say so: nothing left, and no warning of it. It is no figure of a drive that counts.
         return match site.absence {
             Absence::NotApplicable => Ok(None),
-            Absence::Inconclusive => Err(Reason::Invalid("0 % of the spare blocks are left and the drive warns below 0 %: it does not count them".into())),
+            Absence::Inconclusive => {
+                Err(Reason::Invalid("0 % of the spare blocks are left and the drive warns below 0 %: it does not count them".into()))
+            }
         };
     }
     let declared = site.declared.drives.available_spare_at_least;
