@@ -341,6 +341,7 @@ vocabulary! {
         Addresses "addresses" None Stable "IP addresses with their prefix lengths.";
         Ipv4Forwarding "ipv4_forwarding" None Stable "Whether IPv4 packets that come in here are routed on.";
         Ipv6Forwarding "ipv6_forwarding" None Stable "Whether IPv6 packets that come in here are routed on.";
+        NeighbourProxy "neighbour_proxy" None Stable "Whether the node answers ARP or neighbour solicitations that come in here for addresses of others.";
         Bridge "bridge" None Stable "Bridge that a guest's interface is attached to.";
         Trunks "trunks" None Stable "Tagged VLANs that a guest's interface is configured to carry.";
         FirewallEnabled "firewall_enabled" None Stable "Whether the firewall of the cluster is switched on.";

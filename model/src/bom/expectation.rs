@@ -37,6 +37,7 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::VlanFiltering,
     Attr::Ipv4Forwarding,
     Attr::Ipv6Forwarding,
+    Attr::NeighbourProxy,
     Attr::FirewallEnabled,
     Attr::FirewallHost,
     Attr::Enabled,

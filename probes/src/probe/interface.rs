@@ -1,5 +1,5 @@
 //! Network interfaces of every sort, those of software included: what they are stacked on, which VLANs a bridge lets through them, their addresses and whether the kernel
-//! routes what comes in there. From rtnetlink and `/proc/sys/net`; the devices behind them are in `nic.rs`.
+//! routes what comes in there or answers there for others. From rtnetlink and `/proc/sys/net`; the devices behind them are in `nic.rs`.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,8 @@ impl Probe for Interface {
         let links = understood(LINKS, &links, parse_links)?;
         let addresses = host.addresses().and_then(|text| understood(ADDRESSES, &text, |text| of_known(&links, parse_rows(text)?)));
         let vlans = host.vlans().and_then(|text| understood(VLANS, &text, parse_rows));
-        Ok(links.iter().map(|link| described(host, link, &addresses, &vlans)).collect())
+        let everywhere = Everywhere::of(host);
+        Ok(links.iter().map(|link| described(host, link, &addresses, &vlans, &everywhere)).collect())
     }
 }
 
@@ -50,7 +51,23 @@ struct Link {
     facts: BTreeMap<String, String>,
 }
 
-fn described(host: &Host, link: &Link, addresses: &Result<Rows, HostError>, vlans: &Result<Rows, HostError>) -> Component {
+/// What is switched on for all interfaces at once, whatever their own files say (`Documentation/networking/ip-sysctl.rst`).
+struct Everywhere {
+    ipv6_forwarding: Reading,
+    proxies: [Reading; 3],
+}
+
+impl Everywhere {
+    fn of(host: &Host) -> Self {
+        let flag = |file: &str| host.reading_flag(&format!("{SYSCTL}/{file}"));
+        Self {
+            ipv6_forwarding: flag("ipv6/conf/all/forwarding"),
+            proxies: [flag("ipv4/conf/all/proxy_arp"), flag("ipv4/conf/all/proxy_arp_pvlan"), flag("ipv6/conf/all/proxy_ndp")],
+        }
+    }
+}
+
+fn described(host: &Host, link: &Link, addresses: &Result<Rows, HostError>, vlans: &Result<Rows, HostError>, everywhere: &Everywhere) -> Component {
     let fact = |name: &str| link.facts.get(name).map_or(Reading::Absent, |value| value.as_str().into());
     let number = |name: &str| match link.facts.get(name).map(|value| (value, whole(value))) {
         None => Reading::Absent,
@@ -63,7 +80,23 @@ fn described(host: &Host, link: &Link, addresses: &Result<Rows, HostError>, vlan
         Err(error) if error.is_absent() => Reading::Unreadable(error.cause()),
         Err(error) => unanswered(error),
     };
-    Described::new(host, Kind::Interface, &link.name, format!("{SYSCTL}/ipv4/conf/{}", link.name))
+    let (ipv4, ipv6) = (format!("{SYSCTL}/ipv4/conf/{}", link.name), format!("{SYSCTL}/ipv6/conf/{}", link.name));
+    let ipv6_forwarding = match host.reading_flag(&format!("{ipv6}/forwarding")) {
+        // Ports of bonds and of bridges have no IPv6, nor has a kernel without it.
+        Reading::Absent => Reading::Absent,
+        // The kernel asks only `all`, and from Linux 6.17 on `force_forwarding` of the interface; what is the interface's own makes a router of it in other ways.
+        own @ (Reading::Value(_) | Reading::Unreadable(_)) => {
+            any([own, everywhere.ipv6_forwarding.clone(), host.reading_flag(&format!("{ipv6}/force_forwarding"))])
+        }
+    };
+    let proxy = match host.reading_flag(&format!("{ipv4}/proxy_arp")) {
+        Reading::Absent => Reading::Absent,
+        own @ (Reading::Value(_) | Reading::Unreadable(_)) => {
+            let others = [format!("{ipv4}/proxy_arp_pvlan"), format!("{ipv6}/proxy_ndp")].map(|path| host.reading_flag(&path));
+            any([own].into_iter().chain(others).chain(everywhere.proxies.clone()))
+        }
+    };
+    Described::new(host, Kind::Interface, &link.name, ipv4.as_str())
         .put(Attr::InterfaceKind, LINKS, fact("kind"))
         .put(Attr::Master, LINKS, fact("master"))
         .put(Attr::Parent, LINKS, fact("parent"))
@@ -72,10 +105,22 @@ fn described(host: &Host, link: &Link, addresses: &Result<Rows, HostError>, vlan
         .put(Attr::Vlans, VLANS, rows(vlans))
         .put(Attr::Addresses, ADDRESSES, rows(addresses))
         .flag(Attr::Ipv4Forwarding, "forwarding")
-        .at(format!("{SYSCTL}/ipv6/conf/{}", link.name))
-        // Ports of bonds and of bridges have no IPv6, nor has a kernel without it.
-        .flag(Attr::Ipv6Forwarding, "forwarding")
+        .put(Attr::Ipv6Forwarding, format!("{ipv6}/forwarding, force_forwarding and {SYSCTL}/ipv6/conf/all/forwarding"), ipv6_forwarding)
+        .put(Attr::NeighbourProxy, format!("{ipv4}/proxy_arp, proxy_arp_pvlan, {ipv6}/proxy_ndp and those of all"), proxy)
         .done()
+}
+
+/// Whether any of the switches is on. One that is not there is off, one that cannot be read may be on.
+fn any(switches: impl IntoIterator<Item = Reading>) -> Reading {
+    let mut any = Reading::from(false);
+    for switch in switches {
+        match switch {
+            Reading::Value(Value::Bool(true)) => return switch,
+            Reading::Unreadable(_) => any = switch,
+            Reading::Value(_) | Reading::Absent => {}
+        }
+    }
+    any
 }
 
 fn flag(said: Option<&str>) -> Reading {
@@ -179,6 +224,28 @@ mod tests {
         assert_eq!(of("tap100i0").reading(Attr::Vlans), &list(&["1 pvid untagged", "2-4094"]));
         assert_eq!(of("enp97s0f0np0").reading(Attr::Master), &"bond0".into());
         assert_eq!((of("lo").reading(Attr::Vlans), of("tap100i0").reading(Attr::Addresses)), (&Reading::Absent, &Reading::Absent));
+    }
+
+    #[test]
+    fn what_is_switched_on_for_all_interfaces_is_on_for_each_and_what_cannot_be_read_is_not_off() {
+        let with = |attr: Attr, more: &str| {
+            let host = "/proc/sys/net/ipv6/conf/vmbr0.6/forwarding: 0\n/proc/sys/net/ipv4/conf/vmbr0.6/proxy_arp: 0";
+            let all = found(&format!("netlink:links: 7 vmbr0.6 kind vlan\n{host}\n{more}"));
+            all[0].reading(attr).clone()
+        };
+        for (attr, file) in [
+            (Attr::Ipv6Forwarding, "ipv6/conf/all/forwarding"),
+            (Attr::Ipv6Forwarding, "ipv6/conf/vmbr0.6/force_forwarding"),
+            (Attr::NeighbourProxy, "ipv4/conf/all/proxy_arp"),
+            (Attr::NeighbourProxy, "ipv4/conf/vmbr0.6/proxy_arp_pvlan"),
+            (Attr::NeighbourProxy, "ipv6/conf/vmbr0.6/proxy_ndp"),
+        ] {
+            assert_eq!(with(attr, ""), false.into(), "{file}");
+            assert_eq!(with(attr, &format!("/proc/sys/net/{file}: 1")), true.into(), "{file}");
+            assert!(matches!(with(attr, &format!("/proc/sys/net/{file} error: EIO")), Reading::Unreadable(_)), "{file}");
+        }
+        let bare = found("netlink:links: 7 enp1s0 kind device\n/proc/sys/net/ipv6/conf/all/forwarding: 1");
+        assert_eq!((bare[0].reading(Attr::Ipv6Forwarding), bare[0].reading(Attr::NeighbourProxy)), (&Reading::Absent, &Reading::Absent));
     }
 
     #[test]

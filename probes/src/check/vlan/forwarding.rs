@@ -11,8 +11,10 @@ use crate::check::findings::Findings;
 use crate::check::question::Question;
 use crate::check::seen::{Seen, flag, text};
 
-pub(in crate::check) const FORWARDING: Question =
-    Question { id: "vlan.forwarding", expected: "nothing is routed between interfaces; the firewall is on and drops what no rule lets in" };
+pub(in crate::check) const FORWARDING: Question = Question {
+    id: "vlan.forwarding",
+    expected: "nothing is routed between interfaces, nor answered there for others; the firewall is on and drops what no rule lets in",
+};
 
 const DROP: &str = "DROP";
 
@@ -45,8 +47,13 @@ fn routing(site: &Site, stack: &Stack<'_>) -> Check {
             Ok(Some(false) | None) => {}
             Err(reason) => findings.unclear(reason),
         }
+        // It leads packets of others to the node, which has no other use for them than to route them.
+        if findings.value(format!("{} of {}", Attr::NeighbourProxy, interface.locator), flag(interface, Attr::NeighbourProxy)) == Some(true) {
+            findings.wrong(format!("the node answers for others on {}", interface.locator));
+        }
     }
-    let seen = Seen::across(&interfaces, Attr::Ipv4Forwarding).and(Seen::across(&interfaces, Attr::Ipv6Forwarding));
+    let of_all = |attr| Seen::across(&interfaces, attr);
+    let seen = of_all(Attr::Ipv4Forwarding).and(of_all(Attr::Ipv6Forwarding)).and(of_all(Attr::NeighbourProxy));
     let verdict = findings.verdict(site, &seen);
     FORWARDING.answer("routing", &seen, verdict)
 }

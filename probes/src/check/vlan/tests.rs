@@ -20,7 +20,12 @@ fn words(words: &[&str]) -> Reading {
 }
 
 fn interface(name: &str, kind: &str, attributes: &[(Attr, Reading)]) -> Component {
-    let mut all = vec![(Attr::InterfaceKind, kind.into()), (Attr::Ipv4Forwarding, false.into()), (Attr::Ipv6Forwarding, false.into())];
+    let mut all = vec![
+        (Attr::InterfaceKind, kind.into()),
+        (Attr::Ipv4Forwarding, false.into()),
+        (Attr::Ipv6Forwarding, false.into()),
+        (Attr::NeighbourProxy, false.into()),
+    ];
     all.extend_from_slice(attributes);
     component(Kind::Interface, name, &all)
 }
@@ -197,14 +202,16 @@ fn a_node_without_guests_has_nothing_to_keep_out() {
 
 #[test]
 fn routing_is_found_on_any_interface_and_for_either_protocol() {
-    for attr in [Attr::Ipv4Forwarding, Attr::Ipv6Forwarding] {
+    for attr in [Attr::Ipv4Forwarding, Attr::Ipv6Forwarding, Attr::NeighbourProxy] {
         for name in ["vmbr0.6", "vmbr0", "bond0"] {
             assert_caught(&node().plant(Kind::Interface, name, attr, true), forwarding);
         }
         assert_eq!(ranked(&node().plant(Kind::Interface, "lo", attr, true), forwarding), Rank::Pass);
         assert_eq!(ranked(&node().plant(Kind::Interface, "vmbr0", attr, unreadable()), forwarding), Rank::Inconclusive);
     }
-    assert_eq!(ranked(&node().plant(Kind::Interface, "vmbr0", Attr::Ipv4Forwarding, Reading::Absent), forwarding), Rank::Inconclusive);
+    for attr in [Attr::Ipv4Forwarding, Attr::NeighbourProxy] {
+        assert_eq!(ranked(&node().plant(Kind::Interface, "vmbr0", attr, Reading::Absent), forwarding), Rank::Inconclusive);
+    }
     assert_eq!(
         ranked(&node().plant(Kind::Interface, "bond0", Attr::Ipv6Forwarding, Reading::Absent), forwarding),
         Rank::Pass,
