@@ -1,5 +1,7 @@
 //! Reference nodes against commands: what each answers is written down here, so that a change of any verdict is seen.
 
+use std::collections::BTreeSet;
+
 use assay_model::outcome::Outcome;
 use assay_model::verdict::Rank;
 
@@ -30,4 +32,25 @@ fn every_reference_node_answers_every_command_as_written_down() {
     let outcome: Outcome = serde_json::from_str(&answer.stdout).expect("an outcome");
     let failed: Vec<&str> = outcome.checks.iter().filter(|check| check.verdict == Rank::Fail).map(|check| check.id.as_str()).collect();
     assert_eq!(failed, ["vlan.host_addresses"]);
+}
+
+/// What the virtual node of `ci/lab` answered after a clean boot, recorded by `ASSAY_LAB_RECORD=tests/lab/recorded.snap ci/lab/check` and not changed since:
+/// real answers of a kernel to every probe, judged without booting anything. What it is accused of is what QEMU cannot be (`ALWAYS` in tests/lab).
+#[test]
+fn the_recorded_virtual_node_is_accused_of_what_an_emulator_cannot_be() {
+    let assay = Assay::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/recorded.snap");
+    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/lab/site");
+    let answer = assay.run(&["--snapshot", file, "--site", site, "verify", "--format", "json"]);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    let outcome: Outcome = serde_json::from_str(&answer.stdout).expect("an outcome");
+    let ids = |rank: Rank| -> BTreeSet<&str> { outcome.checks.iter().filter(|check| check.verdict == rank).map(|check| check.id.as_str()).collect() };
+    assert_eq!(ids(Rank::Fail), BTreeSet::from(["clock.synchronised", "memory.total_plausible", "nvme.firmware_slot", "pcie.payload_size"]));
+    let unknown = ids(Rank::Inconclusive);
+    assert!(
+        unknown.is_superset(&BTreeSet::from(["bond.switch_diversity", "nvme.health", "nvme.self_test", "nvme.ocp_health", "bmc.health"])),
+        "{unknown:?}"
+    );
+    let of = |id: &str| outcome.checks.iter().filter(|check| check.id == id && check.verdict == Rank::Pass).count();
+    assert_eq!([of("nvme.capacity"), of("nvme.link_speed"), of("nvme.live"), of("bond.one_aggregator"), of("dimm.rated_speed")], [12, 14, 14, 1, 24]);
 }
