@@ -62,6 +62,8 @@ enum SiteName {
     Reference,
     /// The same with one socket and twelve modules.
     OneSocket,
+    /// The same with its products pinned in the order.
+    Pinned,
 }
 
 /// A reference node.
@@ -162,7 +164,7 @@ fn site(name: SiteName) -> Result<Site, BrokenReference> {
     let file = "fixtures/sites";
     let (origin, files) = match name {
         SiteName::Generic => ("generic", embedded::GENERIC),
-        SiteName::Reference | SiteName::OneSocket => ("reference", embedded::ORDER),
+        SiteName::Reference | SiteName::OneSocket | SiteName::Pinned => ("reference", embedded::ORDER),
     };
     let mut files: BTreeMap<String, String> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     if name != SiteName::Generic {
@@ -170,6 +172,10 @@ fn site(name: SiteName) -> Result<Site, BrokenReference> {
         files.insert("contradictions.toml".into(), resolved(&contradictions, name)?);
         let declared = files.get("declared.toml").cloned().unwrap_or_default();
         files.insert("declared.toml".into(), completed(&declared)?);
+    }
+    if name == SiteName::Pinned {
+        let order = files.get("bom.toml").cloned().unwrap_or_default();
+        files.insert("bom.toml".into(), pinned(&order)?);
     }
     let owned = |embedded: &[(&str, &str)]| embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>();
     site::assemble(SiteFiles { origin: origin.into(), files }, &owned(embedded::GATES), &owned(embedded::PARTS)).map_err(|error| broken(file, error))
@@ -183,6 +189,25 @@ fn completed(declared: &str) -> Result<String, BrokenReference> {
     let mut document: toml::Table = toml::from_str(declared).map_err(|error| broken("sites/pve1/declared.toml", error))?;
     merge(&mut document, besides);
     toml::to_string(&document).map_err(|error| broken("sites/pve1/declared.toml", error))
+}
+
+/// The order with the products that were pinned in its lines.
+fn pinned(order: &str) -> Result<String, BrokenReference> {
+    let own = "sites/pinned.toml";
+    let text = embedded::FIXTURES.iter().find(|(file, _)| *file == own).map_or("", |(_, text)| *text);
+    let mut pins: toml::Table = toml::from_str(text).map_err(|error| broken(format!("fixtures/{own}"), error))?;
+    let mut document: toml::Table = toml::from_str(order).map_err(|error| broken("sites/pve1/bom.toml", error))?;
+    let lines = document.get_mut("line").and_then(toml::Value::as_array_mut).ok_or_else(|| broken("sites/pve1/bom.toml", "no line in it"))?;
+    for line in lines.iter_mut().filter_map(toml::Value::as_table_mut) {
+        let name = line.get("name").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        if let Some(toml::Value::Table(pins)) = pins.remove(&name) {
+            merge(line, pins);
+        }
+    }
+    match pins.keys().next() {
+        Some(line) => Err(broken(format!("fixtures/{own}"), format!("the order has no line `{line}`"))),
+        None => toml::to_string(&document).map_err(|error| broken("sites/pve1/bom.toml", error)),
+    }
 }
 
 fn merge(into: &mut toml::Table, from: toml::Table) {
