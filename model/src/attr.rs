@@ -199,7 +199,8 @@ vocabulary! {
         AvailableSpare "available_spare" Count Volatile "Spare blocks left, percent of those of a new drive.";
         SpareThreshold "spare_threshold" Count Stable "Percent of spare blocks below which the drive warns.";
         PercentageUsed "percentage_used" Count Volatile "Percent of the drive's life that is used, by its own estimate; may exceed 100.";
-        HotMinutes "hot_minutes" Count Volatile "Minutes above the warning temperature.";
+        HotMinutes "hot_minutes" Count Volatile "Minutes at the warning temperature or above it, and below the critical one.";
+        CriticalMinutes "critical_minutes" Count Volatile "Minutes at the critical temperature or above it.";
         UnsafeShutdowns "unsafe_shutdowns" Count Volatile "Times that power was cut without notice.";
         PowerOnHours "power_on_hours" Count Volatile "Hours under power.";
         MediaErrors "media_errors" Count Volatile "Times that data could not be recovered.";

@@ -63,7 +63,8 @@ fn must(site: &Site, drive: &Component, attr: Attr, is_wrong: impl FnOnce(u64) -
 }
 
 pub(super) fn health(inventory: &Inventory, site: &Site) -> Vec<Check> {
-    const READ: &[Attr] = &[Attr::CriticalWarning, Attr::MediaErrors, Attr::AvailableSpare, Attr::SpareThreshold, Attr::PercentageUsed];
+    const READ: &[Attr] =
+        &[Attr::CriticalWarning, Attr::MediaErrors, Attr::AvailableSpare, Attr::SpareThreshold, Attr::PercentageUsed, Attr::CriticalMinutes];
     let declared = &site.declared.drives;
     let ask = |drive: &Component| {
         let seen = Seen::of(drive, READ);
@@ -77,11 +78,21 @@ pub(super) fn health(inventory: &Inventory, site: &Site) -> Vec<Check> {
             must(site, drive, Attr::MediaErrors, |errors| (errors != 0).then(|| format!("{errors} media errors"))),
             spare,
             used,
+            hot(site, drive),
         ];
         let is_answered = READ.iter().any(|&attr| drive.value(attr).is_some());
         [HEALTH.answer(&drive.locator, &seen, verdict(site, &seen, findings, is_answered))]
     };
     HEALTH.each(inventory, site, Kind::Nvme, NOBODY, ask)
+}
+
+/// A drive that is declared as new was never as hot as its maker forbids.
+fn hot(site: &Site, drive: &Component) -> Finding {
+    let declared = &site.declared.drives;
+    if declared.percentage_used_at_most.is_none() && declared.available_spare_at_least.is_none() {
+        return Ok(None);
+    }
+    must(site, drive, Attr::CriticalMinutes, |minutes| (minutes != 0).then(|| format!("{minutes} minutes at its critical temperature or above")))
 }
 
 /// What is left of the spare blocks, against the drive's own threshold and the site's.
@@ -97,6 +108,11 @@ fn spare(site: &Site, drive: &Component) -> Finding {
         };
     }
     let declared = site.declared.drives.available_spare_at_least;
+    if let Some(spare) = count(drive, Attr::AvailableSpare)?
+        && spare > 100
+    {
+        return Err(Reason::Invalid(format!("{spare} % of the spare blocks are left, and 100 % is the most")));
+    }
     let left = must(site, drive, Attr::AvailableSpare, |spare| match (threshold, declared) {
         (Some(threshold), _) if spare < threshold => Some(format!("{spare} % of the spare blocks are left, the drive warns below {threshold} %")),
         (_, Some(least)) if spare < least => Some(format!("{spare} % of the spare blocks are left, {least} % is declared")),
@@ -167,11 +183,13 @@ pub(super) fn firmware_slot(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let ask = |drive: &Component| {
         let seen = Seen::of(drive, READ);
         let running = text(drive, Attr::Firmware);
-        let pinned = text(drive, Attr::Model).ok().flatten().and_then(|model| site.declared.drives.firmware.get(model));
+        let pins = &site.declared.drives.firmware;
+        let pinned = text(drive, Attr::Model).ok().flatten().and_then(|model| pins.get(model));
+        let next_is = text(drive, Attr::FirmwareNext).ok().flatten();
         let verdict = match (count(drive, Attr::FirmwareSlot), count(drive, Attr::FirmwareSlotNext), running, text(drive, Attr::FirmwareStored)) {
-            (_, Ok(Some(next)), _, _) => {
-                let waiting = text(drive, Attr::FirmwareNext).ok().flatten().unwrap_or("an unknown firmware");
-                Verdict::Fail(format!("{waiting} in slot {next} waits for a reset"))
+            // Some drives name the slot that is active already.
+            (_, Ok(Some(next)), running, _) if next_is.is_none() || running != Ok(next_is) => {
+                Verdict::Fail(format!("{} in slot {next} waits for a reset", next_is.unwrap_or("an unknown firmware")))
             }
             (_, _, Ok(Some(running)), _) if pinned.is_some_and(|pinned| pinned != running) => {
                 Verdict::Fail(format!("it runs {running}, {} is pinned", pinned.map_or("", String::as_str)))
@@ -180,6 +198,9 @@ pub(super) fn firmware_slot(inventory: &Inventory, site: &Site) -> Vec<Check> {
                 Verdict::Fail(format!("it runs {running}, and its active slot has {stored}"))
             }
             (Err(reason), ..) | (_, Err(reason), ..) | (_, _, Err(reason), _) | (_, _, _, Err(reason)) => Verdict::Inconclusive(reason),
+            (Ok(Some(_)), _, Ok(Some(_)), _) if pinned.is_none() && !pins.is_empty() => {
+                Verdict::Inconclusive(Reason::NotRun("the site pins the firmware of other models and none for this one".into()))
+            }
             (Ok(Some(_)), _, Ok(Some(_)), _) => Verdict::pass_on(seen.evidence()),
             (Ok(None), ..) => absent(site, "the drive has no log of firmware slots"),
             (_, _, Ok(None), _) => absent(site, "the drive gives no firmware revision"),
@@ -270,6 +291,7 @@ pub(super) fn serials_unique(inventory: &Inventory, site: &Site) -> Vec<Check> {
             (Ok(Some(serial)), _) if owners.get(serial).is_some_and(|owners| owners.len() > 1) => {
                 Verdict::Fail(format!("{} have one serial number", owners.get(serial).map(|owners| owners.join(" and ")).unwrap_or_default()))
             }
+            (Ok(Some(_)), Err(reason)) => Verdict::Inconclusive(reason),
             (Ok(Some(serial)), Ok(Some(identified))) if serial != identified => {
                 Verdict::Fail(format!("the driver says {serial}, Identify Controller says {identified}"))
             }
@@ -290,9 +312,15 @@ pub(super) fn ocp(inventory: &Inventory, site: &Site) -> Vec<Check> {
         }
         let seen = Seen::of(drive, READ);
         let none = |attr: Attr, what: &str| must(site, drive, attr, |errors| (errors != 0).then(|| format!("{errors} {what}")));
-        let least = |attr: Attr, least: Option<u64>, what: &str| match count(drive, attr)? {
-            Some(figure) => Ok(least.filter(|least| figure < *least).map(|least| format!("{what} at {figure}, at least {least} is declared"))),
-            None => Ok(None),
+        let least = |attr: Attr, least: Option<u64>, what: &str| match (count(drive, attr)?, least) {
+            (Some(figure), least) => {
+                Ok(least.filter(|least| figure < *least).map(|least| format!("{what} at {figure}, at least {least} is declared")))
+            }
+            // The count of system blocks alone may be one with that of the user's.
+            (None, Some(least)) if attr != Attr::BadSystemBlocks => {
+                Err(Reason::Unreadable(format!("{} has no {attr}, at least {least} is declared", drive.locator)))
+            }
+            (None, _) => Ok(None),
         };
         let findings = vec![
             none(Attr::UncorrectableReads, "uncorrectable reads"),
@@ -398,6 +426,8 @@ mod tests {
         }
         let other = planted(Attr::Firmware, "0105").plant(Kind::Nvme, DRIVE, Attr::FirmwareStored, "0105");
         assert_eq!((rank(firmware_slot, &other, &new_drives()), rank(firmware_slot, &other, &generic())), (Rank::Fail, Rank::Pass));
+        let unpinned = planted(Attr::Model, "another drive");
+        assert_eq!((rank(firmware_slot, &unpinned, &new_drives()), rank(firmware_slot, &unpinned, &strict())), (Rank::Inconclusive, Rank::Pass));
     }
 
     #[test]

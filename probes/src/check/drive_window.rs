@@ -13,8 +13,10 @@ use super::seen::{Seen, count};
 
 pub(super) const ERROR_LOG: Question =
     Question { id: "nvme.error_log", expected: "no new entry in the error log, but for questions that the drive does not know" };
-pub(super) const STABLE: Question =
-    Question { id: "nvme.health_stable", expected: "no new media error, unsafe shutdown, uncorrectable read, thermal throttling or link retraining" };
+pub(super) const STABLE: Question = Question {
+    id: "nvme.health_stable",
+    expected: "no new media error, unsafe shutdown, uncorrectable read, minute above a temperature limit, throttling or link retraining",
+};
 
 /// Counters of which one more is a fault.
 const COUNTERS: &[Attr] = &[
@@ -25,6 +27,7 @@ const COUNTERS: &[Attr] = &[
     Attr::ThermalThrottles,
     Attr::LinkRetrainings,
     Attr::HotMinutes,
+    Attr::CriticalMinutes,
 ];
 
 pub(super) fn error_log(window: &Window<'_>, site: &Site) -> Vec<Check> {

@@ -82,6 +82,8 @@ pub(super) fn drive(address: &str, serial: &str) -> Component {
         (Attr::AvailableSpare, 100_u64.into()),
         (Attr::SpareThreshold, 10_u64.into()),
         (Attr::PercentageUsed, 0_u64.into()),
+        (Attr::HotMinutes, 0_u64.into()),
+        (Attr::CriticalMinutes, 0_u64.into()),
         (Attr::UnsafeShutdowns, 3_u64.into()),
         (Attr::ErrorLogEntries, 7_u64.into()),
         (Attr::Temperature, 38.0.into()),

@@ -62,7 +62,7 @@ fn all(host: &Host, names: &[String]) -> Result<Vec<Component>, HostError> {
     let asked: Vec<(&String, mpsc::Receiver<Result<Component, HostError>>)> =
         names.iter().map(|name| (name, ask(host.for_probe(), name.clone()))).collect();
     let answer = |(name, answer): (&String, mpsc::Receiver<_>)| {
-        answer.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())).unwrap_or_else(|_| controller(host, &silent(name)?, name))
+        answer.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())).unwrap_or_else(|_| controller(host, &silent(host, name)?, name))
     };
     asked.into_iter().map(answer).collect()
 }
@@ -77,9 +77,11 @@ fn ask(host: Host, name: String) -> mpsc::Receiver<Result<Component, HostError>>
 }
 
 /// What a controller answers that does not answer in time.
-fn silent(name: &str) -> Result<Host, HostError> {
-    let pages = ["identify/01/0", "identify/00/1", "log/01", "log/02", "log/03", "log/06", "log/81", "log/c0"];
-    let refusals: Vec<String> = pages.iter().map(|page| format!("nvme:{name}/{page} error: ETIMEDOUT")).collect();
+fn silent(host: &Host, name: &str) -> Result<Host, HostError> {
+    const PAGES: &[&str] = &["identify/01/0", "log/01", "log/02", "log/03", "log/06", "log/81", "log/c0"];
+    let formats = namespaces(name, &host.list(&format!("{CONTROLLERS}/{name}"))?).into_keys().map(|number| format!("identify/00/{number:x}"));
+    let pages = PAGES.iter().map(|page| (*page).to_owned()).chain(formats);
+    let refusals: Vec<String> = pages.map(|page| format!("nvme:{name}/{page} error: ETIMEDOUT")).collect();
     Host::from_snapshot(&refusals.join("\n"))
 }
 
@@ -245,9 +247,17 @@ mod tests {
     #[test]
     fn a_drive_that_stays_silent_has_what_its_driver_says_and_nothing_else_is_absent() {
         let host = Host::from_snapshot(DRIVES).expect("a fixture");
-        let drive = controller(&host, &silent("nvme0").expect("a snapshot"), "nvme0").expect("looked");
+        let drive = controller(&host, &silent(&host, "nvme0").expect("a snapshot"), "nvme0").expect("looked");
         assert_eq!((drive.reading(Attr::Serial), drive.reading(Attr::LinkWidth)), (&"S7S8NE0W600001".into(), &2_u64.into()));
-        for attr in [Attr::CriticalWarning, Attr::FirmwareSlot, Attr::SelfTest, Attr::Sanitize, Attr::UncorrectableReads, Attr::IdentifiedSerial] {
+        for attr in [
+            Attr::CriticalWarning,
+            Attr::FirmwareSlot,
+            Attr::SelfTest,
+            Attr::Sanitize,
+            Attr::UncorrectableReads,
+            Attr::IdentifiedSerial,
+            Attr::LogicalBlockSize,
+        ] {
             assert!(matches!(drive.reading(attr), Reading::Unreadable(_)), "{attr}");
         }
     }

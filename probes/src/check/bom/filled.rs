@@ -124,6 +124,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             SpareThreshold,
             PercentageUsed,
             HotMinutes,
+            CriticalMinutes,
             UnsafeShutdowns,
             PowerOnHours,
             MediaErrors,

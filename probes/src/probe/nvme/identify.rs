@@ -8,7 +8,7 @@ use crate::described::Described;
 use crate::host::{Host, whole};
 
 /// Kelvin of 0 °C, as NVMe counts whole kelvins.
-pub(super) const KELVIN: f64 = 273.0;
+const KELVIN: f64 = 273.0;
 
 const CONTROLLER: u8 = 0x01;
 const NAMESPACE: u8 = 0x00;
@@ -30,8 +30,6 @@ impl Controller {
     pub(super) fn describe<'a>(&self, described: Described<'a>) -> Described<'a> {
         let page = &self.0;
         let temperature = |fields: Fields<'_>, at| {
-            #[allow(clippy::cast_precision_loss, reason = "16 bits")]
-            let celsius = |kelvin: u64| Reading::from(kelvin as f64 - KELVIN);
             // 0 says that the controller does not report one.
             fields.u16(at).map(|kelvin| if kelvin == 0 { Reading::Absent } else { celsius(kelvin) })
         };
@@ -78,6 +76,13 @@ fn said(text: String) -> Reading {
     if text.is_empty() { Reading::Absent } else { text.into() }
 }
 
+/// A temperature in kelvin. At 0 K, or hotter than any drive that still answers, a sensor lies, and a limit is none.
+pub(super) fn celsius(kelvin: u64) -> Reading {
+    #[allow(clippy::cast_precision_loss, reason = "16 bits")]
+    let celsius = kelvin as f64 - KELVIN;
+    if (1..=500).contains(&kelvin) { celsius.into() } else { Reading::Unreadable(format!("it says {kelvin} K, which is no temperature of a drive")) }
+}
+
 /// The format of every namespace, and one value when they are formatted alike.
 pub(super) fn formats<'a>(host: &Host, described: Described<'a>, name: &str, folder: &str, namespaces: &[&String]) -> Described<'a> {
     let mut pages = Vec::new();
@@ -111,8 +116,16 @@ fn format(fields: Fields<'_>) -> Option<(u64, Option<u64>)> {
 }
 
 fn alike(pages: &[Page], understand: impl Fn(Fields<'_>) -> Option<Reading>) -> Reading {
-    let mut readings: Vec<Reading> = pages.iter().map(|page| page.reading(&understand)).collect();
-    readings.dedup();
+    let mut readings: Vec<Reading> = Vec::new();
+    for reading in pages.iter().map(|page| page.reading(&understand)) {
+        match reading {
+            // What one of them does not say may be anything.
+            Reading::Unreadable(why) => return Reading::Unreadable(why),
+            Reading::Absent if pages.len() > 1 => return Reading::Unreadable("one of its namespaces is not there any more".into()),
+            reading if readings.contains(&reading) => {}
+            reading => readings.push(reading),
+        }
+    }
     match (readings.pop(), readings.is_empty()) {
         (None, _) => Reading::Absent,
         (Some(reading), true) => reading,

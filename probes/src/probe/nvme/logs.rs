@@ -4,7 +4,7 @@
 use assay_model::attr::Attr;
 use assay_model::component::Reading;
 
-use super::identify::{Controller, KELVIN};
+use super::identify::{Controller, celsius};
 use super::page::{Fields, Page};
 use crate::described::Described;
 use crate::host::Host;
@@ -29,29 +29,15 @@ pub(super) fn smart<'a>(host: &Host, described: Described<'a>, name: &str) -> De
     ];
     let described = described
         .put(Attr::CriticalWarning, page.field("critical warning"), page.reading(|fields| fields.u8(0).map(Reading::from)))
-        .put(Attr::Temperature, page.field("composite temperature"), page.reading(|fields| fields.u16(1).map(composite)))
+        .put(Attr::Temperature, page.field("composite temperature"), page.reading(|fields| fields.u16(1).map(celsius)))
         .put(Attr::AvailableSpare, page.field("available spare"), page.reading(|fields| fields.u8(3).map(Reading::from)))
         .put(Attr::SpareThreshold, page.field("available spare threshold"), page.reading(|fields| fields.u8(4).map(Reading::from)))
         .put(Attr::PercentageUsed, page.field("percentage used"), page.reading(|fields| fields.u8(5).map(Reading::from)))
-        .put(
-            Attr::HotMinutes,
-            page.field("warning and critical temperature time"),
-            page.reading(|fields| Some(fields.u32(192)?.saturating_add(fields.u32(196)?).into())),
-        );
+        .put(Attr::HotMinutes, page.field("warning composite temperature time"), page.reading(|fields| fields.u32(192).map(Reading::from)))
+        .put(Attr::CriticalMinutes, page.field("critical composite temperature time"), page.reading(|fields| fields.u32(196).map(Reading::from)));
     counters.iter().fold(described, |described, (attr, field, at)| {
         described.put(*attr, page.field(field), page.reading(|fields| fields.u128(*at).map(Reading::from)))
     })
-}
-
-/// A drive at 0 K, or one hotter than any that still answers, has a sensor that lies.
-fn composite(kelvin: u64) -> Reading {
-    #[allow(clippy::cast_precision_loss, reason = "16 bits")]
-    let celsius = kelvin as f64 - KELVIN;
-    if (1..=500).contains(&kelvin) {
-        celsius.into()
-    } else {
-        Reading::Unreadable(format!("the sensor says {kelvin} K, which is no temperature of a drive"))
-    }
 }
 
 /// Firmware slots: which is active, which will be after the next reset, and what is in them.
@@ -138,6 +124,8 @@ pub(super) fn sanitize<'a>(host: &Host, described: Described<'a>, name: &str, co
         return described;
     }
     let page = page(host, name, SANITIZE).saying();
+    // NVM Express 2.0, figure 202: a controller that can sanitize has the log of it.
+    let page = if controller.can_sanitize() == Some(true) { page.required() } else { page };
     let status = page.reading(|fields| {
         fields.u16(2).map(|status| match status & 0b111 {
             0 => "never".into(),

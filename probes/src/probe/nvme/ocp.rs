@@ -14,8 +14,8 @@ const BYTES: usize = 512;
 const GUID_AT: usize = 496;
 /// AFD514C9-7C6F-4F9C-A4F2-BFEA2810AFC5, as it is stored: the least significant byte first.
 const GUID: [u8; 16] = [0xc5, 0xaf, 0x10, 0x28, 0xea, 0xbf, 0xf2, 0xa4, 0x9c, 0x4f, 0x6f, 0x7c, 0xc9, 0x14, 0xd5, 0xaf];
-/// A capacitor health of FFFFh says that there is none.
-const NO_CAPACITOR: u64 = 0xffff;
+/// A capacitor health of FFFFh says that there is none; bad system blocks of FFFFh, that they are counted with those of the user.
+const ALL_ONES: u64 = 0xffff;
 
 /// Whether a page C0h bears the GUID of the specification.
 pub(crate) fn is_ocp_page(page: &[u8]) -> bool {
@@ -34,16 +34,24 @@ pub(super) fn describe<'a>(host: &Host, described: Described<'a>, name: &str, co
     };
     type Read = fn(Fields<'_>) -> Option<Reading>;
     let fields: &[(Attr, &str, Read)] = &[
-        (Attr::BadUserBlocks, "bad user NAND blocks, normalised", |fields| fields.u16(38).map(Reading::from)),
-        (Attr::BadSystemBlocks, "bad system NAND blocks, normalised", |fields| fields.u16(46).map(Reading::from)),
+        (Attr::BadUserBlocks, "bad user NAND blocks, normalised", |fields| fields.u16(38).map(normalised)),
+        (Attr::BadSystemBlocks, "bad system NAND blocks, normalised", |fields| {
+            fields.u16(46).map(|blocks| if blocks == ALL_ONES { Reading::Absent } else { normalised(blocks) })
+        }),
         (Attr::UncorrectableReads, "uncorrectable read errors", |fields| fields.u64(56).map(Reading::from)),
-        (Attr::EndToEndErrors, "end-to-end errors detected", |fields| fields.u32(72).map(Reading::from)),
+        // Corrected ones, then all that were detected; drives of before version 2.0 have them the other way round.
+        (Attr::EndToEndErrors, "end-to-end errors", |fields| Some(fields.u32(72)?.max(fields.u32(76)?).into())),
         (Attr::ThermalThrottles, "thermal throttling events", |fields| fields.u8(96).map(Reading::from)),
         (Attr::IncompleteShutdowns, "incomplete shutdowns", |fields| fields.u32(112).map(Reading::from)),
         (Attr::CapacitorHealth, "capacitor health", |fields| {
-            fields.u16(128).map(|health| if health == NO_CAPACITOR { Reading::Absent } else { health.into() })
+            fields.u16(128).map(|health| if health == ALL_ONES { Reading::Absent } else { health.into() })
         }),
         (Attr::LinkRetrainings, "PCIe link retraining", |fields| fields.u64(192).map(Reading::from)),
     ];
     fields.iter().fold(described, |described, (attr, field, read)| described.put(*attr, page.field(field), page.reading(read)))
+}
+
+/// From 100 of a new drive down to 0.
+fn normalised(blocks: u64) -> Reading {
+    if blocks <= 100 { blocks.into() } else { Reading::Unreadable(format!("it says {blocks}, and 100 is the most")) }
 }

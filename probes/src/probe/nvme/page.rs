@@ -34,6 +34,14 @@ impl Page {
         }
     }
 
+    /// The same page, which the controller must have: one that is absent is unreadable.
+    pub(super) fn required(self) -> Self {
+        match self.bytes {
+            Err(Reading::Absent) => self.refused(Reading::Unreadable("the controller says that it has no such page, and it must have it".into())),
+            Ok(_) | Err(_) => self,
+        }
+    }
+
     /// What `understand` makes of the page; why there is none otherwise.
     pub(super) fn reading(&self, understand: impl FnOnce(Fields<'_>) -> Option<Reading>) -> Reading {
         match &self.bytes {
