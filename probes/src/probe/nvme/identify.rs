@@ -123,7 +123,7 @@ fn alike(pages: &[Page], understand: impl Fn(Fields<'_>) -> Option<Reading>) -> 
             Reading::Unreadable(why) => return Reading::Unreadable(why),
             Reading::Absent if pages.len() > 1 => return Reading::Unreadable("one of its namespaces is not there any more".into()),
             reading if readings.contains(&reading) => {}
-            reading => readings.push(reading),
+            Reading::Value(_) | Reading::Absent => readings.push(reading),
         }
     }
     match (readings.pop(), readings.is_empty()) {
