@@ -344,6 +344,8 @@ vocabulary! {
         Ipv6Forwarding "ipv6_forwarding" None Stable "Whether IPv6 packets that come in here are routed on.";
         NeighbourProxy "neighbour_proxy" None Stable "Whether the node answers ARP or neighbour solicitations that come in here for addresses of others.";
         Bridge "bridge" None Stable "Bridge that a guest's interface is attached to.";
+        PassedThrough "passed_through" None Stable "PCI function of a network card that a guest is given.";
+        RawNetwork "raw_network" None Stable "What a guest's configuration hands to QEMU or LXC past Proxmox that makes a network.";
         Trunks "trunks" None Stable "Tagged VLANs that a guest's interface is configured to carry.";
         FirewallEnabled "firewall_enabled" None Stable "Whether the firewall of the cluster is switched on.";
         FirewallHost "firewall_host" None Stable "Whether the firewall of this node is switched on; on unless it says otherwise.";

@@ -32,7 +32,7 @@ mod snapshot;
 pub use self::error::{Act, HostError};
 pub(crate) use self::ethtool::EthtoolTopic;
 pub(crate) use self::live::Refusal;
-pub(crate) use self::netlink::{ADDRESSES, LINKS, VLANS};
+pub(crate) use self::netlink::{ADDRESSES, LINKS, VFS, VLANS};
 pub(crate) use self::reading::{malformed, reading_from, reading_of, unanswered, whole};
 pub use self::redfish::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};
 pub(crate) use self::redfish::{SERVICE_ROOT, is_not_configured};
@@ -164,8 +164,7 @@ impl Host {
         none_if_absent(self.bytes(path))
     }
 
-    /// The lines of a large table that begin with `label` and a colon, blanks before it aside; empty when none does. `net*` stands for all labels that begin
-    /// with `net`, and keeps the headings (`[name]`) of sections.
+    /// The lines of a large table that begin with `label` and a colon, blanks before it aside; empty when none does.
     pub fn lines(&self, path: &str, label: &str) -> Result<String, HostError> {
         let live = |live: &Live| Ok(Answer::Text(live.lines(path, label, TABLE_MAX)?));
         let lines = taken(path, self.ask(Act::Read, path, Ask::Lines(label.to_owned()), live)?.into_text())?;
@@ -290,15 +289,8 @@ fn closed(text: &str) -> String {
     text.trim_end_matches(['\n', '\0']).replace(|character| !is_kept(character), "\u{fffd}")
 }
 
-/// The lines of `text` that begin with `label` and a colon, blanks before it aside. A label that ends in `*` stands for all that begin so; with them the
-/// headings (`[name]`) are kept that say which section of the file they are in.
+/// The lines of `text` that begin with `label` and a colon, blanks before it aside.
 fn labelled(text: &str, label: &str) -> String {
-    let is_labelled = |line: &&str| {
-        let line = line.trim_start();
-        match label.strip_suffix('*') {
-            Some(start) => line.starts_with('[') || line.split_once(':').is_some_and(|(own, _)| own.starts_with(start)),
-            None => line.strip_prefix(label).is_some_and(|rest| rest.starts_with(':')),
-        }
-    };
+    let is_labelled = |line: &&str| line.trim_start().strip_prefix(label).is_some_and(|rest| rest.starts_with(':'));
     closed(&text.lines().filter(is_labelled).collect::<Vec<_>>().join("\n"))
 }

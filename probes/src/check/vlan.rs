@@ -2,6 +2,7 @@
 //! kernel routes nothing there (`vlan/forwarding.rs`). Here is which VLAN that is and how interfaces are stacked.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::check::Check;
@@ -23,6 +24,8 @@ pub(super) use guests::{GUEST_PORTS, guest_ports};
 
 /// The largest VLAN ID.
 const VLAN_MAX: u64 = 4094;
+/// More ports of ports than the kernel allows.
+const STACKED_MAX: usize = 8;
 
 /// The VLAN that the site declares for its hosts, or the answer that it declares none.
 fn host_vlan(question: &Question, site: &Site) -> Result<u64, Vec<Check>> {
@@ -64,6 +67,19 @@ impl<'a> Stack<'a> {
             || (is_aware_bridge(interface) && list(interface, Attr::Vlans).is_ok_and(|rows| rows.iter().any(is_pvid)))
     }
 
+    /// Whether frames of the VLAN pass this interface, or what it is a port of.
+    fn reaches(&self, interface: &str, vlan: u64) -> bool {
+        let mut at = self.get(interface);
+        for _ in 0..STACKED_MAX {
+            let Some(here) = at else { return false };
+            if self.is_of_vlan(here, vlan) || self.carries(&here.locator, vlan) {
+                return true;
+            }
+            at = text(here, Attr::Master).ok().flatten().and_then(|master| self.get(master));
+        }
+        false
+    }
+
     /// Whether the VLAN runs tagged on this interface.
     fn carries(&self, interface: &str, vlan: u64) -> bool {
         self.interfaces.iter().any(|above| {
@@ -85,6 +101,11 @@ fn is_aware_bridge(interface: &Component) -> bool {
     kind(interface) == Some("bridge") && *interface.reading(Attr::VlanFiltering) == Reading::Value(Value::Bool(true))
 }
 
+/// A port or bridge of Open vSwitch: of its VLANs the kernel tells nothing.
+fn is_open_vswitch(interface: &Component) -> bool {
+    kind(interface) == Some("openvswitch")
+}
+
 /// The texts of a list; none when the node has none.
 fn list(component: &Component, attr: Attr) -> Result<&[String], Reason> {
     match component.reading(attr) {
@@ -97,10 +118,15 @@ fn list(component: &Component, attr: Attr) -> Result<&[String], Reason> {
 
 /// Whether a range of VLANs, `12` or `20-30`, has this one.
 fn has(range: &str, vlan: u64) -> Option<bool> {
+    within(range).map(|range| range.contains(&vlan))
+}
+
+/// The VLANs of a range, `12` or `20-30`.
+fn within(range: &str) -> Option<RangeInclusive<u64>> {
     let number = |text: &str| text.parse::<u64>().ok().filter(|id| (1..=VLAN_MAX).contains(id));
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     let (first, last) = (number(first.trim())?, number(last.trim())?);
-    (first <= last).then_some((first..=last).contains(&vlan))
+    (first <= last).then_some(first..=last)
 }
 
 #[cfg(test)]

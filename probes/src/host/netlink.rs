@@ -1,5 +1,5 @@
 //! What the kernel says of all interfaces over rtnetlink: `netlink:links` and `netlink:addresses` (`RTM_GETLINK`, `RTM_GETADDR`) and `netlink:vlans`, the VLANs of
-//! the ports of bridges (`RTM_GETLINK` of `AF_BRIDGE`). One line per interface, address, or VLAN of a port, as words. It asks and sets nothing, and needs no privilege.
+//! the ports of bridges (`RTM_GETLINK` of `AF_BRIDGE`); `netlink:vfs`, those of virtual functions. One line per interface, address, VLAN of a port or function, as words. It asks and sets nothing, and needs no privilege.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    AfSpecBridge, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoVlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkLayerType, LinkMessage,
+    AfSpecBridge, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoVlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkLayerType, LinkMessage, VfInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::io::Errno;
@@ -33,6 +33,7 @@ const ATTEMPTS: usize = 5;
 pub(crate) const LINKS: &str = "netlink:links";
 pub(crate) const ADDRESSES: &str = "netlink:addresses";
 pub(crate) const VLANS: &str = "netlink:vlans";
+pub(crate) const VFS: &str = "netlink:vfs";
 
 impl Host {
     /// All interfaces, one a line: `7 bond0.6 kind vlan id 6 parent bond0`.
@@ -49,11 +50,20 @@ impl Host {
     pub(crate) fn vlans(&self) -> Result<String, HostError> {
         self.call_text(VLANS, || Ok(vlan_lines(&bridge_ports()?)))
     }
+
+    /// The VLANs in which cards keep their virtual functions, 0 for none, one a line: `enp97s0f0np0 3 vlan 12`.
+    pub(crate) fn virtual_functions(&self) -> Result<String, HostError> {
+        self.call_text(VFS, || Ok(vf_lines(&links_with(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats])?)))
+    }
 }
 
 fn links() -> Result<Vec<LinkMessage>, Refusal> {
+    links_with(vec![LinkExtentMask::SkipStats])
+}
+
+fn links_with(mask: Vec<LinkExtentMask>) -> Result<Vec<LinkMessage>, Refusal> {
     let mut asked = LinkMessage::default();
-    asked.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    asked.attributes.push(LinkAttribute::ExtMask(mask));
     Ok(dump(RouteNetlinkMessage::GetLink(asked))?.into_iter().filter_map(link).collect())
 }
 
@@ -165,6 +175,21 @@ fn vlan_lines(ports: &[LinkMessage]) -> String {
     lines
 }
 
+fn vf_lines(links: &[LinkMessage]) -> String {
+    let names = names(links);
+    let mut lines = String::new();
+    for link in links {
+        let Some(name) = names.get(&link.header.index) else { continue };
+        let functions = link.attributes.iter().filter_map(|attribute| if let LinkAttribute::VfInfoList(all) = attribute { Some(all) } else { None });
+        for fact in functions.flatten().flat_map(|function| &function.0) {
+            if let VfInfo::Vlan(vlan) = fact {
+                let _ = writeln!(lines, "{name} {} vlan {}", vlan.vf_id, vlan.vlan_id);
+            }
+        }
+    }
+    lines
+}
+
 /// All answers to one request. What changed while the kernel told it is asked for again.
 fn dump(request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno> {
     let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(request));
@@ -216,7 +241,7 @@ fn dumped(request: &[u8]) -> Result<Option<Vec<RouteNetlinkMessage>>, Errno> {
 mod tests {
     use std::path::Path;
 
-    use netlink_packet_route::link::{BridgeVlanInfo, InfoKind};
+    use netlink_packet_route::link::{BridgeVlanInfo, InfoKind, LinkVfInfo, VfInfoTrust, VfInfoVlan};
 
     use super::*;
     use crate::sys::lab::{in_a_namespace, run};
@@ -227,7 +252,7 @@ mod tests {
         let links = host.links().expect("rtnetlink needs no privilege");
         assert!(links.lines().any(|line| line == "1 lo kind loopback"), "{links}");
         assert!(host.addresses().expect("answers").lines().all(|line| line.split(' ').count() == 2));
-        assert!(host.vlans().is_ok());
+        assert!(host.vlans().is_ok() && host.virtual_functions().is_ok());
     }
 
     #[test]
@@ -291,5 +316,8 @@ mod tests {
         let rows = vec![vlan(1, both), vlan(2, BridgeVlanInfoFlags::RangeBegin), vlan(4094, BridgeVlanInfoFlags::RangeEnd)];
         let ports = [made(8, "tap100i0", vec![LinkAttribute::AfSpecBridge(rows)]), made(3, "bond0", Vec::new())];
         assert_eq!(vlan_lines(&ports), "tap100i0 1 pvid untagged\ntap100i0 2-4094\n");
+        let function = |id, vlan| LinkVfInfo(vec![VfInfo::Trust(VfInfoTrust::new(id, true)), VfInfo::Vlan(VfInfoVlan::new(id, vlan, 0))]);
+        let cards = [made(4, "enp97s0f0np0", vec![LinkAttribute::VfInfoList(vec![function(0, 12), function(1, 0)])]), made(3, "bond0", Vec::new())];
+        assert_eq!(vf_lines(&cards), "enp97s0f0np0 0 vlan 12\nenp97s0f0np0 1 vlan 0\n");
     }
 }

@@ -1,11 +1,17 @@
-//! Network interfaces in the configuration of this node's guests, running or not: the `net0:` lines of `/etc/pve/qemu-server/*.conf` and `/etc/pve/lxc/*.conf`.
-//! Nothing else of those files is read. What runs is in `interface.rs`.
+//! How this node's guests reach a network by their configuration, running or not: interfaces (`net0:`), network cards passed through (`hostpci0:`) and what is handed to
+//! QEMU or LXC past Proxmox, from `/etc/pve/qemu-server/*.conf` and `/etc/pve/lxc/*.conf`. What is taken of those files is in `guest/config.rs`, which devices are
+//! network cards in `guest/passed.rs`; what runs is in `interface.rs`.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
 
+use self::config::Said;
+use self::passed::Passed;
 use super::Probe;
 use crate::host::{Host, HostError, malformed, whole};
+
+mod config;
+mod passed;
 
 /// The probe of guests' interfaces.
 pub(super) struct GuestNic;
@@ -13,8 +19,6 @@ pub(super) struct GuestNic;
 /// Where the cluster's file system is mounted.
 pub(super) const PVE: &str = "/etc/pve";
 const FOLDERS: [&str; 2] = ["qemu-server", "lxc"];
-/// The sections of what is to be changed at the next start: of a virtual machine, of a container. Others are old states.
-const PENDING: [&str; 2] = ["[PENDING]", "[pve:pending]"];
 
 impl Probe for GuestNic {
     fn name(&self) -> &'static str {
@@ -22,7 +26,7 @@ impl Probe for GuestNic {
     }
 
     fn describe(&self) -> &'static str {
-        "Network interfaces in the configuration of this node's guests, from /etc/pve/qemu-server and /etc/pve/lxc."
+        "Network interfaces and network cards in the configuration of this node's guests, from /etc/pve/qemu-server and /etc/pve/lxc."
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -41,13 +45,14 @@ impl Probe for GuestNic {
             looked = true;
             for guest in names.iter().filter_map(|name| name.strip_suffix(".conf")).filter(|guest| whole(guest).is_ok()) {
                 let path = format!("{folder}/{guest}.conf");
-                let text = match host.lines(&path, "net*") {
+                let text = match host.excerpt(&path, |text| Ok(config::taken(text))) {
                     // The guest was removed, or moved to another node, since the folder was listed.
                     Err(error) if error.is_absent() => continue,
                     text => text?,
                 };
-                let nics = parse(&text).map_err(|reason| HostError::Malformed { path: path.clone(), reason })?;
-                found.extend(nics.into_iter().map(|nic| nic.component(guest, &path)));
+                for option in config::parse(&text).map_err(|reason| HostError::Malformed { path: path.clone(), reason })? {
+                    found.extend(components(host, guest, &path, &option.name, &option.said));
+                }
             }
         }
         // The folder is there and empty while the file system is not mounted, and that is not a node without guests.
@@ -59,66 +64,47 @@ impl Probe for GuestNic {
     }
 }
 
-/// One `netN:` line.
-#[derive(Debug, PartialEq)]
-struct Nic {
-    /// `net0`, or `net0 pending`.
-    name: String,
-    bridge: Reading,
-    tag: Reading,
-    trunks: Reading,
-}
-
-impl Nic {
-    fn component(self, guest: &str, path: &str) -> Component {
-        Component::new(Kind::GuestNic, format!("{guest} {}", self.name))
-            .with(Attr::Bridge, path, self.bridge)
-            .with(Attr::VlanId, path, self.tag)
-            .with(Attr::Trunks, path, self.trunks)
+/// What one option gives to a guest: nothing where it passes through what is no network card, and several where it passes several.
+fn components(host: &Host, guest: &str, path: &str, name: &str, said: &Said) -> Vec<Component> {
+    let named = |more: &str| Component::new(Kind::GuestNic, format!("{guest} {name}{more}"));
+    match said {
+        Said::Interface(options) => vec![interface(named(""), path, options)],
+        Said::Raw(said) => vec![named("").with(Attr::RawNetwork, path, said.as_str())],
+        Said::Device(device) => match passed::functions(host, device) {
+            Ok(functions) => {
+                let cards = functions.into_iter().filter(|function| function.is_network != Ok(false));
+                cards.map(|function| card(named(&format!(" {}", function.address)), path, function)).collect()
+            }
+            Err(why) => vec![named("").with(Attr::PassedThrough, path, Reading::Unreadable(why))],
+        },
     }
-}
-
-fn parse(text: &str) -> Result<Vec<Nic>, String> {
-    let mut nics: Vec<Nic> = Vec::new();
-    let (mut is_now, mut is_pending) = (true, false);
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('[') {
-            (is_now, is_pending) = (false, PENDING.contains(&line));
-            continue;
-        }
-        let Some((key, value)) = line.split_once(':').filter(|_| is_now || is_pending) else { continue };
-        if key.strip_prefix("net").is_none_or(|number| whole(number).is_err()) {
-            continue;
-        }
-        let nic = nic(if is_pending { format!("{key} pending") } else { key.to_owned() }, value);
-        if nics.iter().any(|other| other.name == nic.name) {
-            return Err(format!("{} is there twice", nic.name));
-        }
-        nics.push(nic);
-    }
-    Ok(nics)
 }
 
 /// `virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=11,trunks=12;20-30`.
-fn nic(name: String, value: &str) -> Nic {
-    let of = |wanted: &str| {
-        let mut options = value.split(',').filter_map(|option| option.trim().split_once('='));
-        options.find(|(option, _)| *option == wanted).map(|(_, value)| value.trim())
-    };
+fn interface(component: Component, path: &str, options: &str) -> Component {
+    let of = |wanted| config::suboption(options, wanted);
     let tag = |tag: &str| whole(tag).map_or_else(|why| malformed(tag, &why), Reading::from);
     let trunks = |trunks: &str| Value::List(trunks.split(';').map(|range| range.trim().to_owned()).collect()).into();
-    Nic {
-        name,
-        bridge: of("bridge").map_or(Reading::Absent, Reading::from),
-        tag: of("tag").map_or(Reading::Absent, tag),
-        trunks: of("trunks").filter(|text| !text.is_empty()).map_or(Reading::Absent, trunks),
-    }
+    component
+        .with(Attr::Bridge, path, of("bridge").map_or(Reading::Absent, Reading::from))
+        .with(Attr::VlanId, path, of("tag").map_or(Reading::Absent, tag))
+        .with(Attr::Trunks, path, of("trunks").filter(|text| !text.is_empty()).map_or(Reading::Absent, trunks))
+}
+
+fn card(component: Component, path: &str, function: Passed) -> Component {
+    let address = match function.is_network {
+        Ok(_) => function.address.as_str().into(),
+        Err(why) => Reading::Unreadable(format!("{}: {why}", function.address)),
+    };
+    component.with(Attr::PassedThrough, path, address).with(Attr::Parent, function.source.as_str(), function.parent).with(
+        Attr::VlanId,
+        function.source,
+        function.vlan,
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn found(snapshot: &str) -> Vec<Component> {
@@ -162,6 +148,32 @@ mod tests {
     }
 
     #[test]
+    fn network_cards_and_networks_past_proxmox_are_interfaces_of_guests_and_other_devices_are_not() {
+        let all = found(
+            "
+            /etc/pve/qemu-server/100.conf:
+              |args: -netdev user,id=n
+              |hostpci0: 61:00.0,pcie=1
+              |hostpci1: 84:00.0
+              |hostpci2: 99:00.0
+              |hostpci3: mapping=none
+            /etc/pve/lxc/201.conf:
+              |lxc.net.1.type = phys
+              |lxc.net.1.link = eth1
+            /sys/class/net/eth0/device link: ../../../0000:61:00.0
+            /sys/class/net/eth0/device/subsystem link: ../../../../bus/pci
+            /sys/bus/pci/devices/0000:61:00.0/class: 0x020000
+            /sys/bus/pci/devices/0000:84:00.0/class: 0x030200",
+        );
+        let locators: Vec<&str> = all.iter().map(|nic| nic.locator.as_str()).collect();
+        assert_eq!(locators, ["100 args 1", "100 hostpci0 0000:61:00.0", "100 hostpci2 0000:99:00.0", "100 hostpci3", "201 lxc.net.1"]);
+        assert_eq!(all[0].reading(Attr::RawNetwork), &"-netdev user,id=n".into());
+        assert_eq!((all[1].reading(Attr::PassedThrough), all[1].reading(Attr::Parent)), (&"0000:61:00.0".into(), &"eth0".into()));
+        assert!(all[2..4].iter().all(|nic| matches!(nic.reading(Attr::PassedThrough), Reading::Unreadable(_))));
+        assert_eq!(all[4].reading(Attr::RawNetwork), &"type=phys link=eth1".into());
+    }
+
+    #[test]
     fn a_node_without_guests_one_that_is_no_hypervisor_and_one_without_its_file_system_are_three_answers() {
         let ended = |snapshot: &str| GuestNic.probe(&Host::from_snapshot(snapshot).expect("a fixture"));
         assert_eq!(ended("/etc/pve/qemu-server list:\n/etc/pve/lxc list:\n/etc/pve/storage.cfg: x"), Ok(Vec::new()));
@@ -175,12 +187,5 @@ mod tests {
         assert!(ended("/etc/pve/lxc/201.conf error: EACCES").is_err());
         assert!(ended("/etc/pve/lxc error: EIO").is_err());
         assert!(ended("/etc/pve/lxc/201.conf:\n  |net0: bridge=a\n  |net0: bridge=b").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_configuration_makes_it_panic(text in "(net[0-9]{0,3}|\\[PENDING\\]|.{0,5})(: ?)?.{0,40}(\nnet[0-9]:.{0,30}){0,4}") {
-            let _ = parse(&text);
-        }
     }
 }

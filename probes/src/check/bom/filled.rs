@@ -289,7 +289,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
     (Kind::Neighbour, &[Listened, ChassisId, PortId, SystemName]),
     (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding, NeighbourProxy]),
-    (Kind::GuestNic, &[Bridge, VlanId, Trunks]),
+    (Kind::GuestNic, &[Bridge, VlanId, Trunks, PassedThrough, Parent, RawNetwork]),
     (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService]),
     (Kind::Bmc, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, ClockDeviation]),
     (Kind::BmcHost, &[Vendor, Model, Serial, PartNumber, Uuid, Firmware, State, Health, HealthRollup, PowerState, Processors, Total]),

@@ -1,6 +1,7 @@
 //! Whether a guest reaches the VLAN of the hosts: through the ports that bridges have for it now, and through those that its configuration will give it when it
 //! starts. A port of a VLAN-aware bridge lets through what its list says, and Proxmox gives one without tag and trunks the list 2-4094
-//! (`PVE/Network.pm`). A bridge that does not look at VLANs lets every tag through, down to whatever it is attached to.
+//! (`PVE/Network.pm`). A bridge that does not look at VLANs lets every tag through, down to whatever it is attached to. Whether a port is as configured is asked
+//! in `guests/live.rs`; what leads around bridges is judged in `guests/around.rs`.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::check::Check;
@@ -9,16 +10,20 @@ use assay_model::inventory::{Inventory, Observed};
 use assay_model::site::Site;
 use assay_model::verdict::{Reason, Verdict};
 
-use super::{Stack, VLAN_MAX, has, host_vlan, is_aware_bridge, is_flat_bridge, kind, list};
+use super::{Stack, VLAN_MAX, has, host_vlan, is_aware_bridge, is_flat_bridge, is_open_vswitch, kind, list};
 use crate::check::findings::Findings;
 use crate::check::question::Question;
 use crate::check::seen::{Seen, count, looked, text};
+
+mod around;
+mod live;
 
 pub(in crate::check) const GUEST_PORTS: Question =
     Question { id: "vlan.guest_ports", expected: "no guest reaches the VLAN of the hosts: tagged, trunked or untagged" };
 
 /// The inner end of the pair that Proxmox puts between a guest's own bridge and the node's; the outer end is judged.
 const INNER_END: &str = "fwln";
+const MACVTAP: &str = "macvtap";
 
 pub(in crate::check) fn guest_ports(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let question = &GUEST_PORTS;
@@ -26,8 +31,10 @@ pub(in crate::check) fn guest_ports(inventory: &Inventory, site: &Site) -> Vec<C
         Ok(known) => known,
         Err(unasked) => return unasked,
     };
-    let mut answers = vec![ports(inventory, site, &stack, vlan)];
-    match inventory.of(Kind::GuestNic) {
+    let nics = inventory.of(Kind::GuestNic);
+    let known = if let Observed::Components(nics) = &nics { Some(nics.as_slice()) } else { None };
+    let mut answers = vec![ports(inventory, site, &stack, vlan, known)];
+    match nics {
         Observed::Components(nics) => answers.push(configured(inventory, site, &stack, vlan, &nics)),
         Observed::SourceMissing(_) | Observed::Unknown(_) => {
             answers.extend(question.subjects(inventory, site, Kind::GuestNic).err().unwrap_or_default())
@@ -36,13 +43,18 @@ pub(in crate::check) fn guest_ports(inventory: &Inventory, site: &Site) -> Vec<C
     answers
 }
 
-/// The ports that bridges have for guests now.
-fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64) -> Check {
+/// The ports that bridges have for guests now; of `nics`, what is configured, only where that is known.
+fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64, nics: Option<&[&Component]>) -> Check {
     let mut findings = Findings::default();
-    let mut judged = Vec::new();
+    let mut judged = joined(stack, vlan, &mut findings);
     for port in stack.interfaces.iter().copied().filter(|port| is_guest_port(port)) {
         let bridge = match text(port, Attr::Master) {
             Ok(Some(bridge)) => bridge,
+            Ok(None) if kind(port) == Some(MACVTAP) => {
+                judged.push(port);
+                around::stacked(stack, port, vlan, &mut findings);
+                continue;
+            }
             Ok(None) => continue,
             Err(reason) => {
                 findings.unclear(reason);
@@ -50,6 +62,9 @@ fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64) -> Ch
             }
         };
         judged.push(port);
+        if let Some(nics) = nics {
+            live::compare(port, stack.get(bridge), nics, &mut findings);
+        }
         match stack.get(bridge) {
             None => findings.unclear(Reason::Unreadable(format!("{} is a port of {bridge}, of which nothing is told", port.locator))),
             Some(bridge) if is_flat_bridge(bridge) => flat(stack, bridge, vlan, &port.locator, &mut findings),
@@ -67,7 +82,7 @@ fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64) -> Ch
     if judged.is_empty() {
         return question_does_not_arise("ports", "no guest has a port on a bridge now", looked(inventory, Kind::Interface));
     }
-    let seen = Seen::across(&judged, Attr::Master).and(Seen::across(&judged, Attr::Vlans));
+    let seen = Seen::across(&judged, Attr::Master).and(Seen::across(&judged, Attr::Parent)).and(Seen::across(&judged, Attr::Vlans));
     let verdict = findings.verdict(site, &seen);
     GUEST_PORTS.answer("ports", &seen, verdict)
 }
@@ -78,8 +93,11 @@ fn configured(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64, 
         return question_does_not_arise("configurations", "no guest has a network interface", looked(inventory, Kind::GuestNic));
     }
     let mut findings = Findings::default();
-    for nic in nics {
+    for &nic in nics {
         let name = &nic.locator;
+        if around::judged(stack, nic, vlan, &mut findings) {
+            continue;
+        }
         let tag = match count(nic, Attr::VlanId) {
             Ok(Some(tag)) if tag == 0 || tag > VLAN_MAX => {
                 findings.unclear(Reason::Invalid(format!("{name} has the tag {tag}, which is no VLAN")));
@@ -107,13 +125,42 @@ fn configured(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64, 
             // A container's interface without a bridge leads nowhere. A virtual machine's goes through a process of the node, with the node's own addresses.
             Ok(None) if nic.source(Attr::Bridge).contains("/lxc/") => {}
             Ok(None) => findings.wrong(format!("{name} has no bridge: what it sends leaves with the addresses of the node")),
-            Ok(Some(_)) if tag.is_some() => {}
+            Ok(Some(bridge)) if tag.is_some() => tagged(stack, bridge, name, &mut findings),
             Ok(Some(bridge)) => untagged(stack, bridge, vlan, name, !trunks.is_empty(), &mut findings),
         }
     }
-    let seen = Seen::across(nics, Attr::Bridge).and(Seen::across(nics, Attr::VlanId)).and(Seen::across(nics, Attr::Trunks));
+    let of_all = |attr| Seen::across(nics, attr);
+    let seen =
+        of_all(Attr::Bridge).and(of_all(Attr::VlanId)).and(of_all(Attr::Trunks)).and(of_all(Attr::PassedThrough)).and(of_all(Attr::RawNetwork));
     let verdict = findings.verdict(site, &seen);
     GUEST_PORTS.answer("configurations", &seen, verdict)
+}
+
+/// A guest's interface with a tag: Proxmox keeps it there, on a bridge of the kernel.
+fn tagged(stack: &Stack<'_>, bridge: &str, name: &str, findings: &mut Findings) {
+    // On a bridge that is not there it does not start.
+    let bridge = stack.get(bridge).filter(|bridge| !is_flat_bridge(bridge) && !is_aware_bridge(bridge));
+    if let Some(bridge) = bridge {
+        findings.unclear(Reason::Unreadable(format!("{name} is to be on {}, whose VLANs cannot be told", bridge.locator)));
+    }
+}
+
+/// Bridges that do not look at VLANs and have the hosts' VLAN as a port beside others: whoever is on those is in it.
+fn joined<'a>(stack: &Stack<'a>, vlan: u64, findings: &mut Findings) -> Vec<&'a Component> {
+    let mut joined = Vec::new();
+    for bridge in stack.interfaces.iter().filter(|bridge| is_flat_bridge(bridge) && stack.is_of_vlan(bridge, vlan)) {
+        let others: Vec<_> = stack.ports(&bridge.locator).filter(|port| !is_guest_port(port) && !stack.is_of_vlan(port, vlan)).collect();
+        for port in &others {
+            let what = format!("{} joins {} to VLAN {vlan}", bridge.locator, port.locator);
+            if kind(port) == Some("vlan") {
+                findings.wrong(what)
+            } else {
+                findings.unclear(Reason::Unreadable(format!("{what}, and who is there is not told")))
+            }
+        }
+        joined.extend(others);
+    }
+    joined
 }
 
 /// A guest's interface without a tag: what it reaches is up to the bridge.
@@ -122,7 +169,7 @@ fn untagged(stack: &Stack<'_>, bridge: &str, vlan: u64, name: &str, has_trunks: 
         None => findings.unclear(Reason::Unreadable(format!("{name} is to be on {bridge}, which is not there"))),
         Some(bridge) if is_flat_bridge(bridge) => flat(stack, bridge, vlan, name, findings),
         Some(_) if has_trunks => {}
-        Some(bridge) if is_aware_bridge(bridge) || kind(bridge) == Some("openvswitch") => {
+        Some(bridge) if is_aware_bridge(bridge) || is_open_vswitch(bridge) => {
             findings.wrong(format!("{name} has neither tag nor trunks on {}: it is given every VLAN", bridge.locator));
         }
         Some(bridge) => findings.unclear(Reason::Unreadable(format!("{name} is to be on {}, whose VLANs cannot be told", bridge.locator))),
@@ -150,7 +197,7 @@ fn listed(range: &str, vlan: u64, name: &str, findings: &mut Findings) {
 
 /// Taps of virtual machines, pairs of containers, and the outer ends of firewall bridges.
 fn is_guest_port(interface: &Component) -> bool {
-    matches!(kind(interface), Some("tun" | "veth" | "macvtap")) && !interface.locator.starts_with(INNER_END)
+    matches!(kind(interface), Some("tun" | "veth" | MACVTAP)) && !interface.locator.starts_with(INNER_END)
 }
 
 fn question_does_not_arise(subject: &str, why: &str, source: String) -> Check {

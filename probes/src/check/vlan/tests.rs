@@ -148,6 +148,56 @@ fn a_configuration_that_reaches_the_hosts_vlan_is_found_though_the_guest_does_no
 }
 
 #[test]
+fn what_leads_around_bridges_is_a_fault_or_no_pass_and_what_leads_nowhere_is_neither() {
+    let raw = |option: &str, said: &str| ranked(&node().with(nic(&format!("102 {option}"), &[(Attr::RawNetwork, said.into())])), guest_ports);
+    for (option, said, expected) in [
+        ("args 1", "-netdev user,id=n", Rank::Fail),
+        ("args 1", "-nic user", Rank::Fail),
+        ("args 1", "-netdev bridge,br=vmbr0", Rank::Inconclusive),
+        ("args 1", "-readconfig /root/x", Rank::Inconclusive),
+        ("args 1", "-nic none", Rank::Pass),
+        ("lxc.net.1", "type=none", Rank::Fail),
+        ("lxc.net.1", "type=empty", Rank::Pass),
+        ("lxc.net.1", "type=phys link=bond0", Rank::Fail),
+        ("lxc.net.1", "type=macvlan link=vmbr0.6", Rank::Fail),
+        ("lxc.net.1", "type=vlan link=bond0 vlan.id=6", Rank::Fail),
+        ("lxc.net.1", "type=veth link=vmbr0", Rank::Inconclusive),
+        ("lxc.net.0", "mtu=1400 ipv4.address=10.11.0.9/24", Rank::Pass),
+        ("lxc.net.0", "mtu=1400 script.up=/root/x", Rank::Inconclusive),
+        ("lxc.namespace.keep", "user net", Rank::Fail),
+        ("lxc.namespace.clone", "ipc pid", Rank::Fail),
+        ("lxc.namespace.clone", "net ipc", Rank::Pass),
+        ("lxc.namespace.share.net", "1", Rank::Inconclusive),
+        ("lxc.include", "/root/x", Rank::Inconclusive),
+    ] {
+        assert_eq!(raw(option, said), expected, "{option}: {said}");
+    }
+    let card = |vlan: Reading, parent: Reading| {
+        let card = [(Attr::PassedThrough, "0000:61:00.4".into()), (Attr::VlanId, vlan), (Attr::Parent, parent)];
+        ranked(&node().with(nic("102 hostpci0 0000:61:00.4", &card)), guest_ports)
+    };
+    assert_eq!((card(12_u64.into(), "bond0".into()), card(6_u64.into(), "bond0".into())), (Rank::Pass, Rank::Fail));
+    assert_eq!((card(Reading::Absent, "bond0".into()), card(Reading::Absent, Reading::Absent)), (Rank::Fail, Rank::Inconclusive));
+    assert_eq!((card(unreadable(), "bond0".into()), card(Reading::Absent, unreadable())), (Rank::Inconclusive, Rank::Inconclusive));
+    let macvtap = |parent: Reading| ranked(&node().with(interface("macvtap0", "macvtap", &[(Attr::Parent, parent)])), guest_ports);
+    assert_eq!((macvtap("vmbr0.6".into()), macvtap("bond0".into()), macvtap("eth7".into())), (Rank::Fail, Rank::Fail, Rank::Inconclusive));
+}
+
+#[test]
+fn a_live_port_unlike_its_configuration_is_no_pass() {
+    for (port, attr, reading) in [
+        ("tap101i0", Attr::Vlans, words(&["14 pvid untagged", "20-30"])),
+        ("tap101i0", Attr::Vlans, words(&["12 pvid untagged"])),
+        ("tap101i0", Attr::Vlans, words(&["12", "20-30", "20 pvid untagged"])),
+        ("fwpr100p0", Attr::Vlans, words(&["12 pvid untagged"])),
+        ("veth201i0", Attr::Master, "fwbr100i0".into()),
+    ] {
+        assert_eq!(ranked(&node().plant(Kind::Interface, port, attr, reading.clone()), guest_ports), Rank::Inconclusive, "{port} {reading}");
+    }
+    assert_eq!(ranked(&node().pulled(Kind::GuestNic, "201 net0"), guest_ports), Rank::Inconclusive);
+}
+
+#[test]
 fn a_bridge_that_does_not_look_at_vlans_leads_wherever_its_ports_lead() {
     let flat = |ports: &[Component]| {
         let bridge = node()
