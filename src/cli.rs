@@ -102,7 +102,8 @@ pub(crate) enum Command {
     Selftest(Selftest),
     /// Record everything that the probes read, as one plain-text file
     Snapshot(Snapshot),
-    /// Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node
+    /// Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node; exit 1 when something differs,
+    /// 3 when something could not be read
     Compare(Compare),
     /// Show the stored runs and how their figures moved
     History {

@@ -1,7 +1,7 @@
 //! Drift: what differs between two inventories, of one node at two times (before and after a firmware update) or of two nodes that should be alike,
 //! ranked by what follows from it. What each attribute's change means is in `drift/meaning.rs`; reading and printing are the CLI's work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -13,9 +13,14 @@ use crate::inventory::{Inventory, Observed};
 use crate::verdict::Rank;
 
 mod meaning;
+mod moves;
 
 #[cfg(test)]
 mod tests;
+
+pub use moves::Moves;
+
+use meaning::Span;
 
 /// What follows from a difference; the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -27,9 +32,11 @@ pub enum Consequence {
     Degraded,
     /// A counter of errors is higher.
     Errors,
-    /// It could be read and cannot be read any more.
+    /// It could be read in one of the two and cannot be read in the other.
     Unreadable,
-    /// A counter is lower within one boot: somebody set it back, or it wrapped.
+    /// It could be read in neither: whether it differs, nobody knows.
+    Unknown,
+    /// A counter is lower where it should go on counting: within one boot, or over the life of a part. Somebody set it back, or it wrapped.
     Reset,
     /// Another part in the same place.
     Replaced,
@@ -54,6 +61,7 @@ impl Consequence {
         Consequence::Degraded,
         Consequence::Errors,
         Consequence::Unreadable,
+        Consequence::Unknown,
         Consequence::Reset,
         Consequence::Replaced,
         Consequence::Moved,
@@ -71,6 +79,7 @@ impl Consequence {
             Consequence::Degraded => "degraded",
             Consequence::Errors => "errors",
             Consequence::Unreadable => "unreadable",
+            Consequence::Unknown => "unknown",
             Consequence::Reset => "reset",
             Consequence::Replaced => "replaced",
             Consequence::Moved => "moved",
@@ -100,14 +109,14 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// One node when the serial number of the board says so; where none is known, when the host name does.
+    /// One node when the serial number of the board says so, or, with another board, most of the parts; where none is known, when the host name does.
     pub fn of(a: &Inventory, b: &Inventory) -> Self {
         let serial = |inventory: &Inventory| {
             let board = inventory.iter(Kind::Board).next()?;
             board.value(Attr::Serial).or_else(|| board.value(Attr::Uuid)).cloned()
         };
         let is_same = match (serial(a), serial(b)) {
-            (Some(a), Some(b)) => a == b,
+            (Some(of_a), Some(of_b)) => of_a == of_b || moves::shares_parts(a, b),
             (None, _) | (_, None) => a.host == b.host,
         };
         if is_same { Relation::SameNode } else { Relation::Peers }
@@ -192,12 +201,18 @@ pub struct Drift {
 
 /// Compares two inventories.
 pub fn between(a: &Inventory, b: &Inventory, relation: Relation) -> Drift {
-    let mut changes: Vec<Change> = Kind::ALL.iter().flat_map(|&kind| of_kind(kind, a, b, relation)).collect();
+    let moves = Moves::between(a, b, relation);
+    let span = match relation {
+        Relation::Peers => Span::TwoNodes,
+        Relation::SameNode if a.boot_id == b.boot_id => Span::OneBoot,
+        Relation::SameNode => Span::TwoBoots,
+    };
+    let mut changes: Vec<Change> = Kind::ALL.iter().flat_map(|&kind| of_kind(kind, a, b, &moves, span)).collect();
     changes.sort_by_key(|change| change.consequence);
     Drift { a: Side::from(a), b: Side::from(b), relation, changes, verdicts: Vec::new() }
 }
 
-fn of_kind(kind: Kind, a: &Inventory, b: &Inventory, relation: Relation) -> Vec<Change> {
+fn of_kind(kind: Kind, a: &Inventory, b: &Inventory, moves: &Moves, span: Span) -> Vec<Change> {
     let whole = |consequence, before: String, after: String| vec![Change { consequence, kind, locator: "all".into(), attr: None, before, after }];
     let said = |observed: &Observed<'_>| match observed {
         Observed::Components(found) => format!("{} found", found.len()),
@@ -206,24 +221,24 @@ fn of_kind(kind: Kind, a: &Inventory, b: &Inventory, relation: Relation) -> Vec<
     };
     let (of_a, of_b) = (a.of(kind), b.of(kind));
     match (&of_a, &of_b) {
-        (Observed::Components(before), Observed::Components(after)) => compare(before, after, relation, a.boot_id == b.boot_id),
-        (Observed::SourceMissing(_), Observed::SourceMissing(_)) | (Observed::Unknown(_), Observed::Unknown(_)) => Vec::new(),
+        (Observed::Components(before), Observed::Components(after)) => compare(before, after, moves, span),
+        (Observed::SourceMissing(_), Observed::SourceMissing(_)) => Vec::new(),
         (Observed::Components(before), Observed::SourceMissing(_)) if before.is_empty() => Vec::new(),
         (Observed::SourceMissing(_), Observed::Components(after)) if after.is_empty() => Vec::new(),
         (Observed::Components(_), Observed::SourceMissing(_)) => whole(Consequence::Lost, said(&of_a), said(&of_b)),
         (Observed::SourceMissing(_), Observed::Components(_)) => whole(Consequence::Appeared, said(&of_a), said(&of_b)),
+        (Observed::Unknown(_), Observed::Unknown(_)) => whole(Consequence::Unknown, said(&of_a), said(&of_b)),
         (Observed::Unknown(_), _) | (_, Observed::Unknown(_)) => whole(Consequence::Unreadable, said(&of_a), said(&of_b)),
     }
 }
 
-fn compare(before: &[&Component], after: &[&Component], relation: Relation, is_one_boot: bool) -> Vec<Change> {
+fn compare(before: &[&Component], after: &[&Component], moves: &Moves, span: Span) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut left: Vec<&Component> = after.to_vec();
     let mut gone: Vec<&Component> = Vec::new();
-    let moved = if relation == Relation::SameNode { known_by_identity(before, after) } else { BTreeMap::new() };
     for old in before {
-        let to = moved.get(old.locator.as_str()).copied().unwrap_or(old.locator.as_str());
-        let Some(at) = left.iter().position(|new| new.locator == to && (to != old.locator || !was_moved_here(&moved, new))) else {
+        let to = moves.place_of(old);
+        let Some(at) = to.and_then(|to| left.iter().position(|new| new.locator == to)) else {
             gone.push(old);
             continue;
         };
@@ -238,7 +253,7 @@ fn compare(before: &[&Component], after: &[&Component], relation: Relation, is_o
                 after: new.locator.clone(),
             });
         }
-        changes.extend(attributes(old, new, relation, is_one_boot));
+        changes.extend(attributes(old, new, span));
     }
     let came = |component: &&Component, consequence, before: &str, after: &str| Change {
         consequence,
@@ -253,30 +268,6 @@ fn compare(before: &[&Component], after: &[&Component], relation: Relation, is_o
     changes
 }
 
-/// Places before to places after, of parts whose identity is found once in either inventory and in different places.
-fn known_by_identity<'a>(before: &[&'a Component], after: &[&'a Component]) -> BTreeMap<&'a str, &'a str> {
-    let by_identity = |components: &[&'a Component]| {
-        let mut places: BTreeMap<String, Vec<&'a str>> = BTreeMap::new();
-        for component in components {
-            if let Some(identity) = meaning::identity(component) {
-                places.entry(identity).or_default().push(component.locator.as_str());
-            }
-        }
-        places
-    };
-    let after = by_identity(after);
-    let moves = by_identity(before).into_iter().filter_map(|(identity, old)| match (old.as_slice(), after.get(&identity)?.as_slice()) {
-        ([old], [new]) if old != new => Some((*old, *new)),
-        _ => None,
-    });
-    moves.collect()
-}
-
-fn was_moved_here(moved: &BTreeMap<&str, &str>, component: &Component) -> bool {
-    let targets: BTreeSet<&str> = moved.values().copied().collect();
-    targets.contains(component.locator.as_str())
-}
-
 // What a person looks for on the shelf.
 fn named(component: &Component) -> String {
     let words: Vec<String> =
@@ -284,28 +275,45 @@ fn named(component: &Component) -> String {
     if words.is_empty() { "there".into() } else { words.join(" ") }
 }
 
-fn attributes(old: &Component, new: &Component, relation: Relation, is_one_boot: bool) -> Vec<Change> {
+fn attributes(old: &Component, new: &Component, span: Span) -> Vec<Change> {
     let all: BTreeSet<Attr> = old.attributes.keys().chain(new.attributes.keys()).copied().collect();
     let differ = all.into_iter().filter_map(|attr| {
         let (before, after) = (old.reading(attr), new.reading(attr));
-        if before == after || (relation == Relation::Peers && meaning::names_one(attr)) {
+        if span == Span::TwoNodes && meaning::names_one(attr) && is_unreadable(before) == is_unreadable(after) {
             return None;
         }
-        let consequence = consequence(attr, before, after, is_one_boot && relation == Relation::SameNode)?;
+        // The place says it already.
+        let is_place = |reading: &Reading, component: &Component| reading.value().and_then(Value::as_str) == Some(component.locator.as_str());
+        if old.locator != new.locator && is_place(before, old) && is_place(after, new) {
+            return None;
+        }
+        let consequence = consequence(attr, before, after, span)?;
+        let consequence = if meaning::changes_by_itself(new, attr, before, after) { Consequence::Volatile } else { consequence };
         let said = |reading: &Reading| reading.to_string();
         Some(Change { consequence, kind: new.kind, locator: new.locator.clone(), attr: Some(attr), before: said(before), after: said(after) })
     });
     differ.collect()
 }
 
-fn consequence(attr: Attr, before: &Reading, after: &Reading, is_one_boot: bool) -> Option<Consequence> {
+fn is_unreadable(reading: &Reading) -> bool {
+    match reading {
+        Reading::Unreadable(_) => true,
+        Reading::Value(_) | Reading::Absent => false,
+    }
+}
+
+fn consequence(attr: Attr, before: &Reading, after: &Reading, span: Span) -> Option<Consequence> {
     match (before, after) {
         // Why it cannot be read may be worded in two ways.
-        (Reading::Unreadable(_), Reading::Unreadable(_)) => None,
+        (Reading::Unreadable(_), Reading::Unreadable(_)) => Some(Consequence::Unknown),
         (_, Reading::Unreadable(_)) => Some(Consequence::Unreadable),
+        (Reading::Unreadable(_) | Reading::Absent, Reading::Value(after)) if meaning::has_counted(attr, after) => Some(Consequence::Errors),
+        (Reading::Absent, Reading::Absent) => None,
         (Reading::Unreadable(_) | Reading::Absent, _) => Some(meaning::of_change(attr)),
         (Reading::Value(_), Reading::Absent) if meaning::is_worse_without(attr) => Some(Consequence::Degraded),
+        // Whoever no longer counts errors has none to show.
+        (Reading::Value(_), Reading::Absent) if meaning::counts_errors(attr) => Some(Consequence::Unreadable),
         (Reading::Value(_), Reading::Absent) => Some(meaning::of_change(attr)),
-        (Reading::Value(before), Reading::Value(after)) => Some(meaning::of_values(attr, before, after, is_one_boot)),
+        (Reading::Value(before), Reading::Value(after)) => meaning::of_values(attr, before, after, span),
     }
 }

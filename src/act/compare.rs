@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use assay_model::check::Check;
-use assay_model::drift::{self, Change, Consequence, Drift, Relation, VerdictChange};
+use assay_model::drift::{self, Change, Consequence, Drift, Moves, Relation, VerdictChange};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
 use assay_model::verdict::Rank;
@@ -19,7 +19,7 @@ use crate::present;
 
 /// Something differs that nobody expected.
 const DIFFERENT: u8 = 1;
-/// Nothing is known to be worse, and something cannot be read any more.
+/// Nothing is known to differ, and something cannot be read.
 const UNCLEAR: u8 = 3;
 
 /// Compares two snapshots.
@@ -28,7 +28,7 @@ pub(crate) fn compare(context: &Context, options: &Compare) -> Result<u8> {
     let (a, b) = (context.inventory(&recorded(&options.a)?), context.inventory(&recorded(&options.b)?));
     let relation = if options.peers { Relation::Peers } else { Relation::of(&a, &b) };
     let mut drift = drift::between(&a, &b, relation);
-    drift.verdicts = verdicts(&a, &b, &site);
+    drift.verdicts = verdicts(&a, &b, &site, &Moves::between(&a, &b, relation));
     if !options.all {
         drift.changes.retain(|change| change.consequence != Consequence::Volatile);
     }
@@ -44,7 +44,7 @@ fn status(drift: &Drift, allow: &[String]) -> u8 {
         |change: &&Change| change.consequence == Consequence::Volatile || allow.iter().any(|allowed| allowed == change.consequence.name());
     let unexpected: Vec<&Change> = drift.changes.iter().filter(|change| !is_expected(change)).collect();
     let is_worse = |rank| drift.verdicts.iter().any(|change| change.is_worse() && change.after == Some(rank));
-    if is_worse(Rank::Fail) || unexpected.iter().any(|change| change.consequence != Consequence::Unreadable) {
+    if is_worse(Rank::Fail) || unexpected.iter().any(|change| is_known(change)) {
         DIFFERENT
     } else if is_worse(Rank::Inconclusive) || !unexpected.is_empty() {
         UNCLEAR
@@ -53,9 +53,28 @@ fn status(drift: &Drift, allow: &[String]) -> u8 {
     }
 }
 
-/// Checks that answer differently, those that got worse first.
-fn verdicts(a: &Inventory, b: &Inventory, site: &Site) -> Vec<VerdictChange> {
-    let (before, after) = (answers(a, site), answers(b, site));
+/// Whether a change is a difference, and not only something that could not be read.
+fn is_known(change: &Change) -> bool {
+    match change.consequence {
+        Consequence::Unreadable | Consequence::Unknown => false,
+        Consequence::Lost
+        | Consequence::Degraded
+        | Consequence::Errors
+        | Consequence::Reset
+        | Consequence::Replaced
+        | Consequence::Moved
+        | Consequence::Appeared
+        | Consequence::Firmware
+        | Consequence::Topology
+        | Consequence::Setting
+        | Consequence::Volatile => true,
+    }
+}
+
+/// Checks that answer differently, those that got worse first. What moved is known by its new place.
+fn verdicts(a: &Inventory, b: &Inventory, site: &Site, moves: &Moves) -> Vec<VerdictChange> {
+    let before = answers(a, site, |subject| moves.rename(subject));
+    let after = answers(b, site, str::to_owned);
     let mut changes: Vec<VerdictChange> = before
         .keys()
         .chain(after.keys().filter(|key| !before.contains_key(*key)))
@@ -71,8 +90,16 @@ fn verdicts(a: &Inventory, b: &Inventory, site: &Site) -> Vec<VerdictChange> {
     changes
 }
 
-fn answers(inventory: &Inventory, site: &Site) -> BTreeMap<(String, String), Check> {
-    check::inventory(inventory, site).into_iter().map(|check| ((check.id.to_string(), check.subject.clone()), check)).collect()
+/// The answers by check and subject; of two answers to one question the worse one.
+fn answers(inventory: &Inventory, site: &Site, place: impl Fn(&str) -> String) -> BTreeMap<(String, String), Check> {
+    let mut answers: BTreeMap<(String, String), Check> = BTreeMap::new();
+    for check in check::inventory(inventory, site) {
+        let key = (check.id.to_string(), place(&check.subject));
+        if answers.get(&key).is_none_or(|kept| kept.verdict.rank() < check.verdict.rank()) {
+            answers.insert(key, check);
+        }
+    }
+    answers
 }
 
 fn text(drift: &Drift) -> Result<String> {

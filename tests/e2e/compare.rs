@@ -21,9 +21,14 @@ fn replaced_line(text: &str, start: &str, line: &str) -> String {
 #[test]
 fn a_machine_does_not_differ_from_itself() {
     let assay = pair(|text| text);
-    let answer = assay.run(&["compare", "a.snap", "b.snap"]);
+    // What this machine lets nobody read is in neither, and said.
+    let answer = assay.run(&["compare", "a.snap", "b.snap", "--allow", "unknown", "--format", "json"]);
     assert_eq!(answer.code, 0, "{}", answer.stdout);
-    assert!(answer.stdout.contains("no difference"), "{}", answer.stdout);
+    let drift: Drift = serde_json::from_str(&answer.stdout).expect("a drift");
+    assert!(drift.changes.iter().all(|change| change.consequence == Consequence::Unknown), "{drift:?}");
+    let unallowed = assay.run(&["compare", "a.snap", "b.snap"]);
+    assert_eq!(unallowed.code, if drift.changes.is_empty() { 0 } else { 3 }, "{}", unallowed.stdout);
+    assert_eq!(unallowed.stdout.contains("no difference"), drift.changes.is_empty(), "{}", unallowed.stdout);
 }
 
 #[test]
@@ -33,7 +38,7 @@ fn another_kernel_is_firmware_and_may_be_allowed() {
     assert_eq!(answer.code, 1, "{}", answer.stderr);
     let drift: Drift = serde_json::from_str(&answer.stdout).expect("a drift");
     assert!(drift.changes.iter().any(|change| change.consequence == Consequence::Firmware && change.after.starts_with("99.1.0")), "{drift:?}");
-    assert_eq!(assay.run(&["compare", "--allow", "firmware,setting", "a.snap", "b.snap"]).code, 0);
+    assert_eq!(assay.run(&["compare", "--allow", "firmware,setting,unknown", "a.snap", "b.snap"]).code, 0);
 }
 
 #[test]
@@ -42,6 +47,16 @@ fn what_cannot_be_read_any_more_is_unclear_and_not_the_same() {
     let answer = assay.run(&["compare", "a.snap", "b.snap"]);
     assert_eq!(answer.code, 3, "{}", answer.stdout);
     assert!(answer.stdout.contains("unreadable"), "{}", answer.stdout);
+}
+
+#[test]
+fn what_can_be_read_in_neither_is_unclear_and_not_the_same() {
+    let blind = |text: &str| replaced_line(text, "/proc/sys/kernel/osrelease: ", "/proc/sys/kernel/osrelease error: EIO");
+    let assay = pair(|text| blind(&text));
+    std::fs::copy(assay.folder().join("b.snap"), assay.folder().join("a.snap")).expect("copies");
+    let answer = assay.run(&["compare", "a.snap", "b.snap"]);
+    assert_eq!(answer.code, 3, "{}", answer.stdout);
+    assert!(answer.stdout.contains("unknown (") && !answer.stdout.contains("no difference"), "{}", answer.stdout);
 }
 
 #[test]
