@@ -350,6 +350,8 @@ vocabulary! {
         FirewallEnabled "firewall_enabled" None Stable "Whether the firewall of the cluster is switched on.";
         FirewallHost "firewall_host" None Stable "Whether the firewall of this node is switched on; on unless it says otherwise.";
         PolicyIn "policy_in" None Stable "What becomes of packets that no firewall rule takes; DROP unless it says otherwise.";
+        FirewallBackend "firewall_backend" None Stable "Firewall service that has to run for the rules to be there.";
+        OpenRules "open_rules" None Stable "Firewall rules that let everything in.";
         FirewallService "firewall_service" None Stable "Firewall services of which a process runs.";
         Health "health" None Stable "Health that the management controller reports: OK, Warning or Critical.";
         HealthRollup "health_rollup" None Stable "The worst health of the component and of all below it.";

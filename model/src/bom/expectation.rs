@@ -56,6 +56,7 @@ pub(crate) const LISTS: &[Attr] = &[
     Attr::Addresses,
     Attr::Trunks,
     Attr::FirewallService,
+    Attr::OpenRules,
     Attr::UnknownCommands,
     Attr::Paths,
 ];

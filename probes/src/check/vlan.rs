@@ -60,7 +60,13 @@ impl<'a> Stack<'a> {
     /// Whether frames of the VLAN are the untagged ones of this interface: it is the VLAN's own interface, or a bridge that has it as a port, or a bridge that
     /// takes untagged frames for those of the VLAN.
     fn is_of_vlan(&self, interface: &Component, vlan: u64) -> bool {
-        let is_own = |interface: &Component| kind(interface) == Some("vlan") && count(interface, Attr::VlanId) == Ok(Some(vlan));
+        // A VLAN inside of another one is only a number there.
+        let is_inner = |interface: &Component| {
+            let parent = text(interface, Attr::Parent).ok().flatten().and_then(|parent| self.get(parent));
+            parent.and_then(kind) == Some("vlan")
+        };
+        let is_own =
+            |interface: &Component| kind(interface) == Some("vlan") && count(interface, Attr::VlanId) == Ok(Some(vlan)) && !is_inner(interface);
         let is_pvid = |row: &String| row.split(' ').next() == Some(vlan.to_string().as_str()) && row.split(' ').any(|word| word == "pvid");
         is_own(interface)
             || (is_flat_bridge(interface) && self.ports(&interface.locator).any(is_own))

@@ -1,5 +1,5 @@
 //! The node's firewall: what the cluster and the node configure (`/etc/pve/firewall/cluster.fw`, `/etc/pve/local/host.fw`, their `[OPTIONS]`) and whether the services that
-//! turn it into rules have processes, by their control groups. The rules themselves are not read.
+//! turn it into rules have processes, by their control groups. Of the rules only those are taken that let everything in.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
@@ -43,7 +43,9 @@ impl Probe for Firewall {
             .put(Attr::FirewallEnabled, CLUSTER, option(host, CLUSTER, "enable", switch))
             .put(Attr::PolicyIn, CLUSTER, option(host, CLUSTER, "policy_in", |word| Ok(word.into())))
             .put(Attr::FirewallHost, HOST, option(host, HOST, "enable", switch))
-            .put(Attr::FirewallService, SERVICES, services(host));
+            .put(Attr::FirewallBackend, HOST, backend(host))
+            .put(Attr::FirewallService, SERVICES, services(host))
+            .put(Attr::OpenRules, format!("{CLUSTER}, {HOST}"), open_rules(host));
         Ok(vec![firewall.done()])
     }
 }
@@ -62,6 +64,49 @@ fn option(host: &Host, path: &str, name: &str, understand: fn(&str) -> Result<Re
 /// Any number but 0 switches on.
 fn switch(text: &str) -> Result<Reading, String> {
     whole(text).map(|number| (number != 0).into())
+}
+
+/// The service that has to run: without `nftables` in the node's options `proxmox-firewall` runs and makes no rules, and with it `pve-firewall` makes none.
+fn backend(host: &Host) -> Reading {
+    let [iptables, nftables] = NAMES;
+    match option(host, HOST, "nftables", switch) {
+        Reading::Absent | Reading::Value(Value::Bool(false)) => iptables.into(),
+        Reading::Value(_) => nftables.into(),
+        unread @ Reading::Unreadable(_) => unread,
+    }
+}
+
+/// The rules of the cluster and of the node that let everything in.
+fn open_rules(host: &Host) -> Reading {
+    let mut open = Vec::new();
+    for path in [CLUSTER, HOST] {
+        match host.excerpt(path, |text| Ok(letting_all_in(text))) {
+            Ok(rules) => open.extend(rules.lines().filter(|rule| !rule.is_empty()).map(str::to_owned)),
+            Err(error) if error.is_absent() => {}
+            Err(error) => return Reading::Unreadable(error.cause()),
+        }
+    }
+    if open.is_empty() { Reading::Absent } else { Value::List(open).into() }
+}
+
+/// `IN ACCEPT` of the section `[RULES]` without a word of whom, what or where; a rule behind `|` is switched off (pve-firewall(8)).
+fn letting_all_in(text: &str) -> String {
+    let mut is_of_rules = false;
+    let mut open = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            is_of_rules = line.eq_ignore_ascii_case("[RULES]");
+            continue;
+        }
+        let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let [direction, action, options @ ..] = words.as_slice() else { continue };
+        let is_in = is_of_rules && direction.eq_ignore_ascii_case("IN") && action.eq_ignore_ascii_case("ACCEPT");
+        let restricts = |pair: &[&str]| !matches!(pair, ["-log" | "--log", _] | ["-source" | "-dest" | "--source" | "--dest", "0.0.0.0/0" | "::/0"]);
+        if is_in && !options.chunks(2).any(restricts) {
+            open.push(words.join(" "));
+        }
+    }
+    open.join("\n")
 }
 
 /// The services of which a process runs. A service that is stopped has no control group.
@@ -116,6 +161,29 @@ mod tests {
         assert_eq!((off.reading(Attr::FirewallEnabled), off.reading(Attr::FirewallService)), (&false.into(), &Reading::Absent));
         let host = found(&format!("{NODE}\n/etc/pve/local/host.fw:\n  |[OPTIONS]\n  |enable: 0"));
         assert_eq!(host.reading(Attr::FirewallHost), &false.into());
+    }
+
+    #[test]
+    fn the_service_that_has_to_run_is_the_one_that_the_node_is_set_to() {
+        assert_eq!(found(NODE).reading(Attr::FirewallBackend), &"pve-firewall".into());
+        for (set, backend) in [("1", "proxmox-firewall"), ("0", "pve-firewall")] {
+            let set = format!("{NODE}\n/etc/pve/local/host.fw:\n  |[OPTIONS]\n  |nftables: {set}");
+            assert_eq!(found(&set).reading(Attr::FirewallBackend), &backend.into());
+        }
+        let refused = found(&format!("{NODE}\n/etc/pve/local/host.fw error: EIO"));
+        assert!([Attr::FirewallBackend, Attr::OpenRules].iter().all(|attr| matches!(refused.reading(*attr), Reading::Unreadable(_))));
+    }
+
+    #[test]
+    fn rules_that_let_everything_in_are_told_and_others_are_not() {
+        assert_eq!(found(NODE).reading(Attr::OpenRules), &Reading::Absent);
+        let rules =
+            "[OPTIONS]\nIN ACCEPT\n[RULES]\n|IN ACCEPT\nIN ACCEPT -p tcp\nIN ACCEPT -i vmbr0.6\nOUT ACCEPT\nIN DROP\nIN SSH(ACCEPT)\nGROUP web";
+        assert_eq!(letting_all_in(rules), "");
+        assert_eq!(
+            letting_all_in(&format!("{rules}\nIN ACCEPT # for now\nin accept -log nolog -source 0.0.0.0/0")),
+            "IN ACCEPT\nin accept -log nolog -source 0.0.0.0/0"
+        );
     }
 
     #[test]

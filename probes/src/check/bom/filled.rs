@@ -290,7 +290,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Neighbour, &[Listened, ChassisId, PortId, SystemName]),
     (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding, NeighbourProxy]),
     (Kind::GuestNic, &[Bridge, VlanId, Trunks, PassedThrough, Parent, RawNetwork]),
-    (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService]),
+    (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService, FirewallBackend, OpenRules]),
     (Kind::Bmc, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, ClockDeviation]),
     (Kind::BmcHost, &[Vendor, Model, Serial, PartNumber, Uuid, Firmware, State, Health, HealthRollup, PowerState, Processors, Total]),
     (Kind::BmcPort, &[Name, Mac, State, PortMode, PortEnabled, Carrier, Speed]),

@@ -76,12 +76,24 @@ fn firewall(site: &Site, firewall: &Component) -> Check {
         Ok(Some(policy)) => findings.wrong(format!("the policy for what comes in is {policy}")),
         Err(reason) => findings.unclear(reason),
     }
-    match list(firewall, Attr::FirewallService) {
-        Ok([]) => findings.wrong("no service of the firewall runs"),
-        Ok(_) => {}
+    let backend = findings.value(Attr::FirewallBackend, text(firewall, Attr::FirewallBackend));
+    match (list(firewall, Attr::FirewallService), backend) {
+        (Ok([]), _) => findings.wrong("no service of the firewall runs"),
+        (Ok(running), Some(backend)) if running.iter().all(|service| service != backend) => {
+            findings.wrong(format!("{backend}, which has to make the rules, does not run"));
+        }
+        (Ok(_), _) => {}
+        (Err(reason), _) => findings.unclear(reason),
+    }
+    match list(firewall, Attr::OpenRules) {
+        Ok([]) => {}
+        Ok(rules) => findings.wrong(format!("a rule lets everything in: {}", rules.join("; "))),
         Err(reason) => findings.unclear(reason),
     }
-    let seen = Seen::of(firewall, &[Attr::FirewallEnabled, Attr::FirewallHost, Attr::PolicyIn, Attr::FirewallService]);
+    let seen = Seen::of(
+        firewall,
+        &[Attr::FirewallEnabled, Attr::FirewallHost, Attr::PolicyIn, Attr::FirewallBackend, Attr::FirewallService, Attr::OpenRules],
+    );
     let verdict = findings.verdict(site, &seen);
     FORWARDING.answer("firewall", &seen, verdict)
 }

@@ -57,7 +57,12 @@ fn node() -> Node {
         .with(component(
             Kind::Firewall,
             "node",
-            &[(Attr::FirewallEnabled, true.into()), (Attr::PolicyIn, "DROP".into()), (Attr::FirewallService, words(&["pve-firewall"]))],
+            &[
+                (Attr::FirewallEnabled, true.into()),
+                (Attr::PolicyIn, "DROP".into()),
+                (Attr::FirewallBackend, "pve-firewall".into()),
+                (Attr::FirewallService, words(&["pve-firewall"])),
+            ],
         ))
 }
 
@@ -122,6 +127,10 @@ fn the_hosts_vlan_may_be_a_bridge_over_it_or_untagged_on_an_aware_one() {
     let untagged =
         bare().with(interface("vmbr1", "bridge", &[addresses, (Attr::VlanFiltering, true.into()), (Attr::Vlans, words(&["6 pvid untagged"]))]));
     assert_eq!(ranked(&untagged, host_addresses), Rank::Pass);
+    // The same number inside of a guests' VLAN is theirs.
+    let inner =
+        node().plant(Kind::Interface, "vmbr0.6", Attr::Parent, "vmbr0.11").with(interface("vmbr0.11", "vlan", &[(Attr::VlanId, 11_u64.into())]));
+    assert_eq!(ranked(&inner, host_addresses), Rank::Fail);
     // A guest on the bridge over the VLAN is in it.
     let guest = over.with(interface("tap102i0", "tun", &[(Attr::Master, "vmbr6".into())]));
     assert_eq!(ranked(&guest, guest_ports), Rank::Fail);
@@ -278,10 +287,12 @@ fn a_firewall_that_is_off_open_or_not_at_work_is_found() {
         (Attr::PolicyIn, "ACCEPT".into()),
         (Attr::PolicyIn, "REJECT".into()),
         (Attr::FirewallService, Reading::Absent),
+        (Attr::FirewallService, words(&["proxmox-firewall"])),
+        (Attr::OpenRules, words(&["IN ACCEPT"])),
     ] {
         assert_caught(&node().plant(Kind::Firewall, "node", attr, reading), forwarding);
     }
-    for attr in [Attr::FirewallEnabled, Attr::FirewallHost, Attr::PolicyIn, Attr::FirewallService] {
+    for attr in [Attr::FirewallEnabled, Attr::FirewallHost, Attr::PolicyIn, Attr::FirewallBackend, Attr::FirewallService, Attr::OpenRules] {
         assert_eq!(ranked(&node().plant(Kind::Firewall, "node", attr, unreadable()), forwarding), Rank::Inconclusive, "{attr}");
     }
     assert_eq!(ranked(&node().plant(Kind::Firewall, "node", Attr::PolicyIn, Reading::Absent), forwarding), Rank::Pass, "the default");

@@ -51,8 +51,14 @@ const EXCERPT: &str = "excerpt:";
 /// Where names of people stand: what was taken of files that name them, and the settings of the SSH server.
 const PLACES_OF_PEOPLE: &[&str] = &[EXCERPT, "command:sshd", "/home/"];
 /// Excerpts that name nobody.
-const NO_PEOPLE: &[&str] =
-    &["excerpt:/var/lib/dpkg/", "excerpt:/etc/apt/", "excerpt:/etc/ssh/sshd_config", "excerpt:/etc/pve/qemu-server/", "excerpt:/etc/pve/lxc/"];
+const NO_PEOPLE: &[&str] = &[
+    "excerpt:/var/lib/dpkg/",
+    "excerpt:/etc/apt/",
+    "excerpt:/etc/ssh/sshd_config",
+    "excerpt:/etc/pve/qemu-server/",
+    "excerpt:/etc/pve/lxc/",
+    "excerpt:/etc/pve/firewall/",
+];
 
 /// Files whose text may look like an address and is a version.
 const VERSIONS: &[&str] = &["firmware_rev", "bios_version", "bios_release", "version", "osrelease", "os-release", "fw_ver", "driver", "info"];
