@@ -206,6 +206,8 @@ vocabulary! {
         MediaErrors "media_errors" Count Volatile "Times that data could not be recovered.";
         ErrorLogEntries "error_log_entries" Count Volatile "Entries that the error log ever had.";
         UnknownCommands "unknown_commands" None Volatile "Entries of the error log that only say that somebody asked for what the drive does not have.";
+        HardwareErrors "hardware_errors" None Volatile "Errors of its hardware that the drive's persistent event log remembers, with how often.";
+        ThermalExcursions "thermal_excursions" Count Volatile "Times that the drive was too hot, by its persistent event log.";
         Paths "paths" None Stable "Controllers by which a drive with several ports is reached.";
         FirmwareSlot "firmware_slot" Count Stable "Firmware slot that is active.";
         FirmwareSlotNext "firmware_slot_next" Count Stable "Firmware slot that the next reset activates; absent when none waits.";

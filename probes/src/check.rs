@@ -20,6 +20,7 @@ mod cpu;
 mod declared;
 mod dimm;
 mod drive;
+mod drive_history;
 mod drive_window;
 mod edac;
 mod findings;
@@ -196,6 +197,12 @@ pub const CHECKS: &[CheckEntry] = &[
         topic: "nvme",
         describe: "No drive with an OCP log page lost a read or met an end-to-end error; its capacitor and spare blocks are as declared.",
         check: drive::ocp,
+    },
+    CheckEntry {
+        ids: &[drive_history::HISTORY.id],
+        topic: "nvme",
+        describe: "No drive with a persistent event log remembers a fatal error, a critical warning or a loss of data integrity.",
+        check: drive_history::persistent_events,
     },
     CheckEntry { ids: &[nvme::LIVE.id], topic: "nvme", describe: "Every NVMe controller is in state live.", check: nvme::live },
     CheckEntry {

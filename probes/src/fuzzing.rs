@@ -79,6 +79,7 @@ pub const DOORS: &[Door] = &[
     bytes("nvme-self-test", "nvme", "nvme:nvme2/log/06", DRIVE),
     bytes("nvme-sanitize", "nvme", "nvme:nvme2/log/81", DRIVE),
     bytes("nvme-ocp", "nvme", "nvme:nvme2/log/c0", DRIVE),
+    bytes("nvme-events", "nvme", "nvme:nvme2/log/0d", DRIVE),
     text("bonding", "bond", "/proc/net/bonding/bond0", BOND),
     text("lldp", "lldp", "lldp:enp97s0f0np0", &["/sys/class/net/", "/proc/net/bonding/", "lldp:"]),
     text("links", "interface", "netlink:links", &["netlink:", "/sys/class/net/", "/proc/sys/net/"]),

@@ -23,7 +23,7 @@ mod excerpt;
 mod live;
 mod lldp;
 mod netlink;
-mod nvme;
+pub(crate) mod nvme;
 mod reading;
 mod redact;
 mod redfish;

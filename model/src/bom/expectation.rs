@@ -58,6 +58,7 @@ pub(crate) const LISTS: &[Attr] = &[
     Attr::FirewallService,
     Attr::OpenRules,
     Attr::UnknownCommands,
+    Attr::HardwareErrors,
     Attr::Paths,
 ];
 

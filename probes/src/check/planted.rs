@@ -3,7 +3,7 @@
 use assay_model::attr::{Attr, Kind};
 use assay_model::bom::{Bom, BomLine};
 use assay_model::check::{Absence, Check};
-use assay_model::component::{Component, Reading};
+use assay_model::component::{Component, Reading, Value};
 use assay_model::inventory::{Inventory, ProbeEnded, ProbeOutcome};
 use assay_model::parts::{CpuPart, Parts};
 use assay_model::site::Site;
@@ -97,6 +97,7 @@ pub(super) fn drive(address: &str, serial: &str) -> Component {
         (Attr::LogicalBlockSize, 4096_u64.into()),
         (Attr::MetadataSize, 0_u64.into()),
         (Attr::ProtectionType, 0_u64.into()),
+        (Attr::HardwareErrors, Reading::Value(Value::List(vec!["2 x unsafe shutdown".into()]))),
         (Attr::UncorrectableReads, 0_u64.into()),
         (Attr::EndToEndErrors, 0_u64.into()),
         (Attr::CapacitorHealth, 100_u64.into()),

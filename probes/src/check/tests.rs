@@ -41,6 +41,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
     ("nvme.lba_format", &[Kind::Nvme]),
     ("nvme.serials_unique", &[Kind::Nvme]),
     ("nvme.ocp_health", &[Kind::Nvme]),
+    ("nvme.persistent_events", &[Kind::Nvme]),
     ("block.writable_state", &[Kind::Block]),
     ("nic.no_errors", &[Kind::Nic]),
     ("nic.link_layer", &[Kind::Nic]),

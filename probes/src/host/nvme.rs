@@ -1,15 +1,26 @@
 //! What an NVMe controller says of itself (`nvme:nvme0/identify/CNS/NSID`, `nvme:nvme0/log/LID`, numbers in hex): the bytes of Identify and Get Log Page, by an
 //! ioctl that needs root. A log or structure that the controller does not have is absent; any other status is a refusal.
 
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::live::Refusal;
 use super::{Host, HostError};
-use crate::sys::nvme::{Question, Refused, ask};
+use crate::sys::nvme::{Context, Question, Refused, ask};
+
+pub(crate) mod events;
 
 /// Size of every Identify structure.
 const IDENTIFY_BYTES: usize = 4096;
+
+/// The Persistent Event Log, how much of it is read at once (what every controller transfers), and how much and for how long at most.
+const EVENTS: u8 = 0x0d;
+const PIECE: usize = 4096;
+const EVENTS_MAX: usize = 4 << 20;
+const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Status of a command that the controller does not know: generic, invalid opcode.
 const INVALID_OPCODE: u16 = 0x001;
@@ -41,6 +52,17 @@ impl Host {
     pub(crate) fn nvme_log(&self, controller: &str, lid: u8, length: usize) -> Result<Vec<u8>, HostError> {
         understood(self.call_bytes(&Self::nvme_log_name(controller, lid), || asked(controller, Question::LogPage { lid }, length)))
     }
+
+    /// What the Persistent Event Log says of hardware and temperature.
+    pub(crate) fn nvme_events(&self, controller: &str) -> Result<Vec<u8>, HostError> {
+        understood(self.call_bytes(&Self::nvme_log_name(controller, EVENTS), || {
+            let device = opened(controller)?;
+            let log = persistent_events(&device);
+            // Also after a failure: the drive keeps what it established until it is told or reset. That it refuses is no news.
+            let _ = answer(&device, Question::Events { context: Context::Release, from: 0 }, events::HEADER);
+            events::excerpt(&log?).ok_or(Refusal::Errno(Errno::BADMSG))
+        }))
+    }
 }
 
 /// With some statuses a controller says that there is no such thing; with the others it fails.
@@ -54,15 +76,41 @@ fn understood(answer: Result<Vec<u8>, HostError>) -> Result<Vec<u8>, HostError> 
 }
 
 fn asked(controller: &str, question: Question, length: usize) -> Result<Vec<u8>, Refusal> {
+    answer(&opened(controller)?, question, length)
+}
+
+/// The whole log, as it was when its header was read.
+fn persistent_events(device: &OwnedFd) -> Result<Vec<u8>, Refusal> {
+    let begun = Instant::now();
+    let mut log = answer(device, Question::Events { context: Context::Establish, from: 0 }, events::HEADER)?;
+    let length = events::length(&log).ok_or(Refusal::Errno(Errno::BADMSG))?;
+    if length > EVENTS_MAX {
+        return Err(Refusal::Errno(Errno::FBIG));
+    }
+    while log.len() < length {
+        if begun.elapsed() > EVENTS_PATIENCE {
+            return Err(Refusal::Errno(Errno::TIMEDOUT));
+        }
+        let from = u64::try_from(log.len()).map_err(|_| Refusal::Errno(Errno::FBIG))?;
+        let piece = (length - log.len()).min(PIECE).next_multiple_of(4);
+        log.extend(answer(device, Question::Events { context: Context::Keep, from }, piece)?);
+    }
+    Ok(log)
+}
+
+fn opened(controller: &str) -> Result<OwnedFd, Refusal> {
     // The kernel made the name; one with a step in it is not its.
     if controller.contains('/') {
         return Err(Refusal::Errno(Errno::INVAL));
     }
     let device = rustix::fs::open(format!("/dev/{controller}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     // The controller is there and its node is not (a container): that says nothing about its logs.
-    let device = device.map_err(|errno| Refusal::Errno(if errno == Errno::NOENT { Errno::NODEV } else { errno }))?;
+    device.map_err(|errno| Refusal::Errno(if errno == Errno::NOENT { Errno::NODEV } else { errno }))
+}
+
+fn answer(device: &OwnedFd, question: Question, length: usize) -> Result<Vec<u8>, Refusal> {
     let mut answer = vec![0; length];
-    match ask(&device, question, &mut answer) {
+    match ask(device, question, &mut answer) {
         Ok(()) => Ok(answer),
         Err(Refused::Controller(status)) => Err(Refusal::Status(status)),
         Err(Refused::Kernel(errno)) => Err(Refusal::Errno(errno)),

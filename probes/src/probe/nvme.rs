@@ -14,6 +14,7 @@ use crate::described::{Described, total};
 use crate::host::{Host, HostError, whole};
 use crate::probe::nvme::identify::Controller;
 
+mod events;
 mod identify;
 mod logs;
 mod ocp;
@@ -78,7 +79,7 @@ fn ask(host: Host, name: String) -> mpsc::Receiver<Result<Component, HostError>>
 
 /// What a controller answers that does not answer in time.
 fn silent(host: &Host, name: &str) -> Result<Host, HostError> {
-    const PAGES: &[&str] = &["identify/01/0", "log/01", "log/02", "log/03", "log/06", "log/81", "log/c0"];
+    const PAGES: &[&str] = &["identify/01/0", "log/01", "log/02", "log/03", "log/06", "log/0d", "log/81", "log/c0"];
     let formats = namespaces(name, &host.list(&format!("{CONTROLLERS}/{name}"))?).into_keys().map(|number| format!("identify/00/{number:x}"));
     let pages = PAGES.iter().map(|page| (*page).to_owned()).chain(formats);
     let refusals: Vec<String> = pages.map(|page| format!("nvme:{name}/{page} error: ETIMEDOUT")).collect();
@@ -160,6 +161,7 @@ fn admin<'a>(host: &Host, described: Described<'a>, name: &str, folder: &str, na
     let described = logs::firmware(host, described, name);
     let described = logs::self_test(host, described, name, &controller);
     let described = logs::sanitize(host, described, name, &controller);
+    let described = events::describe(host, described, name, &controller);
     ocp::describe(host, described, name, &controller)
 }
 

@@ -1,5 +1,5 @@
-//! `NVME_IOCTL_ADMIN_CMD` on `/dev/nvmeN` (`linux/nvme_ioctl.h`) with two commands and no other: Identify and Get Log Page, neither of which changes anything.
-//! Another opcode cannot be expressed here.
+//! `NVME_IOCTL_ADMIN_CMD` on `/dev/nvmeN` (`linux/nvme_ioctl.h`) with two commands and no other: Identify and Get Log Page, neither of which changes anything
+//! that lasts. Another opcode cannot be expressed here.
 
 use std::os::fd::AsFd;
 
@@ -13,6 +13,16 @@ pub(crate) enum Question {
     Identify { cns: u8, nsid: u32 },
     /// Get Log Page, of the controller as a whole.
     LogPage { lid: u8 },
+    /// Get Log Page of the Persistent Event Log, from that byte on.
+    Events { context: Context, from: u64 },
+}
+
+/// What becomes of the drive's reporting context: the log as it was at one moment, which is kept while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    Keep = 0,
+    Establish = 1,
+    Release = 2,
 }
 
 /// Why a controller gave no answer.
@@ -29,6 +39,9 @@ const GET_LOG_PAGE: u8 = 0x02;
 /// Logs whose reading takes an asynchronous event away, unless it is to be retained (CDW10, RAE): error, SMART, firmware slots, sanitize. The kernel waits for it.
 const WITH_EVENT: &[u8] = &[0x01, 0x02, 0x03, 0x81];
 const RETAIN_EVENT: u32 = 1 << 15;
+const PERSISTENT_EVENTS: u32 = 0x0d;
+/// Where CDW10 has the field that is each log's own (LSP).
+const LOG_SPECIFIC: u32 = 8;
 const ALL_NAMESPACES: u32 = u32::MAX;
 /// Status code type and status code, without "more" and "do not retry".
 const STATUS: i32 = 0x7ff;
@@ -64,16 +77,21 @@ const NVME_IOCTL_ADMIN_CMD: rustix::ioctl::Opcode = opcode::read_write::<Command
 pub(crate) fn ask(controller: impl AsFd, question: Question, answer: &mut [u8]) -> Result<(), Refused> {
     let data_len = u32::try_from(answer.len()).ok().filter(|length| *length >= 4 && length % 4 == 0).ok_or(Refused::Kernel(Errno::INVAL))?;
     let addr = u64::try_from(answer.as_mut_ptr().expose_provenance()).map_err(|_| Refused::Kernel(Errno::INVAL))?;
-    let (opcode, nsid, cdw10, cdw11) = match question {
-        Question::Identify { cns, nsid } => (IDENTIFY, nsid, u32::from(cns), 0),
+    // The number of dwords, less one, in two halves.
+    let dwords = data_len / 4 - 1;
+    let log = Command { opcode: GET_LOG_PAGE, nsid: ALL_NAMESPACES, cdw10: (dwords & 0xffff) << 16, cdw11: dwords >> 16, ..Command::default() };
+    let asked = match question {
+        Question::Identify { cns, nsid } => Command { opcode: IDENTIFY, nsid, cdw10: u32::from(cns), ..Command::default() },
         Question::LogPage { lid } => {
-            // The number of dwords, less one, in two halves.
-            let dwords = data_len / 4 - 1;
             let retain = if WITH_EVENT.contains(&lid) { RETAIN_EVENT } else { 0 };
-            (GET_LOG_PAGE, ALL_NAMESPACES, u32::from(lid) | retain | (dwords & 0xffff) << 16, dwords >> 16)
+            Command { cdw10: log.cdw10 | u32::from(lid) | retain, ..log }
+        }
+        Question::Events { context, from } => {
+            let [low, high] = [from & u64::from(u32::MAX), from >> 32].map(|half| u32::try_from(half).unwrap_or_default());
+            Command { cdw10: log.cdw10 | PERSISTENT_EVENTS | (context as u32) << LOG_SPECIFIC, cdw12: low, cdw13: high, ..log }
         }
     };
-    let mut command = Command { opcode, nsid, addr, data_len, cdw10, cdw11, ..Command::default() };
+    let mut command = Command { addr, data_len, ..asked };
     // SAFETY: the opcode is that of this structure, which is laid out like the kernel's; `addr` and `data_len` name a live buffer that is exclusively
     // borrowed until the call returns, and both commands transfer to the host at most `data_len` bytes, which the kernel copies by itself.
     let status = unsafe { ioctl(controller, Admin(&mut command)) }.map_err(Refused::Kernel)?;
@@ -124,5 +142,6 @@ mod tests {
         let mut answer = [0; 512];
         assert_eq!(ask(&null, Question::LogPage { lid: 2 }, &mut answer), Err(Refused::Kernel(Errno::NOTTY)));
         assert_eq!(ask(&null, Question::LogPage { lid: 2 }, &mut answer[..3]), Err(Refused::Kernel(Errno::INVAL)));
+        assert_eq!(ask(&null, Question::Events { context: Context::Release, from: 0 }, &mut answer), Err(Refused::Kernel(Errno::NOTTY)));
     }
 }

@@ -130,6 +130,8 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             MediaErrors,
             ErrorLogEntries,
             UnknownCommands,
+            HardwareErrors,
+            ThermalExcursions,
             Paths,
             Temperature,
             TemperatureMax,

@@ -1,7 +1,9 @@
 //! Identities in what an NVMe controller says of itself: serial number, NQN and the identifiers of controller and namespace in the Identify structures, and
-//! whatever a vendor put into the parts that are its own. Log pages have none, except that nobody knows what is in a vendor's page.
+//! whatever a vendor put into the parts that are its own. Of log pages the persistent event log has the first two, and nobody knows what is in a vendor's page.
 
 use std::ops::Range;
+
+use crate::host::nvme::events;
 
 const SERIAL: Range<usize> = 4..24;
 const FRU_GUID: Range<usize> = 112..128;
@@ -19,6 +21,7 @@ enum Page {
     Controller,
     Namespace,
     Log,
+    Events,
     /// Not known, or a vendor's own.
     Foreign,
 }
@@ -32,6 +35,7 @@ fn page(name: &str, bytes: &[u8]) -> Page {
     match name.split('/').collect::<Vec<_>>().as_slice() {
         [_, "identify", "01", _] => Page::Controller,
         [_, "identify", "00", _] => Page::Namespace,
+        [_, "log", "0d"] if events::excerpt(bytes).is_some() => Page::Events,
         [_, "log", id] if HARMLESS.contains(id) => Page::Log,
         [_, "log", "c0"] if crate::probe::is_ocp_page(bytes) => Page::Log,
         _ => Page::Foreign,
@@ -42,6 +46,7 @@ fn page(name: &str, bytes: &[u8]) -> Page {
 pub(super) fn identities(name: &str, bytes: &[u8]) -> Vec<Range<usize>> {
     match page(name, bytes) {
         Page::Controller => [SERIAL, NQN].into_iter().filter_map(|place| said(bytes, place)).collect(),
+        Page::Events => [events::SERIAL, events::NQN].into_iter().filter_map(|place| said(bytes, place)).collect(),
         Page::Namespace | Page::Log | Page::Foreign => Vec::new(),
     }
 }
@@ -56,6 +61,7 @@ pub(super) fn redacted(name: &str, mut bytes: Vec<u8>, text: &dyn Fn(&str) -> St
         Page::Controller => (&[FRU_GUID][..], VENDORS_OF_CONTROLLER),
         Page::Namespace => (&[NGUID, EUI64][..], VENDORS_OF_NAMESPACE),
         Page::Log => return Some(bytes),
+        Page::Events => return events::excerpt(&bytes),
         Page::Foreign => return None,
     };
     for place in identifiers {
@@ -107,6 +113,17 @@ mod tests {
         assert_eq!(plain("nvme:nvme2/log/02", vec![3; 512]), Some(vec![3; 512]));
         assert_eq!(plain("nvme:nvme2/log/c0", vec![3; 512]), None, "not the OCP page");
         assert_eq!(plain("nvme:nvme2/log/ca", vec![3; 512]), None);
+    }
+
+    #[test]
+    fn the_persistent_event_log_keeps_its_events_and_loses_its_identities() {
+        let mut log = vec![0; events::HEADER];
+        (log[0], log[9]) = (0x0d, 2);
+        log[events::SERIAL][..4].copy_from_slice(b"S123");
+        log[events::NQN][..5].copy_from_slice(b"nqn.a");
+        let after = plain("nvme:nvme2/log/0d", log).expect("known");
+        assert_eq!((&after[56..61], &after[116..122], events::events(&after).map(|events| events.len())), (&b"xxxx\0"[..], &b"xxxxx\0"[..], Some(0)));
+        assert_eq!(plain("nvme:nvme2/log/0d", vec![0x0d; 512]), None, "no such log");
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Controller {
         list.fields()?.u32(4 * usize::from(lid)).map(|support| support & 1 != 0)
     }
 
+    /// Whether it keeps a persistent event log (LPA bit 4). None when it did not say.
+    pub(super) fn keeps_events(&self) -> Option<bool> {
+        self.0.fields()?.u8(261).map(|attributes| attributes & 1 << 4 != 0)
+    }
+
     /// Whether it has device self-tests (OACS bit 4).
     pub(super) fn can_test_itself(&self) -> Option<bool> {
         self.0.fields()?.u16(256).map(|commands| commands & 1 << 4 != 0)
