@@ -23,7 +23,8 @@ pub(in crate::check) const GUEST_PORTS: Question =
 
 /// The inner end of the pair that Proxmox puts between a guest's own bridge and the node's; the outer end is judged.
 const INNER_END: &str = "fwln";
-const MACVTAP: &str = "macvtap";
+/// Taps without a master: what they send leaves through the interface that they are stacked on.
+const STACKED: [&str; 2] = ["macvtap", "ipvtap"];
 
 pub(in crate::check) fn guest_ports(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let question = &GUEST_PORTS;
@@ -50,7 +51,7 @@ fn ports(inventory: &Inventory, site: &Site, stack: &Stack<'_>, vlan: u64, nics:
     for port in stack.interfaces.iter().copied().filter(|port| is_guest_port(port)) {
         let bridge = match text(port, Attr::Master) {
             Ok(Some(bridge)) => bridge,
-            Ok(None) if kind(port) == Some(MACVTAP) => {
+            Ok(None) if kind(port).is_some_and(|kind| STACKED.contains(&kind)) => {
                 judged.push(port);
                 around::stacked(stack, port, vlan, &mut findings);
                 continue;
@@ -197,7 +198,7 @@ fn listed(range: &str, vlan: u64, name: &str, findings: &mut Findings) {
 
 /// Taps of virtual machines, pairs of containers, and the outer ends of firewall bridges.
 fn is_guest_port(interface: &Component) -> bool {
-    matches!(kind(interface), Some("tun" | "veth" | MACVTAP)) && !interface.locator.starts_with(INNER_END)
+    kind(interface).is_some_and(|kind| ["tun", "veth"].contains(&kind) || STACKED.contains(&kind)) && !interface.locator.starts_with(INNER_END)
 }
 
 fn question_does_not_arise(subject: &str, why: &str, source: String) -> Check {

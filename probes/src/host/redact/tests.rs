@@ -27,6 +27,7 @@ const IDENTITIES: &[&str] = &[
     "example.com",
     "S64HNE0R500001",
     "94:6d:ae:01:02:03",
+    "BC:24:11:2E:9A:01",
     "94:6D:AE:01:02:03",
     "946dae010203",
     "94-6d-ae-01-02-03",
@@ -103,6 +104,14 @@ fn node() -> Snapshot {
         |authorizedkeysfile .ssh/authorized_keys
         |allowusers anna
         /etc/pve/local link: nodes/pve1
+        /etc/pve/qemu-server list: 101.conf
+        excerpt:/etc/pve/qemu-server/101.conf:
+        |net0: virtio=BC:24:11:2E:9A:01,bridge=vmbr0,tag=11
+        |hostpci0: mapping=fast
+        /etc/pve/mapping/pci.cfg:
+        |fast
+        |  map id=15b3:101b,node=pve1,path=0000:61:00.0
+        /sys/bus/pci/devices/0000:61:00.0/class: 0x020000
         excerpt:/etc/pve/domains.cfg: realm ad corp
         excerpt:/etc/pve/user.cfg: user anna@corp 1 0
         excerpt:/etc/pve/priv/tfa.cfg: factor anna@corp totp
@@ -201,6 +210,8 @@ fn the_node_is_otherwise_the_same() {
             assert_eq!(after.reading(*attr), reading, "{} {attr}", before.locator);
         }
     }
+    let guests: Vec<_> = after.iter(Kind::GuestNic).map(|nic| nic.locator.as_str()).collect();
+    assert_eq!(guests, ["101 hostpci0 0000:61:00.0", "101 net0"], "the mapping still names this node");
     let modules: Vec<_> = after.iter(Kind::Dimm).collect();
     assert_eq!(modules.len(), 2);
     assert_eq!(modules[0].reading(Attr::PartNumber), &"M321RYGA0BB0-CQKZJ".into());
