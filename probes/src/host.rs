@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use self::answer::{Answer, Ask};
 use self::live::Live;
 use self::redact::Redactor;
+pub(crate) use self::redact::without_secrets;
 pub(crate) use self::snapshot::{Snapshot, patch};
 use crate::sys::ClockState;
 

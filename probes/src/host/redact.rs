@@ -2,7 +2,8 @@
 //! is written, wherever they stand: texts, paths, lists, links and the SMBIOS table. Pseudonyms have the length and shape of what they stand for,
 //! and the same original gives the same pseudonym in every snapshot of a machine: they are keyed by its machine id, which is never written.
 //!
-//! What identities look like is in `redact/secrets.rs`; free text of other kinds (a password on a command line) is not recognised.
+//! What identities look like is in `redact/secrets.rs`, what is secret on a kernel's command line in `redact/command_line.rs`; free text of other kinds (who
+//! logged in, in a message of a log) is not recognised.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,6 +18,7 @@ use super::snapshot::{Answers, Snapshot};
 use crate::pci_config;
 use crate::smbios::{ENTRY_POINT, TABLE};
 
+mod command_line;
 mod drive;
 mod frames;
 mod patterns;
@@ -26,7 +28,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::command_line::without_secrets;
+
 const RANDOM: &str = "/dev/urandom";
+const COMMAND_LINE: &str = "/proc/cmdline";
 
 /// Replaces identities.
 pub(super) struct Redactor {
@@ -74,6 +79,9 @@ impl Substitutes {
             Answer::Text(text) if is_identity(path) => Answer::Text(self.whole(&text)),
             Answer::Text(text) if path.starts_with("lldp:") => Answer::Text(frames::redacted(&text, &|text| self.whole(text))),
             Answer::Text(text) if path.starts_with("command:lldpcli ") => Answer::Text(frames::told(&text, &|text| self.whole(text))),
+            Answer::Text(text) if path == COMMAND_LINE => {
+                Answer::Text(self.secrets.replaced(&without_secrets(&text), &self.pseudonyms, names_in(path)))
+            }
             Answer::Text(text) => Answer::Text(self.secrets.replaced(&text, &self.pseudonyms, names_in(path))),
             Answer::Bytes(bytes) => Answer::Bytes(self.bytes(path, bytes)?),
             Answer::List(names) => {

@@ -7,7 +7,7 @@ use assay_model::component::{Component, Reading, Value};
 use super::Probe;
 use crate::debian_version::compare_releases;
 use crate::described::Described;
-use crate::host::{Host, HostError, reading_of, unanswered};
+use crate::host::{Host, HostError, reading_of, unanswered, without_secrets};
 
 mod leftovers;
 
@@ -52,7 +52,7 @@ impl Probe for Os {
             .text(Attr::Architecture, "arch")
             .text(Attr::BootId, "random/boot_id")
             .count(Attr::Tainted, "tainted")
-            .put(Attr::CommandLine, "/proc/cmdline", host.reading("/proc/cmdline"))
+            .put(Attr::CommandLine, "/proc/cmdline", host.reading_as("/proc/cmdline", |line| Ok(without_secrets(line).into())))
             .put(Attr::Uptime, "/proc/uptime", host.reading_as("/proc/uptime", uptime))
             .put(Attr::Hypervisor, format!("{CPUINFO} flags"), reading_of(host.read(CPUINFO), hypervisor))
             .put(Attr::Distribution, format!("{source} ID"), field("ID"))

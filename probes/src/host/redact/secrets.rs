@@ -42,10 +42,12 @@ const IDENTITIES: &[&str] = &[
     "domainname",
 ];
 
-/// Properties of a management controller's resources whose whole text is an identity, in lower case; and every one with `serial` in its name.
-const PROPERTIES: &[&str] = &["assettag", "sku", "servicetag", "chassisservicetag", "nodeid", "expressservicecode", "userlabel"];
-/// Those that name a host.
-const HOST_PROPERTIES: &[&str] = &["hostname", "fqdn", "domainname", "dnshostname"];
+/// Properties of a management controller's resources whose whole text is an identity, in lower case.
+const PROPERTIES: &[&str] = &["sku", "nodeid", "expressservicecode", "userlabel"];
+/// Parts of the names of further ones: iDRAC writes `ServerInfo.1.ServiceTag`, HPE `ServerAssetTag`.
+const PROPERTY_PARTS: &[&str] = &["serial", "assettag", "servicetag", "durablename", "initiatorname", "wwn", "wwpn"];
+/// Parts of the names of those that name a host.
+const HOST_PROPERTIES: &[&str] = &["hostname", "fqdn", "domainname", "dnsracname", "servername", "smtpserver"];
 const REDFISH: &str = "redfish:";
 const EXCERPT: &str = "excerpt:";
 /// Where names of people stand: what was taken of files that name them, and the settings of the SSH server.
@@ -214,12 +216,12 @@ impl Found {
             serde_json::Value::Array(items) => items.iter().for_each(|item| self.properties(name, item)),
             serde_json::Value::String(text) => {
                 let name = name.to_ascii_lowercase();
-                if PROPERTIES.contains(&name.as_str()) || name.contains("serial") {
+                if PROPERTIES.contains(&name.as_str()) || PROPERTY_PARTS.iter().any(|part| name.contains(part)) {
                     self.word(text);
                     // As it is written in JSON, where that is not the same.
                     self.word(serde_json::Value::from(text.trim()).to_string().trim_matches('"'));
                 }
-                if HOST_PROPERTIES.contains(&name.as_str()) {
+                if HOST_PROPERTIES.iter().any(|part| name.contains(part)) {
                     self.host(text);
                 }
                 if !name.contains("version") {

@@ -52,6 +52,12 @@ const IDENTITIES: &[&str] = &[
     "WZP23400AK4",
     "nqn.2016-08.com.samsung:nvme:7",
     "VENDORS-SECRET-1",
+    "hunter",
+    "tail",
+    "two words",
+    "idrac-8X",
+    "naa.500056",
+    "iqn.2001-04.org.lab:node7",
 ];
 
 /// The first page of a QSFP module.
@@ -90,7 +96,7 @@ fn node() -> Snapshot {
         "/proc/sys/kernel/hostname: pve1.example.com
         /proc/sys/kernel/osrelease: 6.8.12-4-pve
         /proc/sys/kernel/random/boot_id: 0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1
-        /proc/cmdline: root=UUID=0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1 ip=10.20.30.40:::255.255.255.0:pve1 dns=2001:db8::17 BOOTIF=01-94-6d-ae-01-02-03 root=/dev/mapper/pve1-root by-id/nvme-X_S64HNE0R500001-part3 PARTUUID=1a2b3c4d-01
+        /proc/cmdline: root=UUID=0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1 ip=10.20.30.40:::255.255.255.0:pve1 dns=2001:db8::17 BOOTIF=01-94-6d-ae-01-02-03 root=/dev/mapper/pve1-root by-id/nvme-X_S64HNE0R500001-part3 PARTUUID=1a2b3c4d-01 auto_login.password=hunter2%tail netconsole_token=\"two words\" rd.iscsi.password:hunter3 inst.ks=https://bob:hunter4@10.20.30.41/ks.cfg systemd.set_credential=root.pw:hunter5 iommu=pt
         /etc/os-release: ID=debian
         excerpt:/etc/passwd:
         |account root /root
@@ -154,7 +160,7 @@ fn node() -> Snapshot {
         /sys/block/sdb/device/vpd_pg83 bytes: {page}
         redfish:/redfish/v1/: {{\"Systems\": {{\"@odata.id\": \"/redfish/v1/Systems\"}}, \"Managers\": {{\"@odata.id\": \"/redfish/v1/Managers\"}}}}
         redfish:/redfish/v1/Systems: {{\"Members\": [{{\"@odata.id\": \"/redfish/v1/Systems/WZP23400AK4\"}}]}}
-        redfish:/redfish/v1/Systems/WZP23400AK4: {{\"SerialNumber\": \"WZP23400AK4\", \"SKU\": \"8X3K9Z2\", \"BiosVersion\": \"2.19.1.3\", \"Oem\": {{\"X\": {{\"PsuSerial\": [\"PSU-SERIAL-9\"]}}}}}}
+        redfish:/redfish/v1/Systems/WZP23400AK4: {{\"Attributes\": {{\"NIC.1.DNSRacName\": \"idrac-8X3K\", \"IscsiInitiatorName\": \"iqn.2001-04.org.lab:node7\"}}, \"Identifiers\": [{{\"DurableName\": \"naa.500056B31234ABCD\"}}], \"SerialNumber\": \"WZP23400AK4\", \"SKU\": \"8X3K9Z2\", \"BiosVersion\": \"2.19.1.3\", \"Oem\": {{\"X\": {{\"PsuSerial\": [\"PSU-SERIAL-9\"]}}}}}}
         redfish:/redfish/v1/Managers: {{\"Members\": [{{\"Id\": \"1\", \"HostName\": \"bmc-rack7\", \"FQDN\": \"bmc-rack7.lab.example.net\", \"IPv4\": \"10.6.0.211\"}}]}}
         {TABLE} bytes: {}",
         STANDARD.encode(plugged()),
@@ -196,6 +202,59 @@ fn no_original_survives_in_any_form() {
         assert!(bytes(&node()).windows(raw.len()).any(|window| window == raw));
         assert!(!bytes(&redacted()).windows(raw.len()).any(|window| window == raw));
     }
+}
+
+/// What identifies a machine, wherever probes found it. People are named in excerpts only, in whose place the fixtures have the files.
+const OF_SOMEBODY: &[Attr] = &[
+    Attr::Serial,
+    Attr::IdentifiedSerial,
+    Attr::ModuleSerial,
+    Attr::Uuid,
+    Attr::Mac,
+    Attr::PartnerMac,
+    Attr::Hostname,
+    Attr::BootId,
+    Attr::Subsystem,
+    Attr::Addresses,
+    Attr::ChassisId,
+    Attr::SystemName,
+];
+
+#[test]
+fn nothing_that_probes_find_on_a_reference_node_survives() {
+    let nodes = crate::reference::nodes().expect("reference nodes");
+    let (mut found, mut survivors) = (0, std::collections::BTreeSet::new());
+    for node in nodes.values() {
+        for snapshot in [&node.now, &node.before] {
+            let seen = inventory(snapshot);
+            let texts = seen.components.iter().flat_map(|component| OF_SOMEBODY.iter().filter_map(|attr| component.value(*attr)));
+            let mut identities: std::collections::BTreeSet<String> = texts
+                .flat_map(|value| match value {
+                    assay_model::component::Value::List(items) => items.clone(),
+                    value => vec![value.to_string()],
+                })
+                .map(|text| text.split('/').next().unwrap_or_default().trim().to_owned())
+                .collect();
+            identities.insert(seen.host.clone());
+            let after = Redactor::keyed_by(b"f00dfeed").expect("keyed").redact(snapshot.clone());
+            let bytes = after.answers.values().flat_map(BTreeMap::values).filter_map(|answer| match answer {
+                Answer::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+                _ => None,
+            });
+            let after = format!("{after}\n{}", bytes.collect::<Vec<_>>().join("\n")).to_ascii_lowercase();
+            let everywhere = ["127.0.0.1", "::1", "localhost"];
+            for identity in identities.iter().filter(|text| text.len() >= 4 && !secrets::says_nothing(text) && !everywhere.contains(&text.as_str())) {
+                found += 1;
+                let identity = identity.to_ascii_lowercase();
+                let line = after.lines().find(|line| line.contains(&identity));
+                if let Some(line) = line {
+                    survivors.insert(format!("{}: `{identity}` in {}", node.name, line.chars().take(120).collect::<String>()));
+                }
+            }
+        }
+    }
+    assert!(survivors.is_empty(), "{survivors:#?}");
+    assert!(found > 500, "only {found} identities were looked for");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a management controller may say and a snapshot must never hold: passwords, keys, tokens, community strings, licences, sessions and accounts.
+//! What a management controller may say and a snapshot must never hold: passwords, keys, tokens, community strings, licences, sessions and accounts; and
+//! the people who look after a machine with the room that it stands in (`Location` of DSP0268, `Admin*` and `Service*` of HPE's firmware settings).
 
 use serde_json::Value;
 
@@ -23,6 +24,17 @@ const SECRETS: &[&str] = &[
     "account",
     "username",
     "chapname",
+    // Users.2.MD5v3Key and Users.2.SHA1v3Key of iDRAC.
+    "v3key",
+    "ipmikey",
+    "binddn",
+    "contact",
+    "email",
+    "phone",
+    "postaladdress",
+    "placement",
+    "adminname",
+    "adminotherinfo",
 ];
 
 /// Leaves out every property that may hold a secret, at any depth.
@@ -54,14 +66,16 @@ mod tests {
             "SessionService": {"@odata.id": "/redfish/v1/SessionService"},
             "AccountService": {"@odata.id": "/redfish/v1/AccountService"},
             "Oem": {"Vendor": [{"License-Key": "AAAA-BBBB", "SNMP": {"CommunityNames": ["public-x"], "Port": 161}}]},
-            "Attributes": {"AdminPassword": "hunter2", "SETUP001_Password": null, "NPS": "NPS1", "IscsiChapSecret": "x", "TpmState": "Enabled"}
+            "Attributes": {"AdminPassword": "hunter2", "SETUP001_Password": null, "NPS": "NPS1", "IscsiChapSecret": "x", "TpmState": "Enabled", "Users.2.MD5v3Key": "F0", "AdminName": "x", "ServicePhone": "1"},
+            "Location": {"PartLocation": {"ServiceLabel": "P1-DIMMA1"}, "PostalAddress": {"City": "x"}, "Placement": {"Rack": "7"}, "Contacts": [{}]}
         });
         withhold(&mut root);
         let expected = serde_json::json!({
             "Id": "RootService",
             "Links": {},
             "Oem": {"Vendor": [{"SNMP": {"Port": 161}}]},
-            "Attributes": {"NPS": "NPS1", "TpmState": "Enabled"}
+            "Attributes": {"NPS": "NPS1", "TpmState": "Enabled"},
+            "Location": {"PartLocation": {"ServiceLabel": "P1-DIMMA1"}}
         });
         assert_eq!(root, expected);
     }
