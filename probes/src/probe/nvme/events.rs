@@ -8,8 +8,8 @@ use assay_model::component::{Reading, Value};
 use super::identify::Controller;
 use super::page::Page;
 use crate::described::{Described, total};
+use crate::host::Host;
 use crate::host::nvme::events::{Event, HARDWARE_ERROR, HEADER, THERMAL_EXCURSION, events};
-use crate::host::{Host, HostError};
 
 const LID: u8 = 0x0d;
 
@@ -18,10 +18,8 @@ pub(super) fn describe<'a>(host: &Host, described: Described<'a>, name: &str, co
     if controller.keeps_events() == Some(false) {
         return described;
     }
-    let answer = host.nvme_events(name);
-    let is_denied = controller.keeps_events() == Some(true) && answer.as_ref().is_err_and(HostError::is_absent);
-    let page = Page::of(answer, Host::nvme_log_name(name, LID), HEADER);
-    let page = if is_denied { page.refused(Reading::Unreadable("Identify Controller says that there is one, and it has none".into())) } else { page };
+    let page = Page::of(host.nvme_events(name), Host::nvme_log_name(name, LID), HEADER);
+    let page = if controller.keeps_events() == Some(true) { page.required() } else { page };
     let read = |understand: fn(Vec<Event<'_>>) -> Option<Reading>| {
         let broken = || Reading::Unreadable("the log does not hold what its header says".into());
         page.reading(|fields| Some(events(fields.0).and_then(understand).unwrap_or_else(broken)))

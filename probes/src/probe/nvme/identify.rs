@@ -18,6 +18,14 @@ const LIST_BYTES: usize = 1024;
 /// Both structures.
 const BYTES: usize = 4096;
 
+/// Whether a controller has a page, by what it says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Has {
+    No,
+    Perhaps,
+    Yes,
+}
+
 /// Identify Controller.
 pub(super) struct Controller(Page);
 
@@ -54,16 +62,20 @@ impl Controller {
         usize::try_from(last).ok().map(|last| last + 1)
     }
 
-    /// Whether it may have a log page that belongs to vendors. One that is asked for a page which it does not have refuses, and writes that into its error log:
+    /// Whether it has a log page that belongs to vendors. One that is asked for a page which it does not have refuses, and writes that into its error log:
     /// so a page is asked for where the list of pages (00h, LPA bit 5) has it, and without such a list of data-centre drives only, which keep a persistent
-    /// event log (LPA bit 4). None when it did not say.
-    pub(super) fn may_have(&self, host: &Host, name: &str, lid: u8) -> Option<bool> {
-        let attributes = self.0.fields()?.u8(261)?;
+    /// event log (LPA bit 4).
+    pub(super) fn has(&self, host: &Host, name: &str, lid: u8) -> Has {
+        let Some(attributes) = self.0.fields().and_then(|fields| fields.u8(261)) else { return Has::Perhaps };
         if attributes & 1 << 5 == 0 {
-            return Some(attributes & 1 << 4 != 0);
+            return if attributes & 1 << 4 == 0 { Has::No } else { Has::Perhaps };
         }
         let list = Page::of(host.nvme_log(name, LIST, LIST_BYTES), Host::nvme_log_name(name, LIST), LIST_BYTES);
-        list.fields()?.u32(4 * usize::from(lid)).map(|support| support & 1 != 0)
+        match list.fields().and_then(|fields| fields.u32(4 * usize::from(lid))) {
+            Some(support) if support & 1 == 0 => Has::No,
+            Some(_) => Has::Yes,
+            None => Has::Perhaps,
+        }
     }
 
     /// Whether it keeps a persistent event log (LPA bit 4). None when it did not say.

@@ -4,7 +4,7 @@
 use assay_model::attr::Attr;
 use assay_model::component::Reading;
 
-use super::identify::Controller;
+use super::identify::{Controller, Has};
 use super::page::{Fields, Page};
 use crate::described::Described;
 use crate::host::Host;
@@ -24,10 +24,12 @@ pub(crate) fn is_ocp_page(page: &[u8]) -> bool {
 
 /// Describes it where the controller has it. A page with another GUID is not believed, and says so.
 pub(super) fn describe<'a>(host: &Host, described: Described<'a>, name: &str, controller: &Controller) -> Described<'a> {
-    if controller.may_have(host, name, LID) == Some(false) {
-        return described;
-    }
-    let page = Page::of(host.nvme_log(name, LID, BYTES), Host::nvme_log_name(name, LID), BYTES);
+    let page = || Page::of(host.nvme_log(name, LID, BYTES), Host::nvme_log_name(name, LID), BYTES);
+    let page = match controller.has(host, name, LID) {
+        Has::No => return described,
+        Has::Perhaps => page(),
+        Has::Yes => page().required(),
+    };
     let page = match page.fields().map(|fields| is_ocp_page(fields.0)) {
         Some(false) => page.refused(Reading::Unreadable("its GUID is not that of the OCP page: another vendor's page under the same number".into())),
         Some(true) | None => page,

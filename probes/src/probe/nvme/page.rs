@@ -34,7 +34,7 @@ impl Page {
         }
     }
 
-    /// The same page, which the controller must have: one that is absent is unreadable.
+    /// The same page, which the controller must have, by the specification or by its own word: one that is absent is unreadable.
     pub(super) fn required(self) -> Self {
         match self.bytes {
             Err(Reading::Absent) => self.refused(Reading::Unreadable("the controller says that it has no such page, and it must have it".into())),
