@@ -11,12 +11,14 @@ use assay_model::inventory::{Inventory, Observed};
 use assay_model::site::Site;
 use assay_model::verdict::{Reason, Verdict};
 
+use super::bom::taken_by;
 use super::findings::Findings;
 use super::question::{Question, absent};
 use super::seen::{Seen, count, looked, text};
 
 pub(super) const MODE: Question = Question { id: "bond.mode", expected: "the declared mode and hash policy, LACP rate fast, miimon 100 ms" };
-pub(super) const ONE_AGGREGATOR: Question = Question { id: "bond.one_aggregator", expected: "every port up and in the active aggregator" };
+pub(super) const ONE_AGGREGATOR: Question =
+    Question { id: "bond.one_aggregator", expected: "the ports that are ordered for it, every one up and in the active aggregator" };
 pub(super) const SAME_PARTNER: Question = Question { id: "bond.same_partner", expected: "every port sees the same LACP partner and key" };
 pub(super) const PARTNER_STATE: Question = Question {
     id: "bond.partner_state",
@@ -76,6 +78,16 @@ pub(super) fn one_aggregator(inventory: &Inventory, site: &Site) -> Vec<Check> {
             && u32::try_from(bundle.members.len()) != Ok(ordered.ports)
         {
             findings.wrong(format!("{} of {} ports are bundled", bundle.members.len(), ordered.ports));
+        }
+        if let Some(ordered) = bundle.ordered {
+            match taken_by(inventory, site, &ordered.line) {
+                Ok(ports) => {
+                    for stranger in bundle.members.iter().filter(|member| ports.iter().all(|port| port.locator != member.locator)) {
+                        findings.wrong(format!("{} is none of the {}", stranger.locator, ordered.line));
+                    }
+                }
+                Err(reason) => findings.unclear(reason),
+            }
         }
         if findings.value("active aggregator", count(bundle.bond, Attr::Aggregator)) == Some(0) {
             findings.wrong("it has no active aggregator");

@@ -1,9 +1,10 @@
 //! A healthy bond, the faults of one, and what the order has to do with it.
 
-use assay_model::bom::{Bom, Cluster};
+use assay_model::bom::{Bom, BomLine, Cluster};
 use assay_model::component::Reading;
 use assay_model::contradiction::{Candidate, Contradiction, ContradictionKind};
 use assay_model::inventory::ProbeEnded;
+use assay_model::matcher::Matcher;
 use assay_model::verdict::Rank;
 
 use super::*;
@@ -24,7 +25,16 @@ fn ordering(lacp_rate: &str) -> Site {
         ..bom::Bond::default()
     };
     let cluster = Cluster { bond: vec![bond], ..Cluster::default() };
-    let bom = Bom { schema: 1, node_class: "a".into(), revision: "1".into(), lines: Vec::new(), cluster: Some(cluster) };
+    let line = BomLine {
+        name: "fast ports".into(),
+        kind: Kind::Nic,
+        quantity: 2,
+        part: None,
+        select: BTreeMap::from([(Attr::LinkLayer, Matcher::Equals("Ethernet".into()))]),
+        expect: BTreeMap::new(),
+        facts: BTreeMap::new(),
+    };
+    let bom = Bom { schema: 1, node_class: "a".into(), revision: "1".into(), lines: vec![line], cluster: Some(cluster) };
     Site { bom: Some(bom), ..strict() }
 }
 
@@ -54,6 +64,13 @@ fn assert_caught(kind: Kind, locator: &str, attr: Attr, planted: impl Into<Readi
         let checks = ask(&node.0, &ordering(FAST));
         assert_eq!(rank(&checks), expected, "{attr}: {checks:#?}");
     }
+}
+
+#[test]
+fn a_bond_of_other_ports_than_those_that_are_ordered_for_it_is_found() {
+    assert_caught(Kind::Nic, "eth1", Attr::LinkLayer, "InfiniBand", one_aggregator);
+    let untold = Node::healthy().plant(Kind::Nic, "eth1", Attr::LinkLayer, unreadable());
+    assert_eq!(ranked(&untold, &ordering(FAST), one_aggregator), Rank::Inconclusive);
 }
 
 #[test]
