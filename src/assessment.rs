@@ -33,6 +33,8 @@ pub(crate) struct Assessment<'a> {
     runs: Vec<Run>,
     acceptance: Option<&'a Acceptance>,
     judgement: Judgement,
+    asked: String,
+    looked: String,
 }
 
 /// The gate of a phase, or what phases there are.
@@ -74,7 +76,8 @@ impl<'a> Assessment<'a> {
         // What the report shows is what the gate looked at.
         let mut runs: Vec<Run> = judge::newest_runs(&stored.runs, Some(inventory)).into_iter().cloned().collect();
         runs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-        Ok(Self { site, inventory, runs, acceptance, judgement })
+        let asked = format!("{phase} ({})", phase.title());
+        Ok(Self { site, inventory, runs, acceptance, judgement, asked, looked: looks.from.clone() })
     }
 
     /// Judges the node against its order alone: no load, no run, no earlier phase.
@@ -99,7 +102,7 @@ impl<'a> Assessment<'a> {
         for judged in &mut judgement.judged {
             judged.phase = judge::phase_of(site, &judged.check.id).unwrap_or(judged.phase);
         }
-        Self { site, inventory, runs: Vec::new(), acceptance: None, judgement }
+        Self { site, inventory, runs: Vec::new(), acceptance: None, judgement, asked: gate.title, looked: looks.from.clone() }
     }
 
     /// Writes the HTML report.
@@ -121,10 +124,11 @@ impl<'a> Assessment<'a> {
     fn dossier(&self, report: Option<&Path>, repeat: &str) -> Dossier<'_> {
         Dossier {
             judgement: &self.judgement,
+            asked: self.asked.clone(),
             site: self.site,
             runs: &self.runs,
             inventory: Some(self.inventory),
-            inventory_note: "as probed when this was judged".into(),
+            inventory_note: self.looked.clone(),
             acceptance: self.acceptance,
             report: report.map(|path| path.display().to_string()),
             generated_at: jiff::Timestamp::now().to_string(),

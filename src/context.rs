@@ -49,6 +49,8 @@ pub(crate) struct Context {
 pub(crate) struct Looks {
     pub(crate) before: Option<Inventory>,
     pub(crate) now: Inventory,
+    /// Where `now` comes from, for reports.
+    pub(crate) from: String,
 }
 
 enum Source {
@@ -128,7 +130,16 @@ impl Context {
 
     /// The host as it is and as it was.
     pub(crate) fn looks(&self) -> Result<Looks> {
-        Ok(Looks { before: self.since()?, now: self.inventory(&self.host()?) })
+        Ok(Looks { before: self.since()?, now: self.inventory(&self.host()?), from: self.looked() })
+    }
+
+    /// Where a look at the host comes from.
+    pub(crate) fn looked(&self) -> String {
+        match &self.source {
+            Source::Live(root) if root == Path::new("/") => "as probed when this was judged".into(),
+            Source::Live(root) => format!("as probed below {} when this was judged", root.display()),
+            Source::Snapshot(file) => format!("as recorded in {}", file.display()),
+        }
     }
 
     /// The root of the live tree that is probed; none for a snapshot.

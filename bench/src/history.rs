@@ -28,6 +28,11 @@ pub enum Expected {
 }
 
 impl History {
+    /// Memory that the history of a target of so many bytes takes.
+    pub fn footprint(target_bytes: u64) -> u64 {
+        target_bytes / UNIT * u64::from(u32::BITS / 8)
+    }
+
     /// A target of which nothing is written yet.
     pub fn new(span: Span) -> Self {
         let units = usize::try_from(span.bytes / UNIT).expect("the write history of the span fits into memory");

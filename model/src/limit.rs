@@ -220,7 +220,7 @@ fn observed(metric: &Metric, ceiling: Option<&Ceiling>, bound: Option<f64>) -> S
     let noun = if samples == 1 { "sample" } else { "samples" };
     let mut text = format!("median {median}{} of {samples} {noun}", unit(metric));
     if let Some(value) = ceiling.filter(|ceiling| ceiling.unit == metric.unit).and_then(|ceiling| ceiling.value) {
-        text.push_str(&format!(", {} % of the ceiling {value}", percent(median / value)));
+        text.push_str(&format!(", {} % of the ceiling {value}{}", percent(median / value), unit(metric)));
     }
     let interval = metric.samples.interval(0.95);
     // A single sample has no interval, and a bound on its end was decided by the median alone.

@@ -128,6 +128,11 @@ fn in_parallel<T: Sync, R: Send>(work: &[T], act: impl Fn(&T) -> Result<R, Broke
 }
 
 impl Answered {
+    /// Whether no case was asked about.
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
     /// The confusion matrix, of one phase or of all. With `without`, as if nobody had written that check: so it is shown that the corpus bites.
     pub fn confusion(&self, without: Option<&str>, phase: Option<u8>) -> Confusion {
         let severities = self.severities();

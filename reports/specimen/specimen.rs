@@ -34,6 +34,7 @@ impl Specimen {
     pub(crate) fn dossier(&self) -> Dossier<'_> {
         Dossier {
             judgement: &self.judgement,
+            asked: format!("{} ({})", self.judgement.phase, self.judgement.phase.title()),
             site: &self.site,
             runs: &self.runs,
             inventory: self.inventory.as_ref(),

@@ -9,14 +9,17 @@ use assay_model::run::{Acceptance, Run};
 use assay_model::site::Site;
 use assay_model::verdict::{Rank, Verdict};
 
-use crate::grouped::findings;
+use crate::grouped::{findings, humane};
 use crate::printable::Shown;
+use crate::scale;
 
 /// What a report is made from. The caller gives every time and path, so that the same dossier gives the same report byte for byte.
 #[derive(Debug, Clone)]
 pub struct Dossier<'a> {
     /// The judged gate.
     pub judgement: &'a Judgement,
+    /// What was judged, in words: `phase 1 (base OS and hardware identity)`, `the node against its order`.
+    pub asked: String,
     /// The site that it was judged by.
     pub site: &'a Site,
     /// The runs that it stands on, oldest first.
@@ -142,8 +145,7 @@ impl Dossier<'_> {
 
     /// The verdict and the gate in one line.
     pub fn verdict_line(&self) -> Shown {
-        let phase = self.judgement.phase;
-        Shown::from(format!("{}: {phase} ({}) is {}", self.judgement.verdict, phase.title(), self.gate_word()))
+        Shown::from(format!("{}: {} is {}", self.judgement.verdict, self.asked, self.gate_word()))
     }
 
     /// The worst check with what was expected and observed, in one line.
@@ -189,7 +191,8 @@ pub fn outcome(dossier: &Dossier<'_>) -> Outcome {
 /// What was expected and observed, and why when that is not the same thing.
 pub fn answer(check: &Check) -> String {
     let why = why(check);
-    let seen = format!("expected {}, observed {}", check.expected, check.observed);
+    let plain = |text: &str| humane(check, text).text.replace(scale::NARROW_SPACE, " ");
+    let seen = format!("expected {}, observed {}", plain(&check.expected), plain(&check.observed));
     let seen = if why.is_empty() { seen } else { format!("{seen}: {why}") };
     if check.source.is_empty() || check.source == check.subject { seen } else { format!("{seen} ({})", check.source) }
 }

@@ -211,7 +211,11 @@ impl Store {
         let mut json = serde_json::to_vec_pretty(acceptance).map_err(|source| StoreError::Acceptance { path: file.clone(), source })?;
         json.push(b'\n');
         let written = fs::create_dir_all(&folder).and_then(|()| replace(&folder, &file, &json)).and_then(|()| sync(&self.dir));
-        written.map(|()| file.clone()).map_err(|source| StoreError::Write { path: file, source })
+        written.map(|()| file.clone()).map_err(|source| {
+            // A folder with nothing in it would read as a damaged run ever after; one that holds something stays.
+            let _ = fs::remove_dir(&folder);
+            StoreError::Write { path: file, source }
+        })
     }
 
     /// Figures of all runs, oldest first; only of the scenario, or of the metric, that is named `only`.

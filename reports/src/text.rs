@@ -25,7 +25,7 @@ fn write(out: &mut String, dossier: &Dossier<'_>) -> std::fmt::Result {
     let judgement = dossier.judgement;
     let warnings = dossier.warnings();
     writeln!(out, "verdict   {} (exit status {})", judgement.verdict, judgement.exit_code())?;
-    writeln!(out, "gate      {} ({}) is {}{}", judgement.phase, judgement.phase.title(), dossier.gate_word(), held_by(dossier))?;
+    writeln!(out, "gate      {} is {}{}", Shown::from(&dossier.asked), dossier.gate_word(), held_by(dossier))?;
     writeln!(out, "warnings  {}", if warnings.is_empty() { "none".to_owned() } else { format!("{}: {}", warnings.len(), warning_line(&warnings)) })?;
     let tally = Tally::of(judgement.judged.iter().map(|judged| judged.check.verdict.rank()));
     let (host, site) = (dossier.host(), Shown::from(&dossier.site.name));

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use assay_bench::History;
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::Value;
 use assay_model::inventory::Inventory;
@@ -171,11 +172,13 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
     for step in &scenario.steps {
         steps.push(planned_step(step, scenario.target_bytes.unwrap_or(0), context).map_err(unplannable)?);
     }
-    let memory_bytes = steps.iter().flat_map(|step| &step.work).map(memory_of).max().unwrap_or(0);
+    // What was written where is remembered for the whole run: a generation for each unit.
+    let history = History::footprint(scenario.target_bytes.unwrap_or(0));
+    let memory_bytes = history + steps.iter().flat_map(|step| &step.work).map(memory_of).max().unwrap_or(0);
     if memory_bytes > context.memory_available / 2 {
         let available = context.memory_available;
         return Err(unplannable(format!(
-            "arrays that no cache holds take {memory_bytes} bytes of memory; at most half of the {available} bytes available may be taken"
+            "its arrays or buffers take {memory_bytes} bytes of memory; at most half of the {available} bytes available may be taken"
         )));
     }
     Ok(Plan {
@@ -274,7 +277,7 @@ fn last_level_cache(inventory: &Inventory) -> u64 {
 
 fn memory_of(work: &PlannedWork) -> u64 {
     match work {
-        PlannedWork::Io(_) => 0,
+        PlannedWork::Io(io) => u64::from(io.bs) * u64::from(io.iodepth),
         PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes,
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
         wait_for_window(gate_of(&site, acceptance.phase)?, begun, Duration::from_secs(options.window));
     }
     // The load is the window: what changed between the look before and the one after it is judged too.
-    let looks = Looks { before: Some(since.unwrap_or(inventory)), now: context.inventory(&host.clone().listening(context.listening_time())) };
+    let now = context.inventory(&host.clone().listening(context.listening_time()));
+    let looks = Looks { before: Some(since.unwrap_or(inventory)), now, from: context.looked() };
     let stored = Stored::of(&store, &acceptance);
     let assessment = Assessment::of_phase(&site, acceptance.phase, &looks, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);

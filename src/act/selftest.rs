@@ -23,6 +23,9 @@ pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
     }
     let is_wanted = |id: &str| options.case.as_ref().is_none_or(|part| id.contains(part.as_str()));
     let answered = selftest::answer(&is_wanted).context("the corpus of this binary is broken")?;
+    if let Some(part) = options.case.as_ref().filter(|_| answered.is_empty()) {
+        return Err(Usage(format!("no case of the corpus has `{part}` in its id")).into());
+    }
     let mut confusion = answered.confusion(None, options.phase);
     if options.case.is_some() {
         // Of a part of the corpus nothing can be said about what is missing in it.

@@ -165,7 +165,7 @@ fn a_pass_stands_on_its_samples() {
     assert_eq!(evidence.witnessed()[0].observed, "median of 3 samples 805");
     assert_eq!(
         (answer.expected.as_str(), answer.observed.as_str()),
-        ("at least 75 % of the ceiling, that is 750 B/s", "median 805 B/s of 3 samples, 80.5 % of the ceiling 1000")
+        ("at least 75 % of the ceiling, that is 750 B/s", "median 805 B/s of 3 samples, 80.5 % of the ceiling 1000 B/s")
     );
 }
 

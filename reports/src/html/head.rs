@@ -17,6 +17,8 @@ pub(super) struct Head {
     pub(super) verdict: Mark,
     pub(super) because: &'static str,
     pub(super) exit_code: u8,
+    /// What sort of report it is.
+    pub(super) kicker: &'static str,
     pub(super) phase: String,
     pub(super) phase_title: &'static str,
     pub(super) host: Shown,
@@ -55,6 +57,7 @@ impl Head {
             verdict: Mark::of(judgement.verdict),
             because: because(judgement.verdict, gate == "Admitted"),
             exit_code: judgement.exit_code(),
+            kicker: if dossier.acceptance.is_some() { "acceptance report" } else { "gate report" },
             phase: judgement.phase.to_string(),
             phase_title: judgement.phase.title(),
             host: dossier.host(),
