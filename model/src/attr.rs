@@ -376,6 +376,8 @@ vocabulary! {
         RedundancyNeeded "redundancy_needed" Count Stable "Members without which the group does not do its work.";
         RedundancyMembers "redundancy_members" Count Stable "Members of the group.";
         LogEntries "log_entries" Count Volatile "Entries of the log.";
+        LogFirst "log_first" None Volatile "First entry of the log as it is listed: id, time and message. Logs begin with the oldest or with the newest.";
+        LogLast "log_last" None Volatile "Last entry of the log as it is listed: id, time and message.";
         LogCapacity "log_capacity" Count Stable "Entries that the log can hold.";
         LogFull "log_full" None Stable "What a full log does: WrapsWhenFull throws away old entries, NeverOverWrites new ones.";
         Severity "severity" None Stable "Severity of the log entry: OK, Warning or Critical.";

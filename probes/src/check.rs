@@ -602,6 +602,12 @@ pub const WINDOWS: &[WindowEntry] = &[
         describe: "No memory error was counted between the two looks.",
         check: new_errors::edac,
     },
+    WindowEntry {
+        ids: &[bmc::NEW_ENTRIES.id],
+        topic: "bmc",
+        describe: "No event log of the management controller has a new entry of a fault, and none was cleared between the two looks.",
+        check: bmc::new_entries,
+    },
 ];
 
 /// Every check of the registry, answered for this node at this site.

@@ -40,6 +40,7 @@ mod survey;
 mod thermal;
 mod throttle;
 
+pub(crate) use self::bmc::is_memory_error;
 pub(crate) use self::firmware_text::is_placeholder;
 pub(crate) use self::lldp::{NOT_LISTENED, frame, neighbours as neighbours_told};
 pub(crate) use self::nic::SerialNumber as ModuleSerialNumber;

@@ -15,6 +15,7 @@ mod agreement;
 mod firmware;
 mod health;
 mod log;
+mod log_window;
 mod network;
 mod sensor;
 
@@ -24,6 +25,7 @@ mod tests;
 pub(super) use self::agreement::{AGREES, inventory_agrees};
 pub(super) use self::firmware::{CLOCK, FIRMWARE, PROFILE, bios_profile, clock, pinned_firmware};
 pub(super) use self::health::{HEALTH, health};
+pub(super) use self::log_window::{NEW_ENTRIES, new_entries};
 pub(super) use self::network::{NETWORK, dedicated_port};
 
 /// What a part says of its own state (`Status.State` of DSP2046).

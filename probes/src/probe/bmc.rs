@@ -22,6 +22,7 @@ mod tests;
 pub(super) use self::bios::Bios;
 pub(super) use self::inventory::Inventory;
 pub(super) use self::log::Log;
+pub(crate) use self::log::is_memory_error;
 pub(super) use self::sensors::Sensors;
 
 /// How many times longer than other probes those of the management controller may take: it answers in tenths of a second, resource by resource.

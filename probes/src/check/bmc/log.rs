@@ -71,7 +71,7 @@ impl Look<'_> {
     }
 
     fn held(&self, entry: &Component) -> Held {
-        if flag(entry, Attr::Resolved) == Ok(Some(true)) || self.is_old(entry) || self.is_acknowledged(entry) {
+        if flag(entry, Attr::Resolved) == Ok(Some(true)) || self.is_old(entry) || is_acknowledged(self.inventory, self.site, entry) {
             return Held::No;
         }
         match text(entry, Attr::Severity) {
@@ -91,16 +91,13 @@ impl Look<'_> {
             (None, _) | (_, Err(_)) => false,
         }
     }
+}
 
-    fn is_acknowledged(&self, entry: &Component) -> bool {
-        let created = text(entry, Attr::Created).ok().flatten().unwrap_or_default();
-        self.site
-            .declared
-            .bmc
-            .acknowledged
-            .iter()
-            .any(|known| known.node == self.inventory.host && known.entry == entry.locator && known.created == created && !created.is_empty())
-    }
+/// Whether the site declares that somebody looked into this entry.
+pub(super) fn is_acknowledged(inventory: &Inventory, site: &Site, entry: &Component) -> bool {
+    let created = text(entry, Attr::Created).ok().flatten().unwrap_or_default();
+    let known = &site.declared.bmc.acknowledged;
+    known.iter().any(|known| known.node == inventory.host && known.entry == entry.locator && known.created == created && !created.is_empty())
 }
 
 /// The end of 2015, before the first service spoke Redfish.
@@ -118,7 +115,8 @@ fn is_full(log: &Component, entries: u64) -> bool {
     !throws_old_away && count(log, Attr::LogCapacity).is_ok_and(|capacity| capacity.is_some_and(|capacity| capacity > 0 && entries >= capacity))
 }
 
-fn named(entries: &[&Component]) -> String {
+/// The entries in words.
+pub(super) fn named(entries: &[&Component]) -> String {
     let name = |entry: &&Component| {
         let word = |attr| entry.value(attr).map(ToString::to_string).unwrap_or_default();
         format!("{} {} {}", entry.locator, word(Attr::Created), word(Attr::Message)).trim().to_owned()

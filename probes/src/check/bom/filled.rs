@@ -321,8 +321,8 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             LowerFatal,
         ],
     ),
-    (Kind::BmcLog, &[State, LogEntries, LogCapacity, LogFull]),
-    (Kind::BmcLogEntry, &[Severity, Created, Message, Resolved]),
+    (Kind::BmcLog, &[State, LogEntries, LogFirst, LogLast, LogCapacity, LogFull]),
+    (Kind::BmcLogEntry, &[Severity, SensorType, Created, Message, Resolved]),
     (Kind::Psu, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, PowerCapacity, PowerOutput]),
     (
         Kind::Fan,

@@ -19,6 +19,14 @@ const OTHER_LOGS: &[&str] = &["journal", "dump", "postcode", "hostlogger", "audi
 /// Logs of managers that are those of the hardware; their others tell who logged in.
 const HARDWARE_LOGS: &[&str] = &["sel", "faultlist", "systemeventlog"];
 
+/// Whether a message speaks of a memory error that was corrected or could not be: `Correctable ECC @ P1-DIMMC1`, `Correctable memory error logging limit reached`.
+pub(crate) fn is_memory_error(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "ecc")
+        || ["correctable", "corrected", "uncorrected"].iter().any(|word| message.contains(word))
+            && ["memory", "dimm"].iter().any(|word| message.contains(word))
+}
+
 impl Probe for Log {
     fn name(&self) -> &'static str {
         "bmc_log"
@@ -75,7 +83,7 @@ fn logs(host: &Host, owner: &Resource, is_wanted: impl Fn(&Resource) -> bool) ->
         let locator = format!("{}/{}", owner.id(), log.id());
         let component = log.tell(Component::new(Kind::BmcLog, &locator), Attr::State, log.state());
         let component = log.tell(component, Attr::LogFull, log.text("OverWritePolicy"));
-        let component = log.tell(component, Attr::LogCapacity, log.count("MaxNumberOfRecords", 1));
+        let mut component = log.tell(component, Attr::LogCapacity, log.count("MaxNumberOfRecords", 1));
         let source = log.link("Entries").map_or_else(|| log.source.clone(), |link| format!("redfish:{link}"));
         // One log that cannot be read says so itself, and leaves the others theirs.
         let count = match log.collection(host, "Entries") {
@@ -83,6 +91,8 @@ fn logs(host: &Host, owner: &Resource, is_wanted: impl Fn(&Resource) -> bool) ->
             Err(error) => unanswered(&error),
             Ok(Some(entries)) => {
                 let count = total(entries.len());
+                component = component.with(Attr::LogFirst, source.clone(), entries.first().map_or(Reading::Absent, mark));
+                component = component.with(Attr::LogLast, source.clone(), entries.last().map_or(Reading::Absent, mark));
                 found.extend(entries.into_iter().filter_map(|entry| told(&locator, entry)));
                 count.into()
             }
@@ -92,18 +102,41 @@ fn logs(host: &Host, owner: &Resource, is_wanted: impl Fn(&Resource) -> bool) ->
     Ok(found)
 }
 
-/// An entry, unless its severity says that it is harmless.
+/// What tells an entry from every other one: numbers begin anew when a log is cleared, and a clock that was lost says the same time again.
+fn mark(entry: &Member) -> Reading {
+    match entry {
+        Member::Read(entry) => {
+            let word = |reading: Reading| reading.value().map(ToString::to_string).unwrap_or_default();
+            format!("{} {} {}", entry.id(), word(created(entry)), word(entry.text("Message"))).trim().into()
+        }
+        Member::Lost { path, error } => Reading::Unreadable(format!("{path}: {}", error.chain())),
+    }
+}
+
+fn created(entry: &Resource) -> Reading {
+    Resource::first([entry.text("EventTimestamp"), entry.text("Created")])
+}
+
+/// What a controller says of a memory error, however harmless it takes it to be.
+fn is_of_memory(message: &Reading) -> bool {
+    message.value().and_then(|message| message.as_str()).is_some_and(is_memory_error)
+}
+
+/// An entry, unless its severity says that it is harmless. Corrected memory errors are told anyhow: where the firmware handles them first, nobody else knows of them.
 fn told(log: &str, entry: Member) -> Option<Component> {
     let entry = match entry.or_lost(Kind::BmcLogEntry, &[Attr::Severity]) {
         Ok(entry) => entry,
         Err(lost) => return Some(Component { locator: format!("{log}/{}", lost.locator), ..lost }),
     };
     let severity = entry.text("Severity");
-    if severity.value().and_then(|severity| severity.as_str()).is_some_and(|severity| severity.eq_ignore_ascii_case("OK")) {
+    if severity.value().and_then(|severity| severity.as_str()).is_some_and(|severity| severity.eq_ignore_ascii_case("OK"))
+        && !is_of_memory(&entry.text("Message"))
+    {
         return None;
     }
     let component = entry.tell(Component::new(Kind::BmcLogEntry, format!("{log}/{}", entry.id())), Attr::Severity, severity);
-    let component = entry.tell(component, Attr::Created, Resource::first([entry.text("EventTimestamp"), entry.text("Created")]));
+    let component = entry.tell(component, Attr::SensorType, entry.text("SensorType"));
+    let component = entry.tell(component, Attr::Created, created(&entry));
     let component = entry.tell(component, Attr::Message, entry.text("Message"));
     // iLO knew repaired entries before the standard knew resolved ones.
     Some(entry.tell(component, Attr::Resolved, Resource::first([entry.flag("Resolved"), entry.flag("Oem/Hpe/Repaired")])))
