@@ -147,7 +147,9 @@ pub(crate) fn neighbours(told: &Json) -> Vec<(String, Announcement)> {
     let word = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
     let id = |json: &Json| first(json, "id").and_then(|id| Some(format!("{} {}", word(&id, "type")?, word(&id, "value")?)));
     let mut found = Vec::new();
-    for interface in of(told, "lldp").iter().flat_map(|lldp| of(lldp, "interface")) {
+    // By CDP and its like the same device has another name.
+    let is_lldp = |interface: &Json| word(interface, "via").is_none_or(|protocol| protocol == "LLDP");
+    for interface in of(told, "lldp").iter().flat_map(|lldp| of(lldp, "interface")).filter(is_lldp) {
         let (chassis, port) = (first(&interface, "chassis"), first(&interface, "port"));
         let said = chassis.as_ref().and_then(|chassis| {
             let system_name = first(chassis, "name").and_then(|name| word(&name, "value"));

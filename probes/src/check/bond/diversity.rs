@@ -61,9 +61,28 @@ pub(in crate::check) fn switch_diversity(inventory: &Inventory, site: &Site) -> 
         {
             findings.wrong(format!("all ports lead to one chassis, {shared}"));
         }
-        let seen = Seen::across(&of_members, Attr::ChassisId).and(Seen::across(&of_members, Attr::PortId));
+        if let Some((one, other)) = incomparable(&of_members) {
+            let what = format!("{} and {} hear chassis of two sorts, and their names do not tell them apart", one.locator, other.locator);
+            findings.unclear(Reason::Invalid(what));
+        }
+        let of_all = |attr| Seen::across(&of_members, attr);
+        let seen = of_all(Attr::ChassisId).and(of_all(Attr::PortId)).and(of_all(Attr::SystemName));
         let verdict = findings.verdict(site, &seen);
         question.answer(&bundle.bond.locator, &seen, verdict)
+    })
+}
+
+/// Two neighbours of which one is known by an address, say, and the other by a name: unless they also differ in what they are called, they may be one.
+fn incomparable<'a>(neighbours: &[&'a Component]) -> Option<(&'a Component, &'a Component)> {
+    let sorts = |neighbour| heard(neighbour).map(|ids| ids.into_iter().filter_map(|id| id.split(' ').next()).collect::<BTreeSet<_>>());
+    let are_told_apart = |one: &Component, other: &Component| match (one.value(Attr::SystemName), other.value(Attr::SystemName)) {
+        (Some(one), Some(other)) => one != other,
+        (_, _) => false,
+    };
+    let mut pairs = neighbours.iter().enumerate().flat_map(|(at, one)| neighbours.iter().skip(at + 1).map(move |other| (*one, *other)));
+    pairs.find(|(one, other)| match (sorts(one), sorts(other)) {
+        (Ok(a), Ok(b)) => a.is_disjoint(&b) && !are_told_apart(one, other),
+        (_, _) => false,
     })
 }
 
