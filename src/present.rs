@@ -23,9 +23,9 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value).context("cannot serialise the result")?)
 }
 
-/// Says something of assay's own on standard error.
+/// Says something of assay's own on standard error. Further lines stand back: a name with a line break in it never begins one.
 pub(crate) fn say(text: &str) {
-    progress(&format!("assay: {text}"));
+    progress(&format!("assay: {}", text.replace('\n', "\n  ")));
 }
 
 /// Says on standard error how far it is, without anything that acts on a terminal.

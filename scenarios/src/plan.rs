@@ -277,7 +277,7 @@ fn last_level_cache(inventory: &Inventory) -> u64 {
 
 fn memory_of(work: &PlannedWork) -> u64 {
     match work {
-        PlannedWork::Io(io) => u64::from(io.bs) * u64::from(io.iodepth),
+        PlannedWork::Io(io) => io.bs * u64::from(io.iodepth),
         PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes,
     }
 }

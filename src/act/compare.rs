@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use assay_model::attr::Attr;
 use assay_model::check::Check;
 use assay_model::drift::{self, Change, Consequence, Drift, Moves, Relation, VerdictChange};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
+use assay_model::unit::Unit;
 use assay_model::verdict::Rank;
 use assay_probes::check;
 use assay_reports::printable::Shown;
+use assay_reports::scale;
 
 use super::DONE;
 use crate::cli::{Compare, Format};
@@ -102,6 +105,25 @@ fn answers(inventory: &Inventory, site: &Site, place: impl Fn(&str) -> String) -
     answers
 }
 
+/// From what to what, scaled for people where they can still tell the two apart.
+fn step(change: &Change) -> String {
+    if change.before == change.after {
+        return Shown::from(&change.before).to_string();
+    }
+    let unit = change.attr.map_or(Unit::None, Attr::unit);
+    let scaled = |text: &str| {
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && unit != Unit::None);
+        number.map_or_else(|| Shown::from(text).to_string(), |number| scale::scaled_bytes(number, unit, scale::Bytes::of(change.kind)).text)
+    };
+    let (before, after) = (scaled(&change.before), scaled(&change.after));
+    let said = if before == after {
+        format!("{} -> {} {}", Shown::from(&change.before), Shown::from(&change.after), unit.symbol())
+    } else {
+        format!("{before} -> {after}")
+    };
+    said.replace(scale::NARROW_SPACE, " ")
+}
+
 fn text(drift: &Drift) -> Result<String> {
     let mut out = String::new();
     let relation = match drift.relation {
@@ -119,10 +141,8 @@ fn text(drift: &Drift) -> Result<String> {
         }
         for change in changes {
             let attr = change.attr.map(|attr| format!(" {attr}")).unwrap_or_default();
-            let unit =
-                change.attr.map(|attr| attr.unit().symbol()).filter(|unit| !unit.is_empty()).map(|unit| format!(" {unit}")).unwrap_or_default();
             let subject = format!("{} {}{attr}", change.kind, Shown::from(&change.locator));
-            writeln!(out, "  {subject:<44} {} -> {}{unit}", Shown::from(&change.before), Shown::from(&change.after))?;
+            writeln!(out, "  {subject:<44} {}", step(change))?;
         }
     }
     if !drift.verdicts.is_empty() {

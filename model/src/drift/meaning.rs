@@ -130,6 +130,9 @@ const ERRORS_OF_A_LIFE: &[Attr] = &[
     Attr::IncompleteShutdowns,
     Attr::LinkRetrainings,
     Attr::HotMinutes,
+    Attr::CriticalMinutes,
+    Attr::ThermalExcursions,
+    Attr::HardwareErrors,
 ];
 
 /// How much is wrong now; less is better.
@@ -187,7 +190,7 @@ pub(super) fn counts_errors(attr: Attr) -> bool {
 
 /// Whether the attribute counts errors and found some.
 pub(super) fn has_counted(attr: Attr, value: &Value) -> bool {
-    counts_errors(attr) && attr != Attr::CarrierChanges && value.as_u64() != Some(0)
+    counts_errors(attr) && attr != Attr::CarrierChanges && !matches!(value.to_string().as_str(), "0" | "none" | "")
 }
 
 /// Whether a change is one that this part makes by itself: a GPU lowers the speed of its link when idle, and its audio and USB functions share the link.
@@ -248,7 +251,10 @@ fn of_counts(attr: Attr, before: &Value, after: &Value, span: Span) -> Option<Co
         (Some(Ordering::Less), _) | (Some(Ordering::Greater), Span::TwoNodes) => Some(Consequence::Errors),
         (Some(Ordering::Greater), _) if begins_anew => Some(Consequence::Volatile),
         (Some(Ordering::Greater), Span::OneBoot | Span::TwoBoots) => Some(Consequence::Reset),
-        (None, _) => Some(of_change(attr)),
+        // Errors in words.
+        (None, _) if before == after => None,
+        (None, _) if has_counted(attr, after) => Some(Consequence::Errors),
+        (None, _) => Some(Consequence::Reset),
     }
 }
 

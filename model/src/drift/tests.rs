@@ -240,3 +240,15 @@ fn another_board_with_the_same_parts_is_the_same_node() {
     assert_eq!(Relation::of(&machine("x", ["1", "2", "3"]), &machine("y", ["1", "2", "3"])), Relation::SameNode);
     assert_eq!(Relation::of(&machine("x", ["1", "2", "3"]), &machine("y", ["4", "5", "6"])), Relation::Peers);
 }
+
+#[test]
+fn whatever_is_called_an_error_counts_as_one() {
+    let called = Attr::ALL.iter().filter(|attr| attr.name().ends_with("_errors"));
+    let forgotten: Vec<_> = called.filter(|attr| !super::meaning::counts_errors(**attr)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
+    let part = |errors: Reading| Component::new(Kind::Nvme, "0000:41:00.0").with(Attr::HardwareErrors, "a", errors);
+    let (none, some) = (|| Reading::Value(Value::List(Vec::new())), Reading::Value(Value::List(vec!["3 x media error".into()])));
+    assert_eq!(changes(part(none()), part(some), Relation::SameNode), [(Consequence::Errors, Some(Attr::HardwareErrors))]);
+    assert_eq!(changes(part(Reading::Absent), part(none()), Relation::SameNode), [(Consequence::Volatile, Some(Attr::HardwareErrors))]);
+    assert_eq!(changes(part(none()), part(none()), Relation::SameNode), []);
+}

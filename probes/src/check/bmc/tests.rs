@@ -148,7 +148,7 @@ fn without_a_controller_each_check_has_one_answer_as_the_site_says() {
         Kind::BiosSetting,
     ];
     let end = |ended: &ProbeEnded| kinds.iter().fold(managed(), |node, kind| node.ended(*kind, ended.clone()));
-    let missing = end(&ProbeEnded::SourceMissing("Redfish service: no BMC endpoint is configured".into()));
+    let missing = end(&ProbeEnded::SourceMissing("Redfish service (no BMC endpoint is configured)".into()));
     let failed = end(&ProbeEnded::Failed("401 Unauthorized".into()));
     for ask in ALL {
         let checks = ask(&missing.0, &strict());

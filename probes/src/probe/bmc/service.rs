@@ -4,7 +4,7 @@ use super::resource::{Member, Resource};
 use crate::host::{Host, HostError, SERVICE_ROOT, is_not_configured};
 
 /// What is said where no management controller is known.
-pub(super) const NOT_CONFIGURED: &str = "Redfish service: no BMC endpoint is configured";
+pub(super) const NOT_CONFIGURED: &str = "Redfish service (no BMC endpoint is configured)";
 
 /// A service.
 pub(super) struct Service {

@@ -61,7 +61,7 @@ const ALL: &[&dyn Probe] = &[&Bmc, &Inventory, &Sensors, &Log, &Bios];
 fn without_an_endpoint_there_is_no_source() {
     for probe in ALL {
         let ended = probe.probe(&Host::from_snapshot("unmentioned: absent").expect("a fixture"));
-        assert_eq!(ended, Err(HostError::SourceMissing("Redfish service: no BMC endpoint is configured".into())), "{}", probe.name());
+        assert_eq!(ended, Err(HostError::SourceMissing("Redfish service (no BMC endpoint is configured)".into())), "{}", probe.name());
     }
 }
 
