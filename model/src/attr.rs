@@ -370,6 +370,8 @@ vocabulary! {
         LowerCaution "lower_caution" None Stable "Lower limit of what is normal, in the unit of the sensor.";
         LowerCritical "lower_critical" None Stable "Lower critical limit, in the unit of the sensor.";
         LowerFatal "lower_fatal" None Stable "Reading below which the hardware is damaged, in the unit of the sensor.";
+        PowerInput "power_input" Watts Volatile "Power that the power supply takes.";
+        InputVoltage "input_voltage" None Volatile "Voltage at the input of the power supply, in volts.";
         PowerCapacity "power_capacity" Watts Stable "Power that the power supply can give.";
         PowerOutput "power_output" Watts Volatile "Power that the power supply gives.";
         RedundancyMode "redundancy_mode" None Stable "How the members of the group stand in for each other: N+m, Sharing, Failover, ...";

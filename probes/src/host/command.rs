@@ -78,7 +78,7 @@ fn run(words: &[&str]) -> Result<CommandOutput, Refusal> {
         let mut printed = Vec::new();
         stdout.take(bound.saturating_add(1)).read_to_end(&mut printed).map(|_| printed)
     });
-    let status = ended(&mut child)?;
+    let status = ended_within(child, LIMIT)?;
     let printed = reader.join().map_err(|_| Refusal::Errno(Errno::IO))?.map_err(refusal)?;
     if printed.len() > TEXT_MAX {
         return Err(Refusal::TooLarge(TEXT_MAX));
@@ -86,17 +86,22 @@ fn run(words: &[&str]) -> Result<CommandOutput, Refusal> {
     Ok(CommandOutput { status: status.and_then(|status| u8::try_from(status).ok()), stdout: String::from_utf8_lossy(&printed).into_owned() })
 }
 
+/// Takes leave of a child that was killed, so that no zombie is left. One that hangs in the kernel does not even die of a signal: it is not waited for here.
+fn bury(mut child: Child) {
+    thread::spawn(move || child.wait());
+}
+
 /// Its exit status, or none when a signal ended it. One that takes too long is killed.
-fn ended(child: &mut Child) -> Result<Option<i32>, Refusal> {
+fn ended_within(mut child: Child, limit: Duration) -> Result<Option<i32>, Refusal> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().map_err(refusal)? {
             return Ok(status.code());
         }
-        if begun.elapsed() > LIMIT {
-            // Both may fail only because it has ended in between.
+        if begun.elapsed() > limit {
+            // Fails only because it has ended in between.
             let _ = child.kill();
-            let _ = child.try_wait();
+            bury(child);
             return Err(Refusal::Errno(Errno::TIMEDOUT));
         }
         #[allow(clippy::disallowed_methods, reason = "nothing tells of the end of a child but asking")]
@@ -138,6 +143,18 @@ mod tests {
         assert_eq!(output, CommandOutput { status: Some(1), stdout: "  pool: rpool\n\n state: ONLINE".into() });
         assert!(host.command(&["pveversion"]).is_err_and(|error| !error.is_absent()));
         assert!(host.command(&["ceph"]).is_err_and(|error| error.is_absent()));
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_leaves_no_zombie() {
+        let child = Command::new("sleep").arg("600").spawn().expect("sleep");
+        let of_child = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+        assert!(matches!(ended_within(child, Duration::from_millis(20)), Err(Refusal::Errno(Errno::TIMEDOUT))));
+        let begun = Instant::now();
+        while of_child.exists() && begun.elapsed() < LIMIT {
+            thread::yield_now();
+        }
+        assert!(!of_child.exists(), "it is still there, killed and not waited for");
     }
 
     #[test]

@@ -170,8 +170,19 @@ fn mode_of_all(host: &Host, manager: &Resource) -> Option<(String, Reading)> {
         match Resource::at(host, &path) {
             Err(error) => return Some((source, Reading::Unreadable(error.chain()))),
             Ok(attributes) => {
+                // What it follows now, what it was told to, and whether it takes a port of the host while its own has no link: the worst of them counts.
                 let selection = [attributes.text("Attributes/CurrentNIC.1.Selection"), attributes.text("Attributes/NIC.1.Selection")];
-                return Some((source, Resource::first(selection)));
+                let is_own = |mode: &Reading| mode.value().and_then(|mode| mode.as_str()).is_some_and(|mode| mode.eq_ignore_ascii_case("Dedicated"));
+                let other = selection.iter().find(|mode| **mode != Reading::Absent && !is_own(mode));
+                let falls_back = attributes.properties("Attributes").into_iter().any(|(name, value)| {
+                    name.eq_ignore_ascii_case("NIC.1.AutoDetect") && value.as_str().is_some_and(|value| value.eq_ignore_ascii_case("Enabled"))
+                });
+                let mode = match other {
+                    Some(other) => other.clone(),
+                    None if falls_back => "Failover (AutoDetect)".into(),
+                    None => Resource::first(selection),
+                };
+                return Some((source, mode));
             }
         }
     }

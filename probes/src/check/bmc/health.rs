@@ -9,7 +9,7 @@ use assay_model::verdict::{Reason, Verdict};
 
 use super::{Health, State, health_of, log, nobody, sensor, state, subjects};
 use crate::check::question::{Question, absent};
-use crate::check::seen::{Seen, count, looked};
+use crate::check::seen::{Seen, count, looked, number};
 
 pub(in crate::check) const HEALTH: Question = Question {
     id: "bmc.health",
@@ -60,7 +60,7 @@ fn system(site: &Site, host: &Component) -> Check {
 
 /// A supply that is fitted; a slot without one is a matter of their number.
 fn power_supply(site: &Site, supply: &Component) -> Option<Check> {
-    let seen = Seen::of(supply, &[Attr::State, Attr::Health]);
+    let seen = Seen::of(supply, &[Attr::State, Attr::Health, Attr::InputVoltage, Attr::PowerInput]);
     let verdict = match (state(supply), health_of(supply, Attr::Health)) {
         (Ok(State::Out), Ok(Health::Critical | Health::Warning)) => Verdict::Fail("it is switched off and not well".into()),
         (Ok(State::Out), _) => return None,
@@ -68,10 +68,24 @@ fn power_supply(site: &Site, supply: &Component) -> Option<Check> {
         (_, Ok(Health::Critical)) => Verdict::Fail("its health is Critical".into()),
         (_, Ok(Health::Warning)) => Verdict::Fail("its health is Warning".into()),
         (Err(reason), _) | (_, Err(reason)) => Verdict::Inconclusive(reason),
+        (Ok(State::Working | State::Silent), Ok(Health::Ok)) if has_no_input(supply) => {
+            Verdict::Inconclusive(Reason::Invalid("nothing comes in, and its health is not bad: one of the two is wrong".into()))
+        }
         (Ok(State::Working | State::Silent), Ok(Health::Ok)) => Verdict::pass_on(seen.evidence()),
         (Ok(State::Working | State::Silent), Ok(Health::Silent)) => absent(site, "it does not say how it is"),
     };
     Some(HEALTH.answer(format!("power supply {}", supply.locator), &seen, verdict))
+}
+
+/// Whether its input is measured as nothing. By power alone only where it is at work and its voltage is not known: one that stands by takes less than many a
+/// sensor can tell from nothing.
+fn has_no_input(supply: &Component) -> bool {
+    let at_work = supply.value(Attr::State).and_then(|state| state.as_str()).is_some_and(|state| state.eq_ignore_ascii_case("Enabled"));
+    match (number(supply, Attr::InputVoltage), count(supply, Attr::PowerInput)) {
+        (Ok(Some(volts)), _) => volts <= 0.0,
+        (Ok(None) | Err(_), Ok(Some(0))) => at_work,
+        (_, _) => false,
+    }
 }
 
 /// How the groups of power supplies are named by the probe.
@@ -165,6 +179,10 @@ impl Fitted {
         for supply in supplies {
             match (state(supply), health_of(supply, Attr::Health)) {
                 (Ok(State::Out), _) => {}
+                (Ok(State::Working | State::Silent), Ok(Health::Ok)) if has_no_input(supply) => {
+                    found.unclear = Some(Reason::Invalid(format!("nothing comes into {}", supply.locator)));
+                    found.unclear_count += 1;
+                }
                 (Ok(State::Working | State::Silent), Ok(Health::Ok)) => {
                     found.working += 1;
                     found.fitted += 1;

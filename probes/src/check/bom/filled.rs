@@ -323,7 +323,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     ),
     (Kind::BmcLog, &[State, LogEntries, LogFirst, LogLast, LogCapacity, LogFull]),
     (Kind::BmcLogEntry, &[Severity, SensorType, Created, Message, Resolved]),
-    (Kind::Psu, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, PowerCapacity, PowerOutput]),
+    (Kind::Psu, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, PowerInput, InputVoltage, PowerCapacity, PowerOutput]),
     (
         Kind::Fan,
         &[

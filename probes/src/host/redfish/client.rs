@@ -6,6 +6,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
@@ -58,6 +59,9 @@ pub struct RedfishClient {
 impl RedfishClient {
     /// A client; nothing is asked yet. Without credentials it asks as nobody.
     pub fn new(endpoint: Endpoint, credentials: Option<Credentials>, trust: &Trust, patience: Patience) -> Result<Self, TrustError> {
+        if credentials.is_some() {
+            dump_no_core();
+        }
         let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
@@ -155,6 +159,13 @@ impl RedfishClient {
         };
         BmcError::Failed(why)
     }
+}
+
+/// A password is in memory from here on. With a limit of 1 the kernel dumps no core (core(5)), neither into a file nor to a program that collects them.
+fn dump_no_core() {
+    let limit = Rlimit { current: Some(1), maximum: getrlimit(Resource::Core).maximum };
+    // Refused only where the most that is allowed is 0.
+    let _ = setrlimit(Resource::Core, limit);
 }
 
 impl Bmc for RedfishClient {

@@ -341,3 +341,11 @@ fn secrets_that_a_service_tells_are_never_written_down() {
         }
     }
 }
+
+#[test]
+fn a_client_with_a_password_is_never_dumped() {
+    let _client =
+        RedfishClient::new("http://127.0.0.1:1".parse().expect("loopback"), Some(credentials()), &Trust::System, quick()).expect("a client");
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Core);
+    assert!(limit.current == Some(1) || limit.maximum == Some(0), "{limit:?}");
+}

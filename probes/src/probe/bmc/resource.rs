@@ -69,6 +69,14 @@ impl Resource {
         self.understood(path, "number", |value| value.as_f64().filter(|x| x.is_finite()).map(Reading::from))
     }
 
+    /// A number that is measured. `null` in its place says that the service does not know it now (DSP0266), which is not that nobody measures it.
+    pub(super) fn measured(&self, path: &str) -> Reading {
+        match path.split('/').try_fold(&self.body, |value, step| value.get(step)) {
+            Some(Value::Null) => Reading::Unreadable(format!("{path} is null")),
+            Some(_) | None => self.number(path),
+        }
+    }
+
     /// Yes or no.
     pub(super) fn flag(&self, path: &str) -> Reading {
         self.understood(path, "yes or no", |value| value.as_bool().map(Reading::from))

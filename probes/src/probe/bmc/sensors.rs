@@ -7,7 +7,7 @@ use assay_model::component::{Component, Reading};
 use super::resource::{Member, Resource};
 use super::service::{Service, read};
 use super::{SLOWNESS, described, told_apart};
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, unanswered};
 use crate::probe::Probe;
 
 /// The probe of what keeps the node powered and cool.
@@ -113,14 +113,22 @@ impl Chassis<'_> {
         let component = described(supply, Kind::Psu, self.named(&name));
         let component = supply.tell(component, Attr::Firmware, supply.text("FirmwareVersion"));
         let component = supply.tell(component, Attr::PowerCapacity, watts(supply, &["PowerCapacityWatts"]));
-        supply.tell(component, Attr::PowerOutput, watts(supply, &["PowerOutputWatts", "LastPowerOutputWatts"]))
+        let component = supply.tell(component, Attr::PowerOutput, watts(supply, &["PowerOutputWatts", "LastPowerOutputWatts"]));
+        // The newer resource keeps what is measured beside it. What cannot be read there is no input of 0.
+        let metrics = supply.follow(self.host, "Metrics");
+        let (source, voltage, power) = match &metrics {
+            Ok(Some(metrics)) => (&metrics.source, metrics.number("InputVoltage/Reading"), watts(metrics, &["InputPowerWatts/Reading"])),
+            Ok(None) => (&supply.source, supply.number("LineInputVoltage"), watts(supply, &["PowerInputWatts"])),
+            Err(error) => (&supply.source, unanswered(error), unanswered(error)),
+        };
+        component.with(Attr::InputVoltage, source.clone(), voltage).with(Attr::PowerInput, source.clone(), power)
     }
 
     fn fan(&self, fan: &Resource) -> Component {
         let component = described(fan, Kind::Fan, self.named(&fan.id()));
         // The turns of the fan say more than the share of its best that it was told to give.
-        let (reading, unit) = match fan.number("SpeedPercent/SpeedRPM") {
-            Reading::Absent => (fan.number("SpeedPercent/Reading"), "%"),
+        let (reading, unit) = match fan.measured("SpeedPercent/SpeedRPM") {
+            Reading::Absent => (fan.measured("SpeedPercent/Reading"), "%"),
             turns @ (Reading::Value(_) | Reading::Unreadable(_)) => (turns, "RPM"),
         };
         let component = fan.tell(component, Attr::SensorReading, reading);
@@ -131,7 +139,7 @@ impl Chassis<'_> {
         // Thermal 1.0 had FanName and CurrentReading.
         let name = if fan.has("Name") { part_name(fan) } else { fan.word("FanName").to_owned() };
         let component = described(fan, Kind::Fan, self.named(&name));
-        let reading = Resource::first([fan.number("Reading"), fan.number("CurrentReading")]);
+        let reading = Resource::first([fan.measured("Reading"), fan.measured("CurrentReading")]);
         let component = fan.tell(component, Attr::SensorReading, reading);
         let component = fan.tell(component, Attr::SensorUnit, Resource::first([fan.text("ReadingUnits"), fan.text("Units")]));
         old_limits(component, fan)

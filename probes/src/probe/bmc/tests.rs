@@ -156,6 +156,14 @@ fn the_mode_of_a_port_is_found_in_the_words_of_each_maker() {
     let attributes = |attributes: Value| ports(json!({"Id": "1"}), idrac.clone(), &[("/redfish/v1/Attributes/1", attributes)]);
     let said = attributes(json!({"Attributes": {"CurrentNIC.1.Selection": "LOM1", "NIC.1.Selection": "Dedicated"}}));
     assert_eq!(said.reading(Attr::PortMode), &"LOM1".into());
+    for (current, configured, detects, expected) in [
+        ("Dedicated", "Dedicated", "Disabled", "Dedicated"),
+        ("Dedicated", "LOM2", "Disabled", "LOM2"),
+        ("Dedicated", "Dedicated", "Enabled", "Failover (AutoDetect)"),
+    ] {
+        let all = json!({"CurrentNIC.1.Selection": current, "NIC.1.Selection": configured, "NIC.1.AutoDetect": detects});
+        assert_eq!(attributes(json!({"Attributes": all})).reading(Attr::PortMode), &expected.into());
+    }
     assert!(is_unreadable(attributes("error: EIO".into()).reading(Attr::PortMode)));
     let full =
         json!({"Id": "1", "MACAddress": "3c:ec:ef:00:00:01", "InterfaceEnabled": true, "LinkStatus": "LinkUp", "SpeedMbps": 1000, "Status": ok()});
