@@ -2,13 +2,16 @@
 //! the check that it belongs to, and by no other. `ci/lab/check` runs this; a plain `cargo test` does not boot nodes.
 
 mod bmc;
+mod lldp;
 mod node;
 mod outcome;
 mod qmp;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::bmc::Bmc;
+use crate::lldp::Switches;
 use crate::node::{ASSAY, Node, repository};
 use crate::outcome::Outcome;
 
@@ -34,18 +37,21 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     let folder = tempfile::Builder::new().prefix("assay-lab-").tempdir().expect("a folder below /tmp");
     let links = folder.path().join("links");
     std::fs::create_dir(&links).expect("a folder");
-    let links = links.display().to_string();
-    let mut peer = Node::boot(&folder.path().join("2"), &["--id", "2", "--sockets", "1", "--drives", "0", "--links", &links]);
-    let mut node = Node::boot(&folder.path().join("1"), &["--bad-drive", &BAD.to_string(), "--links", &links]);
+    let wires = links.display().to_string();
+    let mut peer = Node::boot(&folder.path().join("2"), &["--id", "2", "--sockets", "1", "--drives", "0", "--links", &wires]);
+    let mut node = Node::boot(&folder.path().join("1"), &["--bad-drive", &BAD.to_string(), "--links", &wires]);
     node.wait();
     peer.wait();
     // Two healthy ends of a bond need some seconds to agree: bit 5 of a port's state is "distributing".
     node.until("[ $(grep -c 'port state: 63' /proc/net/bonding/bond0) = 4 ]");
 
+    let switches = Switches::announce(&links, 1, [0xa, 0xb]);
     clean(&node);
     media_error(&node);
     link_down(&node);
     pulled_drive(&node);
+    drop(switches);
+    one_switch(&node, &links);
     power_off(&mut node, &peer, &Bmc::start(folder.path(), &folder.path().join("1")));
 }
 
@@ -70,6 +76,7 @@ fn clean(node: &Node) {
     // QEMU's drives say that 0 % of their spare blocks are left and that they warn below 0 %: no figure to believe.
     let health = verified.of("nvme.health");
     assert!(health.len() == 14 && health.iter().all(|(_, verdict)| verdict == "inconclusive"), "{health:?}");
+    assert_eq!(verified.of("bond.switch_diversity"), [("bond0".to_owned(), "pass".to_owned())]);
 }
 
 /// A drive that does not give back what it took. QEMU's drives do not count media errors, so only who reads it can tell.
@@ -98,6 +105,13 @@ fn pulled_drive(node: &Node) {
     node.until("[ $(ls /sys/class/nvme | wc -l) = 13 ]");
     let missing = accuses_only(node, "verify", &["nvme.quantity"]);
     assert!(missing.of("nvme.quantity").contains(&("data drives".to_owned(), "fail".to_owned())));
+}
+
+/// Both links of a bond that lead to one switch.
+fn one_switch(node: &Node, links: &Path) {
+    let _switches = Switches::announce(links, 1, [0xa, 0xa]);
+    // The drive is still away.
+    accuses_only(node, "verify", &["nvme.quantity", "bond.switch_diversity"]);
 }
 
 /// A node that is switched off by its management controller, and its neighbour that notices.

@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// node is up nothing of assay runs in it.
 const BOOT: Duration = Duration::from_secs(120);
 const BOOTS: u8 = 3;
-/// An emulated processor needs longer than a probe's ordinary deadline.
-pub(crate) const ASSAY: &str = "assay --probe-deadline 120 --site /lab/site";
+/// An emulated processor needs longer than a probe's ordinary deadline, and the switches of the lab announce themselves more often than real ones.
+pub(crate) const ASSAY: &str = "assay --probe-deadline 120 --listen 5 --site /lab/site";
 
 /// A running node. Dropping it switches it off.
 pub(crate) struct Node {
