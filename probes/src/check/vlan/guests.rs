@@ -23,6 +23,8 @@ pub(in crate::check) const GUEST_PORTS: Question =
 
 /// The inner end of the pair that Proxmox puts between a guest's own bridge and the node's; the outer end is judged.
 const INNER_END: &str = "fwln";
+const FIREWALL_BRIDGE: &str = "fwbr";
+const PAIRS_AND_TAPS: [&str; 3] = ["tun", "veth", "netkit"];
 /// Taps without a master: what they send leaves through the interface that they are stacked on.
 const STACKED: [&str; 2] = ["macvtap", "ipvtap"];
 
@@ -181,10 +183,16 @@ fn untagged(stack: &Stack<'_>, bridge: &str, vlan: u64, name: &str, has_trunks: 
 fn flat(stack: &Stack<'_>, bridge: &Component, vlan: u64, name: &str, findings: &mut Findings) {
     let reached = stack.is_of_vlan(bridge, vlan)
         || stack.carries(&bridge.locator, vlan)
-        || stack.ports(&bridge.locator).any(|port| !is_guest_port(port) && stack.carries(&port.locator, vlan));
+        || stack.ports(&bridge.locator).any(|port| !is_guest_port(port) && is_way_out(stack, port, vlan));
     if reached {
         findings.wrong(format!("{name} is on {}, which does not look at VLANs and leads to VLAN {vlan}", bridge.locator));
     }
+}
+
+/// Whether the VLAN runs where a port of a bridge leads: on itself, or on what it is only another address of.
+fn is_way_out(stack: &Stack<'_>, port: &Component, vlan: u64) -> bool {
+    let parent = || text(port, Attr::Parent).ok().flatten().filter(|_| matches!(kind(port), Some("macvlan" | "ipvlan")));
+    stack.carries(&port.locator, vlan) || parent().is_some_and(|parent| stack.reaches(parent, vlan))
 }
 
 /// A range that a port lets through.
@@ -198,7 +206,11 @@ fn listed(range: &str, vlan: u64, name: &str, findings: &mut Findings) {
 
 /// Taps of virtual machines, pairs of containers, and the outer ends of firewall bridges.
 fn is_guest_port(interface: &Component) -> bool {
-    kind(interface).is_some_and(|kind| ["tun", "veth"].contains(&kind) || STACKED.contains(&kind)) && !interface.locator.starts_with(INNER_END)
+    let is_inner = || {
+        let master = text(interface, Attr::Master).ok().flatten();
+        interface.locator.starts_with(INNER_END) && master.is_some_and(|master| master.starts_with(FIREWALL_BRIDGE))
+    };
+    kind(interface).is_some_and(|kind| PAIRS_AND_TAPS.contains(&kind) || STACKED.contains(&kind)) && !is_inner()
 }
 
 fn question_does_not_arise(subject: &str, why: &str, source: String) -> Check {
