@@ -99,27 +99,44 @@ pub(super) fn command_line(inventory: &Inventory, site: &Site) -> Vec<Check> {
 
 /// What of the declared words is not as declared. Of a setting that is given more than once, the last one counts.
 fn words_wrong(line: &str, required: &[String], forbidden: &[String]) -> Vec<String> {
-    // What follows `--` is for init and not for the kernel.
-    let words: Vec<&str> = line.split_whitespace().take_while(|word| *word != "--").collect();
+    // What follows `--` is for init and not for the kernel, which strips quotes and takes `-` in a name for `_`.
+    let words: Vec<(String, Option<String>)> = line.split_whitespace().take_while(|word| *word != "--").map(word_of).collect();
     let mut wrong = Vec::new();
     for wanted in required {
-        let Some((name, value)) = wanted.split_once('=') else {
-            if !words.iter().any(|word| word == wanted) {
+        let (name, value) = word_of(wanted);
+        let Some(value) = value else {
+            if !words.contains(&(name, None)) {
                 wrong.push(format!("{wanted} is missing"));
             }
             continue;
         };
-        let given = words.iter().rev().find_map(|word| word.split_once('=').filter(|(given, _)| *given == name));
+        let given = words.iter().rev().filter(|(given, _)| *given == name).find_map(|(_, value)| value.as_deref());
         match given {
             None => wrong.push(format!("{wanted} is missing")),
             // `iommu=pt,nobypass` is two options of one word.
-            Some((_, given)) if given == value || given.split(',').any(|option| option == value) => {}
-            Some((_, given)) => wrong.push(format!("{name}={given} is given, {wanted} is declared")),
+            Some(given) if has_option(given, &value) => {}
+            Some(given) => wrong.push(format!("{name}={given} is given, {wanted} is declared")),
         }
     }
-    let is_given = |word: &&String| words.iter().any(|given| given == word);
+    let is_given = |forbidden: &&String| {
+        let (name, value) = word_of(forbidden);
+        // Whatever a forbidden switch is set to, it is given: `nosmt=force`.
+        words.iter().any(|(given, set)| *given == name && value.as_ref().is_none_or(|value| set.as_ref().is_some_and(|set| has_option(set, value))))
+    };
     wrong.extend(forbidden.iter().filter(is_given).map(|word| format!("{word} is given and must not be")));
     wrong
+}
+
+fn word_of(word: &str) -> (String, Option<String>) {
+    let plain = word.replace('"', "");
+    match plain.split_once('=') {
+        Some((name, value)) => (name.replace('-', "_"), Some(value.to_owned())),
+        None => (plain.replace('-', "_"), None),
+    }
+}
+
+fn has_option(given: &str, value: &str) -> bool {
+    given == value || given.split(',').any(|option| option == value)
 }
 
 pub(super) fn installer_leftovers(inventory: &Inventory, site: &Site) -> Vec<Check> {
@@ -199,8 +216,10 @@ mod tests {
     #[test]
     fn the_command_line_is_judged_by_whole_words_and_the_last_of_them() {
         let mut site = strict();
-        site.declared.software.command_line =
-            Some(CommandLine { required: vec!["iommu=pt".into(), "quiet".into()], forbidden: vec!["mitigations=off".into()] });
+        site.declared.software.command_line = Some(CommandLine {
+            required: vec!["iommu=pt".into(), "quiet".into()],
+            forbidden: vec!["mitigations=off".into(), "nvme_core.multipath=N".into(), "nosmt".into()],
+        });
         for (line, expected) in [
             ("root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet iommu=pt", Rank::Pass),
             ("amd_iommu=on iommu=nobypass,pt quiet", Rank::Pass),
@@ -212,6 +231,10 @@ mod tests {
             ("quiet -- iommu=pt", Rank::Fail),
             ("quiet iommu=pt mitigations=off", Rank::Fail),
             ("quiet iommu=pt mitigations=auto", Rank::Pass),
+            ("quiet iommu=pt mitigations=off,nosmt", Rank::Fail),
+            ("quiet iommu=pt \"mitigations=off\"", Rank::Fail),
+            ("quiet iommu=pt nvme-core.multipath=N", Rank::Fail),
+            ("quiet iommu=pt nosmt=force", Rank::Fail),
         ] {
             let node = Node::healthy().plant(Kind::Os, "node", Attr::CommandLine, line);
             assert_eq!(asked(command_line, &node, &site), expected, "{line}");

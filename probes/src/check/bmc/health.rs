@@ -32,6 +32,9 @@ pub(in crate::check) fn health(inventory: &Inventory, site: &Site) -> Vec<Check>
         }
     };
     let mut checks = each(Kind::BmcHost, "system", &|host| Some(system(site, host)));
+    // The system's health should sum these up, and does not with every maker.
+    let parts = [(Kind::Bmc, "managers"), (Kind::BmcCpu, "processors"), (Kind::BmcDimm, "memory modules")];
+    checks.extend(parts.into_iter().filter_map(|(kind, subject)| parts_health(inventory, kind, subject)));
     checks.extend(each(Kind::Psu, "power supplies", &|supply| power_supply(site, supply)));
     checks.extend(redundancy(inventory, site));
     checks.extend(each(Kind::Fan, "fans", &|fan| sensor::fan(site, fan)));
@@ -56,6 +59,29 @@ fn system(site: &Site, host: &Component) -> Check {
         absent(site, "the management controller says nothing of the system's health")
     };
     HEALTH.answer(format!("system {}", host.locator), &seen, verdict)
+}
+
+/// The health of all fitted parts of a kind together; nothing where none of them says how it is.
+fn parts_health(inventory: &Inventory, kind: Kind, subject: &str) -> Option<Check> {
+    let parts: Vec<&Component> = match inventory.of(kind) {
+        Observed::Components(parts) => parts.into_iter().filter(|part| state(part) != Ok(State::Out)).collect(),
+        Observed::SourceMissing(_) => return None,
+        Observed::Unknown(reason) => return Some(Check::inconclusive(HEALTH.id, subject, HEALTH.expected, reason, looked(inventory, kind))),
+    };
+    let seen = Seen::across(&parts, Attr::Health);
+    let said: Vec<(&str, Result<Health, Reason>)> = parts.iter().map(|part| (part.locator.as_str(), health_of(part, Attr::Health))).collect();
+    let ill: Vec<&str> =
+        said.iter().filter(|(_, health)| matches!(health, Ok(Health::Critical | Health::Warning))).map(|(locator, _)| *locator).collect();
+    let verdict = if !ill.is_empty() {
+        Verdict::Fail(format!("not well by the management controller: {}", ill.join(", ")))
+    } else if let Some(reason) = said.iter().find_map(|(_, health)| health.as_ref().err()) {
+        Verdict::Inconclusive(reason.clone())
+    } else if said.iter().any(|(_, health)| *health == Ok(Health::Ok)) {
+        Verdict::pass_on(seen.evidence())
+    } else {
+        return None;
+    };
+    Some(HEALTH.answer(subject, &seen, verdict))
 }
 
 /// A supply that is fitted; a slot without one is a matter of their number.
