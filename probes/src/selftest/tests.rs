@@ -21,3 +21,15 @@ fn without_any_one_check_the_selftest_fails() {
         assert_eq!(confusion.exit_code(), 1, "{check}");
     }
 }
+
+#[test]
+fn a_node_of_which_nothing_can_be_seen_is_no_catch() {
+    let answer = |rank| (rank, String::new());
+    let said = |ranks: [Rank; 3]| -> Said {
+        ["a", "b", "c"].iter().zip(ranks).map(|(id, rank)| (((*id).to_owned(), "s".to_owned()), answer(rank))).collect()
+    };
+    let healthy = said([Rank::Pass, Rank::Pass, Rank::NotApplicable]);
+    assert_eq!(blinded(&said([Rank::Fail, Rank::Pass, Rank::Fail]), &healthy), (1, 2));
+    assert_eq!(blinded(&said([Rank::Inconclusive, Rank::NotApplicable, Rank::Pass]), &healthy), (2, 2));
+    assert_eq!(blinded(&Said::new(), &healthy), (2, 2));
+}
