@@ -123,14 +123,18 @@ impl Context {
         Duration::from_secs(self.listen.unwrap_or(LISTEN_SECONDS))
     }
 
-    /// The node as it was in the snapshot of `--since`.
-    pub(crate) fn since(&self) -> Result<Option<Inventory>> {
-        self.since.as_ref().map(|file| Ok(self.inventory(&recorded(file)?))).transpose()
+    /// The node as it was in the snapshot of `--since`, which is to be comparable with the host as it is `now`.
+    pub(crate) fn since(&self, now: &Host) -> Result<Option<Inventory>> {
+        let Some(file) = &self.since else { return Ok(None) };
+        let before = recorded(file)?;
+        comparable(&before, &file.display().to_string(), now, "the host")?;
+        Ok(Some(self.inventory(&before)))
     }
 
     /// The host as it is and as it was.
     pub(crate) fn looks(&self) -> Result<Looks> {
-        Ok(Looks { before: self.since()?, now: self.inventory(&self.host()?), from: self.looked() })
+        let host = self.host()?;
+        Ok(Looks { before: self.since(&host)?, now: self.inventory(&host), from: self.looked() })
     }
 
     /// Where a look at the host comes from.
@@ -194,6 +198,17 @@ impl Context {
     pub(crate) fn probe_options(&self) -> ProbeOptions {
         ProbeOptions { deadline: self.probe_deadline, now: jiff::Timestamp::now() }
     }
+}
+
+/// Refuses to compare a host under pseudonyms with one under its own names: all serial numbers and addresses differ, and none of it means anything.
+pub(crate) fn comparable(a: &Host, a_name: &str, b: &Host, b_name: &str) -> Result<()> {
+    let (redacted, plain) = match (a.is_redacted(), b.is_redacted()) {
+        (true, false) => (a_name, b_name),
+        (false, true) => (b_name, a_name),
+        (true, true) | (false, false) => return Ok(()),
+    };
+    Err(Usage(format!("cannot compare {redacted} with {plain}: serial numbers, addresses and names are redacted in the one and not in the other"))
+        .into())
 }
 
 /// The node that a snapshot file speaks of.

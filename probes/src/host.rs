@@ -97,6 +97,14 @@ impl Host {
         }
     }
 
+    /// Whether it is a snapshot in which pseudonyms stand for what names one node or one part.
+    pub fn is_redacted(&self) -> bool {
+        match &*self.source {
+            Source::Snapshot(snapshot) => snapshot.header.redacted,
+            Source::Live(_) | Source::Recording { .. } => false,
+        }
+    }
+
     /// The running kernel, with every answer written down for [`Host::recorded`]. Each question is asked once.
     pub fn recording(root: &Path) -> Self {
         Self::of(Source::Recording { live: Live::new(root), answers: Mutex::default() })

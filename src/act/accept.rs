@@ -38,7 +38,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     present::say(&format!("acceptance {}: probing", acceptance.id));
     // Who is at the other end of a link does not change under load: the look that is judged takes the time to listen, the one before does not.
     let host = context.host()?.listening(Duration::ZERO);
-    let since = context.since()?;
+    let since = context.since(&host)?;
     let inventory = context.inventory(&host);
     let begun = Instant::now();
     let machine = Machine::new(&host, &inventory, &context.runs);

@@ -17,7 +17,7 @@ use assay_reports::scale;
 
 use super::DONE;
 use crate::cli::{Compare, Format};
-use crate::context::{Context, recorded};
+use crate::context::{Context, comparable, recorded};
 use crate::present;
 
 /// Something differs that nobody expected.
@@ -28,7 +28,9 @@ const UNCLEAR: u8 = 3;
 /// Compares two snapshots.
 pub(crate) fn compare(context: &Context, options: &Compare) -> Result<u8> {
     let site = context.site()?;
-    let (a, b) = (context.inventory(&recorded(&options.a)?), context.inventory(&recorded(&options.b)?));
+    let (a, b) = (recorded(&options.a)?, recorded(&options.b)?);
+    comparable(&a, &options.a.display().to_string(), &b, &options.b.display().to_string())?;
+    let (a, b) = (context.inventory(&a), context.inventory(&b));
     let relation = if options.peers { Relation::Peers } else { Relation::of(&a, &b) };
     let mut drift = drift::between(&a, &b, relation);
     drift.verdicts = verdicts(&a, &b, &site, &Moves::between(&a, &b, relation));

@@ -60,6 +60,17 @@ fn what_can_be_read_in_neither_is_unclear_and_not_the_same() {
 }
 
 #[test]
+fn pseudonyms_are_not_compared_with_names() {
+    let assay = pair(|text| text);
+    assert_eq!(assay.run(&["snapshot", "--redact", "-o", "r.snap"]).code, 0);
+    for words in [&["compare", "a.snap", "r.snap"][..], &["compare", "r.snap", "a.snap"], &["verify", "--since", "r.snap"]] {
+        let answer = assay.run(words);
+        assert_eq!(answer.code, 2, "{}", answer.stdout);
+        assert!(answer.stderr.contains("cannot compare r.snap with"), "{}", answer.stderr);
+    }
+}
+
+#[test]
 fn a_torn_or_missing_snapshot_is_a_usage_error_that_names_the_file() {
     let assay = pair(|text| text[..text.len() / 2].to_owned());
     for b in ["b.snap", "none.snap"] {

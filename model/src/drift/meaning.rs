@@ -119,6 +119,9 @@ const ERRORS_SINCE_BOOT: &[Attr] = &[
     Attr::ChecksumErrors,
 ];
 
+/// Those of them that count when a link comes up or goes down, as it does at every boot: only more of them than before mean something.
+const OF_EVERY_BOOT: &[Attr] = &[Attr::CarrierChanges, Attr::LinkDownEvents];
+
 /// The same of which the part itself keeps count as long as it lives.
 const ERRORS_OF_A_LIFE: &[Attr] = &[
     Attr::MediaErrors,
@@ -190,7 +193,7 @@ pub(super) fn counts_errors(attr: Attr) -> bool {
 
 /// Whether the attribute counts errors and found some.
 pub(super) fn has_counted(attr: Attr, value: &Value) -> bool {
-    counts_errors(attr) && attr != Attr::CarrierChanges && !matches!(value.to_string().as_str(), "0" | "none" | "")
+    counts_errors(attr) && !OF_EVERY_BOOT.contains(&attr) && !matches!(value.to_string().as_str(), "0" | "none" | "")
 }
 
 /// Whether a change is one that this part makes by itself: a GPU lowers the speed of its link when idle, and its audio and USB functions share the link.

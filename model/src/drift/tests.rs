@@ -175,6 +175,8 @@ fn counters_of_a_life_go_on_over_a_boot_and_those_of_a_boot_do_not() {
     for (attr, was, is, consequence) in [
         // As many again since the boot are new ones.
         (Attr::AerCorrectable, 3_u64, 3_u64, Some(Consequence::Errors)),
+        (Attr::LinkDownEvents, 1, 1, None),
+        (Attr::LinkDownEvents, 1, 2, Some(Consequence::Errors)),
         (Attr::ChecksumErrors, 0, 2, Some(Consequence::Errors)),
         (Attr::MediaErrors, 7, 7, None),
         (Attr::MediaErrors, 7, 0, Some(Consequence::Reset)),
