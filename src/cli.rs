@@ -187,7 +187,8 @@ pub(crate) struct Compare {
     pub(crate) a: PathBuf,
     /// The later snapshot, or the second node
     pub(crate) b: PathBuf,
-    /// Compare two nodes that should be alike: serial numbers, addresses and names are not compared. Found out by itself from the boards' serial numbers
+    /// Compare two nodes that should be alike: serial numbers, addresses and names may differ, and of parts must. Found out by itself from the boards' serial
+    /// numbers
     #[arg(long)]
     pub(crate) peers: bool,
     /// Consequences that are expected, such as `firmware,setting`: still shown, and not decisive for the exit status

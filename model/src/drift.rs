@@ -1,5 +1,6 @@
 //! Drift: what differs between two inventories, of one node at two times (before and after a firmware update) or of two nodes that should be alike,
-//! ranked by what follows from it. What each attribute's change means is in `drift/meaning.rs`; reading and printing are the CLI's work.
+//! ranked by what follows from it. What each attribute's change means is in `drift/meaning.rs`, parts that two nodes
+//! cannot both have in `drift/duplicate.rs`; reading and printing are the CLI's work.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,6 +13,7 @@ use crate::component::{Component, Reading, Value};
 use crate::inventory::{Inventory, Observed};
 use crate::verdict::Rank;
 
+mod duplicate;
 mod meaning;
 mod moves;
 
@@ -26,6 +28,8 @@ use meaning::Span;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Consequence {
+    /// A serial number or address that one part in the world has is found at both of two nodes.
+    Duplicate,
     /// A component is gone.
     Lost,
     /// It does less than it did: a slower or narrower link, less capacity, fewer cores, no carrier.
@@ -57,6 +61,7 @@ pub enum Consequence {
 impl Consequence {
     /// Every consequence, the gravest first.
     pub const ALL: &'static [Consequence] = &[
+        Consequence::Duplicate,
         Consequence::Lost,
         Consequence::Degraded,
         Consequence::Errors,
@@ -75,6 +80,7 @@ impl Consequence {
     /// The word used in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Consequence::Duplicate => "duplicate",
             Consequence::Lost => "lost",
             Consequence::Degraded => "degraded",
             Consequence::Errors => "errors",
@@ -208,6 +214,9 @@ pub fn between(a: &Inventory, b: &Inventory, relation: Relation) -> Drift {
         Relation::SameNode => Span::TwoBoots,
     };
     let mut changes: Vec<Change> = Kind::ALL.iter().flat_map(|&kind| of_kind(kind, a, b, &moves, span)).collect();
+    if relation == Relation::Peers {
+        changes.extend(duplicate::parts(a, b));
+    }
     changes.sort_by_key(|change| change.consequence);
     Drift { a: Side::from(a), b: Side::from(b), relation, changes, verdicts: Vec::new() }
 }

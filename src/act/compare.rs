@@ -62,7 +62,8 @@ fn status(drift: &Drift, allow: &[String]) -> u8 {
 fn is_known(change: &Change) -> bool {
     match change.consequence {
         Consequence::Unreadable | Consequence::Unknown => false,
-        Consequence::Lost
+        Consequence::Duplicate
+        | Consequence::Lost
         | Consequence::Degraded
         | Consequence::Errors
         | Consequence::Reset

@@ -125,6 +125,8 @@ const OF_EVERY_BOOT: &[Attr] = &[Attr::CarrierChanges, Attr::LinkDownEvents];
 /// The same of which the part itself keeps count as long as it lives.
 const ERRORS_OF_A_LIFE: &[Attr] = &[
     Attr::MediaErrors,
+    Attr::HotMinutes,
+    Attr::CriticalMinutes,
     Attr::UnsafeShutdowns,
     Attr::SelfTestsFailed,
     Attr::UncorrectableReads,

@@ -3,13 +3,13 @@
 use super::*;
 use crate::inventory::{ProbeEnded, ProbeOutcome};
 
-fn node(host: &str, components: Vec<Component>) -> Inventory {
+pub(super) fn node(host: &str, components: Vec<Component>) -> Inventory {
     let probes =
         Kind::ALL.iter().map(|kind| ProbeOutcome { probe: kind.name().into(), kinds: vec![*kind], ended: ProbeEnded::Completed, elapsed_ns: 1 });
     Inventory { host: host.into(), boot_id: "boot".into(), taken_at: "2026-11-23T00:00:00Z".into(), components, probes: probes.collect() }
 }
 
-fn drive(locator: &str, serial: &str) -> Component {
+pub(super) fn drive(locator: &str, serial: &str) -> Component {
     Component::new(Kind::Nvme, locator)
         .with(Attr::Serial, "a", serial)
         .with(Attr::Firmware, "a", "1.0")
