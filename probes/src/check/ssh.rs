@@ -16,6 +16,8 @@ use super::seen::{Seen, count, flag, list, looked, text};
 pub(super) const POLICY: Question = Question { id: "ssh.policy", expected: "no passwords, root and keys as declared" };
 
 const KEYS: &str = "keys";
+/// Settings of Match blocks that say who else may log in without a password.
+const KEY_SOURCES: [&str; 4] = ["hostbasedauthentication", "authorizedkeysfile", "authorizedkeyscommand", "trustedusercakeys"];
 
 pub(super) fn policy(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let Some(declared) = &site.declared.software.ssh else {
@@ -56,6 +58,13 @@ fn of_server(site: &Site, server: &Component, declared: &Ssh) -> Check {
     let overrides = findings.value("list of Match blocks", list(server, Attr::MatchOverrides));
     for line in overrides.unwrap_or_default() {
         if let [place, keyword, value] = line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            if KEY_SOURCES.contains(&keyword) {
+                // Whom it lets in stands in no file that was looked at.
+                if !["none", "no"].contains(&value) && declared.keys.is_some() {
+                    findings.unclear(Reason::NotRun(format!("a Match block sets {keyword} {value} ({place}): keys there are not judged")));
+                }
+                continue;
+            }
             let is_opened = match keyword {
                 "permitrootlogin" => root_login.is_some_and(|allowed| !is_allowed(value, allowed)),
                 _ => !declared.passwords && !value.eq_ignore_ascii_case("no"),

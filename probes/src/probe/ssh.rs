@@ -80,8 +80,9 @@ impl Settings {
 
     /// Whatever else says which keys may log in.
     fn key_sources(&self) -> Reading {
-        let is_set = |keyword: &&str| self.value(keyword).is_some_and(|value| value != "none");
-        Value::List(["authorizedkeyscommand", "trustedusercakeys"].into_iter().filter(is_set).map(str::to_owned).collect()).into()
+        let is_set = |keyword: &&str| self.value(keyword).is_some_and(|value| !["none", "no"].contains(&value));
+        Value::List(["authorizedkeyscommand", "trustedusercakeys", "hostbasedauthentication"].into_iter().filter(is_set).map(str::to_owned).collect())
+            .into()
     }
 }
 

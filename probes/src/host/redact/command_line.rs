@@ -43,7 +43,7 @@ fn secrets(argument: &str) -> Vec<Range<usize>> {
     let begin = name.len() + 1;
     let name = name.to_ascii_lowercase();
     if SECRETS.iter().any(|secret| name.contains(secret)) {
-        return vec![begin..argument.len()];
+        return std::iter::once(begin..argument.len()).collect();
     }
     let mut found = Vec::new();
     let mut at = begin;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use assay_model::attr::{Attr, Kind};
-use assay_model::component::Reading;
+use assay_model::component::{Reading, Value};
 use assay_model::inventory::Inventory;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -225,31 +225,31 @@ fn nothing_that_probes_find_on_a_reference_node_survives() {
     let nodes = crate::reference::nodes().expect("reference nodes");
     let (mut found, mut survivors) = (0, std::collections::BTreeSet::new());
     for node in nodes.values() {
-        for snapshot in [&node.now, &node.before] {
-            let seen = inventory(snapshot);
-            let texts = seen.components.iter().flat_map(|component| OF_SOMEBODY.iter().filter_map(|attr| component.value(*attr)));
-            let mut identities: std::collections::BTreeSet<String> = texts
-                .flat_map(|value| match value {
-                    assay_model::component::Value::List(items) => items.clone(),
-                    value => vec![value.to_string()],
-                })
-                .map(|text| text.split('/').next().unwrap_or_default().trim().to_owned())
-                .collect();
-            identities.insert(seen.host.clone());
-            let after = Redactor::keyed_by(b"f00dfeed").expect("keyed").redact(snapshot.clone());
-            let bytes = after.answers.values().flat_map(BTreeMap::values).filter_map(|answer| match answer {
-                Answer::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-                _ => None,
-            });
-            let after = format!("{after}\n{}", bytes.collect::<Vec<_>>().join("\n")).to_ascii_lowercase();
-            let everywhere = ["127.0.0.1", "::1", "localhost"];
-            for identity in identities.iter().filter(|text| text.len() >= 4 && !secrets::says_nothing(text) && !everywhere.contains(&text.as_str())) {
-                found += 1;
-                let identity = identity.to_ascii_lowercase();
-                let line = after.lines().find(|line| line.contains(&identity));
-                if let Some(line) = line {
-                    survivors.insert(format!("{}: `{identity}` in {}", node.name, line.chars().take(120).collect::<String>()));
-                }
+        let snapshot = &node.now;
+        let seen = inventory(snapshot);
+        let texts = seen.components.iter().flat_map(|component| OF_SOMEBODY.iter().filter_map(|attr| component.value(*attr)));
+        let mut identities: std::collections::BTreeSet<String> = texts
+            .flat_map(|value| match value {
+                Value::List(items) => items.clone(),
+                value @ (Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_)) => vec![value.to_string()],
+            })
+            .map(|text| text.split('/').next().unwrap_or_default().trim().to_owned())
+            .collect();
+        identities.insert(seen.host.clone());
+        let after = Redactor::keyed_by(b"f00dfeed").expect("keyed").redact(snapshot.clone());
+        let bytes = after
+            .answers
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter_map(|answer| if let Answer::Bytes(bytes) = answer { Some(String::from_utf8_lossy(bytes).into_owned()) } else { None });
+        let after = format!("{after}\n{}", bytes.collect::<Vec<_>>().join("\n")).to_ascii_lowercase();
+        let everywhere = ["127.0.0.1", "::1", "localhost"];
+        for identity in identities.iter().filter(|text| text.len() >= 4 && !secrets::says_nothing(text) && !everywhere.contains(&text.as_str())) {
+            found += 1;
+            let identity = identity.to_ascii_lowercase();
+            let line = after.lines().find(|line| line.contains(&identity));
+            if let Some(line) = line {
+                survivors.insert(format!("{}: `{identity}` in {}", node.name, line.chars().take(120).collect::<String>()));
             }
         }
     }

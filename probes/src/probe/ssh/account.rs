@@ -1,10 +1,10 @@
-//! Accounts of `/etc/passwd` that can log in: root and people, not those of services, nor those without a shell. Full names are not taken.
+//! Accounts of `/etc/passwd` that can log in: whoever has a shell and a home, a service too. Full names are not taken.
 
 use crate::host::{Host, HostError, whole};
 
 const PASSWD: &str = "/etc/passwd";
-/// Debian Policy 9.2.2: people begin here, and `nobody` is last.
-const PEOPLE: std::ops::Range<u64> = 1000..65534;
+/// The home of who has none, Debian Policy 9.2.3.
+const NO_HOME: &str = "/nonexistent";
 const NO_SHELLS: [&str; 3] = ["nologin", "false", "sync"];
 
 /// One account.
@@ -41,8 +41,8 @@ pub(super) fn accounts(host: &Host) -> Result<Vec<Account>, HostError> {
 fn logins(text: &str) -> String {
     let login = |line: &str| {
         let [name, _, uid, _, _, home, shell] = line.split(':').collect::<Vec<_>>().try_into().ok()?;
-        let uid = whole(uid).ok()?;
-        let can_log_in = (uid == 0 || PEOPLE.contains(&uid)) && !NO_SHELLS.contains(&shell.rsplit('/').next()?);
+        whole(uid).ok()?;
+        let can_log_in = home != NO_HOME && !NO_SHELLS.contains(&shell.rsplit('/').next()?);
         let is_plain = home.starts_with('/') && !home.contains("..") && [name, home].iter().all(|word| !word.contains(char::is_whitespace));
         (can_log_in && is_plain).then(|| format!("account {name} {home}"))
     };
@@ -58,13 +58,14 @@ daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 sync:x:4:65534:sync:/bin:/bin/sync
 www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
 ansible:x:1000:1000:Ann Sible,Room 4,+44 20:/home/ansible:/bin/bash
+postgres:x:105:113:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash
 gone:x:1001:1001::/home/gone:/usr/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/bin/sh
 torn:x:";
 
     #[test]
     fn only_those_that_can_log_in_are_taken_and_without_their_full_names() {
-        assert_eq!(logins(PASSWD), "account root /root\naccount ansible /home/ansible");
+        assert_eq!(logins(PASSWD), "account root /root\naccount ansible /home/ansible\naccount postgres /var/lib/postgresql");
     }
 
     #[test]

@@ -3,8 +3,17 @@
 use crate::host::{Host, HostError};
 
 /// Settings by which a Match block can open what the rest keeps closed.
-const JUDGED: [&str; 5] =
-    ["passwordauthentication", "kbdinteractiveauthentication", "challengeresponseauthentication", "permitemptypasswords", "permitrootlogin"];
+const JUDGED: [&str; 9] = [
+    "passwordauthentication",
+    "kbdinteractiveauthentication",
+    "challengeresponseauthentication",
+    "permitemptypasswords",
+    "permitrootlogin",
+    "hostbasedauthentication",
+    "authorizedkeysfile",
+    "authorizedkeyscommand",
+    "trustedusercakeys",
+];
 /// sshd allows for as many levels of inclusion.
 const DEPTH_MAX: usize = 16;
 const FOLDER: &str = "/etc/ssh";
