@@ -34,13 +34,13 @@ pub enum Consequence {
     Lost,
     /// It does less than it did: a slower or narrower link, less capacity, fewer cores, no carrier.
     Degraded,
-    /// A counter of errors is higher.
+    /// A counter of errors is higher, or an event log has a new entry of a fault.
     Errors,
     /// It could be read in one of the two and cannot be read in the other.
     Unreadable,
     /// It could be read in neither: whether it differs, nobody knows.
     Unknown,
-    /// A counter is lower where it should go on counting: within one boot, or over the life of a part. Somebody set it back, or it wrapped.
+    /// A counter is lower where it should go on counting: within one boot, or over the life of a part. Somebody set it back, or it wrapped; or an event log was cleared.
     Reset,
     /// Another part in the same place.
     Replaced,
@@ -272,15 +272,18 @@ fn compare(before: &[&Component], after: &[&Component], moves: &Moves, span: Spa
         before: before.into(),
         after: after.into(),
     };
-    changes.extend(gone.iter().map(|old| came(old, Consequence::Lost, &named(old), "gone")));
-    changes.extend(left.iter().map(|new| came(new, Consequence::Appeared, "not there", &named(new))));
+    changes.extend(gone.iter().map(|old| came(old, meaning::of_loss(old.kind, span), &named(old), "gone")));
+    changes.extend(left.iter().map(|new| came(new, meaning::of_arrival(new.kind), "not there", &named(new))));
     changes
 }
 
 // What a person looks for on the shelf.
 fn named(component: &Component) -> String {
-    let words: Vec<String> =
-        [Attr::Model, Attr::PartNumber, Attr::Serial].iter().filter_map(|&attr| component.value(attr)).map(Value::to_string).collect();
+    let words: Vec<String> = [Attr::Model, Attr::PartNumber, Attr::Serial, Attr::Severity, Attr::Message]
+        .iter()
+        .filter_map(|&attr| component.value(attr))
+        .map(Value::to_string)
+        .collect();
     if words.is_empty() { "there".into() } else { words.join(" ") }
 }
 
@@ -297,7 +300,11 @@ fn attributes(old: &Component, new: &Component, span: Span) -> Vec<Change> {
             return None;
         }
         let consequence = consequence(attr, before, after, span)?;
-        let consequence = if meaning::changes_by_itself(new, attr, before, after) { Consequence::Volatile } else { consequence };
+        let consequence = match (meaning::changes_by_itself(new, attr, before, after), meaning::is_another_entry(new.kind, attr)) {
+            (true, _) => Consequence::Volatile,
+            (false, true) => Consequence::Errors,
+            (false, false) => consequence,
+        };
         let said = |reading: &Reading| reading.to_string();
         Some(Change { consequence, kind: new.kind, locator: new.locator.clone(), attr: Some(attr), before: said(before), after: said(after) })
     });

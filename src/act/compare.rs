@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use assay_model::attr::Attr;
 use assay_model::check::Check;
-use assay_model::drift::{self, Change, Consequence, Drift, Moves, Relation, VerdictChange};
+use assay_model::drift::{self, Change, Consequence, Drift, Moves, Relation, Side, VerdictChange};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
 use assay_model::unit::Unit;
@@ -137,6 +137,10 @@ fn text(drift: &Drift) -> Result<String> {
         writeln!(out, "{name}: {}, {}, boot {}", Shown::from(&side.host), Shown::from(&side.taken_at), Shown::from(&side.boot_id))?;
     }
     writeln!(out, "{relation}")?;
+    let time = |side: &Side| side.taken_at.parse::<jiff::Timestamp>().ok();
+    if drift.relation == Relation::SameNode && time(&drift.a).zip(time(&drift.b)).is_some_and(|(a, b)| b < a) {
+        writeln!(out, "b is the earlier of the two: what is better here was better then")?;
+    }
     for consequence in Consequence::ALL {
         let changes: Vec<&Change> = drift.changes.iter().filter(|change| change.consequence == *consequence).collect();
         if !changes.is_empty() {

@@ -205,6 +205,25 @@ pub(super) fn changes_by_itself(component: &Component, attr: Attr, before: &Read
     is_speed && (component.kind == Kind::Gpu || (component.kind == Kind::Pci && is_display()))
 }
 
+/// What it means that a component is gone. An entry of a log is no part: the log was cleared, or threw it away.
+pub(super) fn of_loss(kind: Kind, span: Span) -> Consequence {
+    match (kind == Kind::BmcLogEntry, span) {
+        (false, _) => Consequence::Lost,
+        (true, Span::OneBoot | Span::TwoBoots) => Consequence::Reset,
+        (true, Span::TwoNodes) => Consequence::Errors,
+    }
+}
+
+/// What it means that a component is there that was not. Log entries are components only where they are not plainly harmless.
+pub(super) fn of_arrival(kind: Kind) -> Consequence {
+    if kind == Kind::BmcLogEntry { Consequence::Errors } else { Consequence::Appeared }
+}
+
+/// Whether another entry stands in a log under the number of an old one, as after it was cleared.
+pub(super) fn is_another_entry(kind: Kind, attr: Attr) -> bool {
+    kind == Kind::BmcLogEntry && [Attr::Created, Attr::Message, Attr::Severity].contains(&attr)
+}
+
 /// Whether a node that no longer has the attribute lost something by it.
 pub(super) fn is_worse_without(attr: Attr) -> bool {
     DEGREES.contains(&attr) || GOOD_WHEN_SET.contains(&attr) || GOOD_WORDS.iter().any(|(word, _)| *word == attr)

@@ -254,3 +254,13 @@ fn whatever_is_called_an_error_counts_as_one() {
     assert_eq!(changes(part(Reading::Absent), part(none()), Relation::SameNode), [(Consequence::Volatile, Some(Attr::HardwareErrors))]);
     assert_eq!(changes(part(none()), part(none()), Relation::SameNode), []);
 }
+
+#[test]
+fn a_new_entry_of_the_log_is_an_error_and_a_cleared_log_a_reset() {
+    let entry = |number: &str, words: &str| Component::new(Kind::BmcLogEntry, number).with(Attr::Message, "a", words);
+    let found =
+        |before: Vec<Component>, after: Vec<Component>| -> Vec<_> { consequences(before, after).into_iter().map(|(one, _, _)| one).collect() };
+    assert_eq!(found(vec![], vec![entry("1", "PSU lost input")]), [Consequence::Errors]);
+    assert_eq!(found(vec![entry("1", "PSU lost input")], vec![]), [Consequence::Reset]);
+    assert_eq!(found(vec![entry("1", "PSU lost input")], vec![entry("1", "DIMM A1 uncorrectable")]), [Consequence::Errors]);
+}
