@@ -40,8 +40,13 @@ pub(super) fn trained_at_maximum(inventory: &Inventory, site: &Site) -> Vec<Chec
     let displays: BTreeSet<&str> = inventory.iter(Kind::Pci).filter(|function| has_class(function, "03")).map(device).collect();
     let ask = |function: &Component| {
         // A port without a card in it has a link that is down, and that is no fault: links are judged at their lower end.
-        if has_class(function, "06") || !has_link(function) {
+        let is_switch = text(function, Attr::PortType) == Ok(Some("upstream port"));
+        if (has_class(function, "06") && !is_switch) || !has_link(function) {
             return Vec::new();
+        }
+        // What is behind a switch may lower the speed of its link as a GPU does, and never the width.
+        if is_switch {
+            return vec![link(site, function, &WIDTH)];
         }
         let mut checks: Vec<Check> = [WIDTH, SPEED].iter().map(|figure| link(site, function, figure)).collect();
         if displays.contains(device(function)) {
@@ -129,7 +134,7 @@ mod tests {
     use assay_model::verdict::Rank;
 
     use super::*;
-    use crate::check::planted::{Node, linked, unreadable};
+    use crate::check::planted::{Node, linked, strict, unreadable};
 
     const DRIVE: &str = "0000:41:00.0";
 
@@ -168,6 +173,14 @@ mod tests {
     fn a_drive_with_half_its_lanes_is_found_among_healthy_ones() {
         let node = Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidth, 2_u64);
         assert_eq!((width(&node, DRIVE), speed(&node, DRIVE), node.generically(trained_at_maximum)), (Rank::Fail, Rank::Pass, Rank::Fail));
+    }
+
+    #[test]
+    fn the_link_above_a_switch_is_judged_by_its_width() {
+        let switch = |lanes| linked("0000:81:00.0", "0x060400", (2.5, lanes), (16.0, 16), (16.0, 16)).with(Attr::PortType, "config", "upstream port");
+        let judged = |lanes| width(&only(switch(lanes)), "0000:81:00.0");
+        assert_eq!((judged(16), judged(8)), (Rank::Pass, Rank::Fail));
+        assert_eq!(trained_at_maximum(&only(switch(16)).0, &strict()).len(), 1, "not by its speed");
     }
 
     #[test]
