@@ -81,9 +81,18 @@ impl Look<'_> {
         }
     }
 
+    // Of a clock that stands years back, every entry looks old.
+    fn clock_is_lost(&self) -> bool {
+        let mut deviations = self.inventory.iter(Kind::Bmc).map(|manager| count(manager, Attr::ClockDeviation));
+        deviations.any(|deviation| deviation.map_or(true, |deviation| deviation.is_some_and(|ns| ns > DAY_NS)))
+    }
+
     // A clock that was never set says 1970: such an entry may be of today.
     fn is_old(&self, entry: &Component) -> bool {
         let Some(days) = self.site.declared.bmc.log_days else { return false };
+        if self.clock_is_lost() {
+            return false;
+        }
         let created = text(entry, Attr::Created).ok().flatten().and_then(|created| created.parse::<Timestamp>().ok());
         let now = self.inventory.taken_at.parse::<Timestamp>();
         match (created, now) {
@@ -100,6 +109,7 @@ pub(super) fn is_acknowledged(inventory: &Inventory, site: &Site, entry: &Compon
     known.iter().any(|known| known.node == inventory.host && known.entry == entry.locator && known.created == created && !created.is_empty())
 }
 
+const DAY_NS: u64 = 86_400_000_000_000;
 /// The end of 2015, before the first service spoke Redfish.
 const NEVER_SET_SECONDS: i64 = 1_451_606_399;
 

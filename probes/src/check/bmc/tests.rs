@@ -333,6 +333,10 @@ fn log_entries_are_held_against_the_node_as_the_table_says() {
     for (days, expected) in [(51, Rank::Pass), (53, Rank::Fail)] {
         assert_eq!(at(&critical, &declaring(|bmc| bmc.log_days = Some(days)), health), expected, "{days}");
     }
+    for deviation in [Reading::from(7 * 365 * 86_400_000_000_000_u64), unreadable()] {
+        let node = critical.clone().plant(Kind::Bmc, "1", Attr::ClockDeviation, deviation);
+        assert_eq!(at(&node, &declaring(|bmc| bmc.log_days = Some(30)), health), Rank::Fail, "by a clock that is lost every entry is old");
+    }
     for never_set in [Reading::from("1970-01-01T00:01:00Z"), "yesterday".into(), Reading::Absent, "2031-01-01T00:00:00Z".into()] {
         let node = critical.clone().plant(Kind::BmcLogEntry, "1/Log1/7", Attr::Created, never_set);
         assert_eq!(at(&node, &declaring(|bmc| bmc.log_days = Some(30)), health), Rank::Fail, "an entry of no known age is not old");

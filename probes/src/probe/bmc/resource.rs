@@ -165,6 +165,8 @@ impl Resource {
 fn members(host: &Host, first: Resource) -> Result<Vec<Member>, HostError> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::from([first.source.clone()]);
+    // How many there are over all pages (DSP0266). Fewer than are there is what careless services say.
+    let counted = first.get("Members@odata.count").and_then(Value::as_u64).unwrap_or_default();
     let mut page = first;
     let refuse = |page: &Resource, reason: &str| Err(HostError::Malformed { path: page.source.clone(), reason: reason.into() });
     loop {
@@ -196,6 +198,9 @@ fn members(host: &Host, first: Resource) -> Result<Vec<Member>, HostError> {
             Err(HostError::Absent { path, .. }) => return Err(HostError::Malformed { path, reason: "a page of a collection is missing".into() }),
             page => page?,
         };
+    }
+    if crate::described::total(found.len()) < counted {
+        return refuse(&page, "a collection that counts more members than it lists");
     }
     Ok(found.into_iter().map(|member| resolved(host, member)).collect())
 }
