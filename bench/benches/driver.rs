@@ -22,6 +22,7 @@ fn driver(criterion: &mut Criterion) {
             bs: 4096,
             iodepth,
             ramp_time: Duration::ZERO,
+            load: assay_bench::Load::Closed,
             extent: Extent::Runtime(Duration::from_secs(600)),
             io_size: Some(OPERATIONS * 4096),
             span: Span { start: 0, bytes: 1 << 30 },

@@ -30,6 +30,7 @@ fn job(rw: Rw, iodepth: u32, runtime: Duration, verify: Verify) -> Job {
         bs: 4096,
         iodepth,
         ramp_time: Duration::from_millis(300),
+        load: assay_bench::Load::Closed,
         extent: Extent::Runtime(runtime),
         io_size: None,
         span: Span { start: 0, bytes: SIZE },

@@ -7,22 +7,26 @@ use std::time::{Duration, Instant};
 use crate::engine::{Completion, Lane, Op};
 use crate::error::EngineError;
 use crate::history::History;
-use crate::job::{Extent, Job, Verify};
+use crate::job::{Extent, Job, Load, Verify};
 use crate::sys;
 
 mod offsets;
 mod record;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use offsets::Random;
-pub use record::{Cpu, JobResult};
+pub use record::{Cpu, JobResult, OpenLoop};
 
 use offsets::Offsets;
 use record::Recorder;
+use schedule::Schedule;
 
 /// How long one wait for completions lasts at most; the stop flag is looked at in between.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// Before an operation of an open loop is due nobody sleeps any more: timers are late by about so much.
+const SPIN: Duration = Duration::from_micros(80);
 
 /// How far a job is, for progress bars; written by the driver, read by anybody.
 #[derive(Debug, Default)]
@@ -61,6 +65,7 @@ pub fn floor(runtime: Duration) -> Result<f64, EngineError> {
         bs: 4096,
         iodepth: 128,
         ramp_time: runtime / 4,
+        load: Load::Closed,
         extent: Extent::Runtime(runtime),
         io_size: None,
         span: crate::job::Span { start: 0, bytes: 1 << 30 },
@@ -78,6 +83,10 @@ struct Driver<'a> {
     lane: &'a mut dyn Lane,
     history: Option<&'a mut History>,
     offsets: Offsets,
+    // None in a closed loop.
+    schedule: Option<Schedule>,
+    // Since when the next operation could have begun, but for its time.
+    room_since: Instant,
     free: Vec<u32>,
     // What every slot is about, by slot; which of them are out is in `is_out`.
     out: Vec<Outstanding>,
@@ -126,6 +135,11 @@ impl<'a> Driver<'a> {
         if job.extent == Extent::WholeSpan && job.rw.is_random() {
             return Err(refuse("a pass over the whole span is sequential"));
         }
+        match job.load {
+            Load::Open { rate: 0, .. } => return Err(refuse("an open loop needs a rate of at least one operation per second")),
+            Load::Open { .. } if job.extent == Extent::WholeSpan => return Err(refuse("a pass over the whole span has no rate")),
+            Load::Open { .. } | Load::Closed => {}
+        }
         let slots = lane.slots();
         if slots < job.iodepth {
             return Err(refuse("the lane has fewer buffers than the iodepth"));
@@ -141,6 +155,8 @@ impl<'a> Driver<'a> {
             job,
             history,
             offsets: Offsets::new(job, blocks),
+            schedule: None,
+            room_since: now,
             free: (0..slots).rev().collect(),
             out: vec![Outstanding { since: now, offset: 0, generation: 0 }; index(slots)],
             is_out: vec![false; index(slots)],
@@ -160,6 +176,8 @@ impl<'a> Driver<'a> {
             Extent::Runtime(runtime) => (begin + self.job.ramp_time, Some(begin + self.job.ramp_time + runtime)),
             Extent::WholeSpan => (begin, None),
         };
+        self.schedule = Schedule::new(self.job, begin);
+        self.room_since = begin;
         let mut now = begin;
         let mut measuring = false;
         let mut last_completion = begin;
@@ -172,7 +190,7 @@ impl<'a> Driver<'a> {
             if over {
                 break;
             }
-            self.draw();
+            self.draw(now);
             now = self.turn(now, &mut last_completion)?;
             if let Some(progress) = progress {
                 progress.operations.store(self.recorder.operations(), Ordering::Relaxed);
@@ -182,6 +200,12 @@ impl<'a> Driver<'a> {
         let whole = self.job.extent == Extent::WholeSpan;
         if !whole {
             self.recorder.stop(now, sys::usage::thread());
+        }
+        if let Some(mut schedule) = self.schedule.take() {
+            self.recorder.open();
+            while let Some(due) = schedule.take(end.map_or(now, |end| end.min(now))) {
+                self.recorder.overdue(due, now);
+            }
         }
         while self.in_flight > 0 {
             now = self.turn(now, &mut last_completion)?;
@@ -200,7 +224,11 @@ impl<'a> Driver<'a> {
     fn turn(&mut self, now: Instant, last_completion: &mut Instant) -> Result<Instant, EngineError> {
         self.submit(now)?;
         self.look();
-        self.lane.reap(PATIENCE, &mut self.done)?;
+        if self.in_flight == 0 {
+            *last_completion = self.pause();
+            return Ok(*last_completion);
+        }
+        self.lane.reap(self.patience(), &mut self.done)?;
         let now = Instant::now();
         if self.done.is_empty() {
             self.notice_stall(*last_completion, now)?;
@@ -211,10 +239,31 @@ impl<'a> Driver<'a> {
         Ok(now)
     }
 
-    fn draw(&mut self) {
+    // How long completions may be waited for: no longer than until the next operation is due.
+    fn patience(&self) -> Duration {
+        match &self.schedule {
+            Some(schedule) if self.in_flight < self.depth => {
+                schedule.next().saturating_duration_since(Instant::now()).saturating_sub(SPIN).min(PATIENCE)
+            }
+            Some(_) | None => PATIENCE,
+        }
+    }
+
+    // Nothing is out and nothing is due: what is left of the time until then, but for its last part.
+    fn pause(&self) -> Instant {
+        let patience = self.patience();
+        if self.schedule.is_some() && !patience.is_zero() {
+            #[allow(clippy::disallowed_methods, reason = "this is the driver, and nothing can come back")]
+            std::thread::sleep(patience);
+        }
+        Instant::now()
+    }
+
+    fn draw(&mut self, now: Instant) {
         while self.in_flight < self.depth {
             let Some(slot) = self.free.pop() else { break };
-            let Some(offset) = self.offsets.draw() else {
+            let due = self.schedule.as_mut().map_or(Some(now), |schedule| schedule.take(now));
+            let Some((due, offset)) = due.and_then(|due| Some((due, self.offsets.draw()?))) else {
                 self.free.push(slot);
                 break;
             };
@@ -223,7 +272,7 @@ impl<'a> Driver<'a> {
                 generation = history.draw();
                 crate::stamp::stamp(self.lane.buffer(slot), self.job.stamp_seed, offset, generation);
             }
-            self.out[index(slot)] = Outstanding { offset, generation, ..self.out[index(slot)] };
+            self.out[index(slot)] = Outstanding { offset, generation, since: due };
             self.is_out[index(slot)] = true;
             self.in_flight += 1;
             self.ready.push(Op { slot, write: self.job.rw.writes(), offset });
@@ -235,11 +284,16 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         // Stamping lasts: the operations begin after it. Without it the reading of this batch is fresh enough.
-        let since = if self.job.rw.writes() && self.job.verify == Verify::Stamp { Instant::now() } else { now };
+        let since = if self.schedule.is_some() || self.job.rw.writes() && self.job.verify == Verify::Stamp { Instant::now() } else { now };
         while !self.ready.is_empty() {
             let taken = self.lane.submit(&self.ready)?;
             for op in self.ready.drain(..taken) {
-                self.out[index(op.slot)].since = since;
+                let out = &mut self.out[index(op.slot)];
+                if self.schedule.is_some() {
+                    self.recorder.began(out.since.max(self.room_since), since);
+                } else {
+                    out.since = since;
+                }
             }
             if taken == 0 {
                 break;
@@ -255,6 +309,9 @@ impl<'a> Driver<'a> {
                 return Err(EngineError::Completion { target: self.lane.target().to_owned(), slot: completion.slot });
             }
             let out = self.out[index(completion.slot)];
+            if self.in_flight == self.depth {
+                self.room_since = now;
+            }
             self.in_flight -= 1;
             self.offsets.give_back(out.offset);
             let mut is_free = true;

@@ -61,6 +61,30 @@ pub enum Extent {
     WholeSpan,
 }
 
+/// When operations begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Load {
+    /// When another is over: as many as `iodepth` are out all the time. Says how much the target can do.
+    #[default]
+    Closed,
+    /// By a clock of their own, with at most `iodepth` out. Latency counts from when an operation was due. Says how the target answers at that rate.
+    Open {
+        /// Operations per second.
+        rate: u32,
+        /// How they follow one another.
+        arrivals: Arrivals,
+    },
+}
+
+/// How operations of an open loop follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Independently, as those of many users do.
+    Poisson,
+    /// Evenly.
+    Constant,
+}
+
 /// What is done with the content of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
@@ -81,6 +105,8 @@ pub struct Job {
     pub iodepth: u32,
     /// Time before recording begins.
     pub ramp_time: Duration,
+    /// When operations begin.
+    pub load: Load,
     /// When it is over.
     pub extent: Extent,
     /// Bytes after which it is over earlier, the ramp included: bounds what a write job costs in endurance.
@@ -98,9 +124,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// The metric family that it measures: `randread_4k_qd32`.
+    /// The metric family that it measures: `randread_4k_qd32`, with `_r1000` at a rate of its own.
     pub fn family(&self) -> String {
-        format!("{}_{}_qd{}", self.rw.name(), block_size(self.bs), self.iodepth)
+        let rate = match self.load {
+            Load::Closed => String::new(),
+            Load::Open { rate, .. } => format!("_r{rate}"),
+        };
+        format!("{}_{}_qd{}{rate}", self.rw.name(), block_size(self.bs), self.iodepth)
     }
 
     /// The fio command that repeats it on `target`, with latency accounting and without verification, as fio runs best.
@@ -110,9 +140,14 @@ impl Job {
             Extent::WholeSpan => String::new(),
         };
         let random = if self.rw.is_random() { " --norandommap" } else { "" };
+        let load = match self.load {
+            Load::Closed => String::new(),
+            Load::Open { rate, arrivals: Arrivals::Poisson } => format!(" --rate_iops={rate} --rate_process=poisson"),
+            Load::Open { rate, arrivals: Arrivals::Constant } => format!(" --rate_iops={rate}"),
+        };
         let io_size = self.io_size.map(|bytes| format!(" --io_size={bytes}")).unwrap_or_default();
         format!(
-            "fio --name={} --filename={target} --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --rw={} --bs={} --iodepth={} --offset={} --size={}{random} {extent}{io_size}",
+            "fio --name={} --filename={target} --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --rw={} --bs={} --iodepth={} --offset={} --size={}{random}{load} {extent}{io_size}",
             self.family(),
             self.rw.name(),
             self.bs,

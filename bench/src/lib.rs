@@ -13,8 +13,8 @@ pub mod stamp;
 #[allow(unsafe_code, reason = "the one place where foreign things are wrapped; each file states its invariant")]
 mod sys;
 
-pub use driver::{JobResult, Progress, drive};
+pub use driver::{JobResult, OpenLoop, Progress, drive};
 pub use engine::{ENGINES, EngineEntry, Lane};
 pub use error::EngineError;
 pub use history::History;
-pub use job::{Extent, Job, Rw, Span, Verify};
+pub use job::{Arrivals, Extent, Job, Load, Rw, Span, Verify};

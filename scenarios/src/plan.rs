@@ -222,8 +222,14 @@ fn is_measured_io(work: &Work) -> bool {
 /// The null engine under the same driver: what the harness itself can do at most, printed beside every figure.
 fn floor_step() -> PlannedStep {
     let (repeats, ramp_ms, runtime_ms) = (3, 50, 150);
-    let spec =
-        IoSpec { engine: "null".to_owned(), rw: Rw::Randread, bs: 4096, iodepth: 128, extent: Extent::Timed { ramp_ms, runtime_ms, io_size: None } };
+    let spec = IoSpec {
+        engine: "null".to_owned(),
+        rw: Rw::Randread,
+        bs: 4096,
+        iodepth: 128,
+        rate: None,
+        extent: Extent::Timed { ramp_ms, runtime_ms, io_size: None },
+    };
     PlannedStep {
         name: FLOOR_STEP.to_owned(),
         describe: "operations that do nothing: the most that the harness itself can do".to_owned(),

@@ -58,10 +58,33 @@ pub struct IoSpec {
     pub rw: Rw,
     /// Bytes of one operation.
     pub bs: u64,
-    /// Operations in flight.
+    /// Operations in flight, at most.
     pub iodepth: u32,
+    /// How often operations begin; none when each begins as another is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// How much of it.
     pub extent: Extent,
+}
+
+/// An open loop: operations begin by a clock of their own, and their latency counts from when they were due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Operations per second.
+    pub per_second: u32,
+    /// How they follow one another.
+    pub arrivals: Arrivals,
+}
+
+/// How operations of an open loop follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Independently, as those of many users do.
+    #[default]
+    Poisson,
+    /// Evenly.
+    Constant,
 }
 
 /// How much an [`IoSpec`] does.
@@ -171,10 +194,11 @@ impl Rw {
 }
 
 impl IoSpec {
-    /// The metric family: `storage.randread_4k_qd32`.
+    /// The metric family: `storage.randread_4k_qd32`, with `_r1000` at a rate of its own.
     pub fn family(&self) -> String {
+        let rate = self.rate.map(|rate| format!("_r{}", rate.per_second)).unwrap_or_default();
         let area = if self.engine == "null" { "harness.null".to_owned() } else { format!("storage.{}", self.rw.name()) };
-        format!("{area}_{}_qd{}", crate::quantity::short(self.bs), self.iodepth)
+        format!("{area}_{}_qd{}{rate}", crate::quantity::short(self.bs), self.iodepth)
     }
 }
 
@@ -214,6 +238,8 @@ struct IoFile {
     rw: Rw,
     bs: Size,
     iodepth: u32,
+    rate: Option<u32>,
+    arrivals: Option<Arrivals>,
     #[serde(default)]
     whole: bool,
     ramp_time: Option<Millis>,
@@ -236,6 +262,7 @@ const STEP_NAME: &str = "lower-case letters, digits and underscores, at most 48,
 pub(crate) const FLOOR_STEP: &str = "harness_floor";
 const REPEATS_MAX: u32 = 100;
 const IODEPTH_MAX: u32 = 1024;
+const RATE_MAX: u32 = 10_000_000;
 const RUNTIME_MAX_MS: u64 = 24 * 3_600_000;
 const BS_MAX: u64 = 16 << 20;
 
@@ -336,9 +363,21 @@ impl Check<'_> {
         if io.iodepth == 0 || io.iodepth > IODEPTH_MAX {
             return error(format!("expected an iodepth from 1 to {IODEPTH_MAX}"));
         }
+        let rate = match (io.rate, io.arrivals) {
+            (None, None) => None,
+            (None, Some(_)) => return error("expected `rate` beside `arrivals`: the operations per second".to_owned()),
+            (Some(per_second), _) if per_second == 0 || per_second > RATE_MAX || io.engine == "null" => {
+                return error(format!("expected a rate from 1 to {RATE_MAX} operations per second, of an engine with a target"));
+            }
+            (Some(per_second), arrivals) => Some(Rate { per_second, arrivals: arrivals.unwrap_or_default() }),
+        };
         let extent = match (io.whole, io.runtime) {
-            (true, None) if io.ramp_time.is_none() && io.io_size.is_none() && io.rw.is_sequential() && repeats == 1 => Extent::Whole,
-            (true, _) => return error("`whole` is one sequential pass: no ramp_time, runtime, io_size or repeats, and no random order".to_owned()),
+            (true, None) if io.ramp_time.is_none() && io.io_size.is_none() && rate.is_none() && io.rw.is_sequential() && repeats == 1 => {
+                Extent::Whole
+            }
+            (true, _) => {
+                return error("`whole` is one sequential pass: no ramp_time, runtime, io_size, rate or repeats, and no random order".to_owned());
+            }
             (false, None) => return error("expected `runtime`, or `whole = true`".to_owned()),
             (false, Some(runtime)) => {
                 let ramp = io.ramp_time.unwrap_or_default().0;
@@ -355,7 +394,7 @@ impl Check<'_> {
         }
         seen.io = true;
         seen.laid_out |= io.engine != "null";
-        let spec = IoSpec { engine: io.engine, rw: io.rw, bs, iodepth: io.iodepth, extent };
+        let spec = IoSpec { engine: io.engine, rw: io.rw, bs, iodepth: io.iodepth, rate, extent };
         if extent != Extent::Whole && !seen.families.insert(spec.family()) {
             return error(format!("{} is measured twice: its figures would be mixed up", spec.family()));
         }

@@ -22,6 +22,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// A number above 0 and up to 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "53 bits, as many as the number has")]
+        let unit = ((self.draw() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        unit
+    }
+
     /// A number below `bound`, by multiplication instead of division.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let wide = (u128::from(self.draw()) * u128::from(bound)) >> 64;

@@ -25,6 +25,15 @@ pub struct Cpu {
     pub system_ns: u64,
 }
 
+/// How an open loop went.
+#[derive(Debug, Clone)]
+pub struct OpenLoop {
+    /// Operations that were due in the measured time and had not begun at its end: the target did not keep up.
+    pub backlog: u64,
+    /// How long operations that could have begun when they were due began after it, ns: the harness's own share of their latency.
+    pub lag: Histogram<u64>,
+}
+
 /// The outcome of one job.
 #[derive(Debug, Clone)]
 pub struct JobResult {
@@ -44,6 +53,8 @@ pub struct JobResult {
     pub corrupt_offsets: Vec<(Corruption, u64)>,
     /// Processor time while measuring.
     pub cpu: Cpu,
+    /// What only an open loop has.
+    pub open: Option<OpenLoop>,
     /// Whether it was told to stop before it was over.
     pub stopped: bool,
 }
@@ -82,6 +93,7 @@ pub(super) struct Recorder {
     series: Vec<(f64, f64)>,
     verification: Verification,
     corrupt_offsets: Vec<(Corruption, u64)>,
+    open: Option<OpenLoop>,
     stopped: bool,
 }
 
@@ -101,6 +113,7 @@ impl Recorder {
             series: Vec::new(),
             verification: Verification::default(),
             corrupt_offsets: Vec::new(),
+            open: None,
             stopped: false,
         }
     }
@@ -169,6 +182,25 @@ impl Recorder {
         self.tick_begin = Some(now);
     }
 
+    /// An operation that could have begun at `due` began at `now`.
+    pub(super) fn began(&mut self, due: Instant, now: Instant) {
+        if self.started.is_some() {
+            let lag = u64::try_from(now.saturating_duration_since(due).as_nanos()).unwrap_or(LATENCY_MAX);
+            self.open().lag.saturating_record(lag.max(1));
+        }
+    }
+
+    /// An operation was due and has not begun by the end: it has waited at least so long.
+    pub(super) fn overdue(&mut self, due: Instant, end: Instant) {
+        self.open().backlog += 1;
+        let waited = u64::try_from(end.saturating_duration_since(due).as_nanos()).unwrap_or(LATENCY_MAX);
+        self.histogram.saturating_record(waited.max(1));
+    }
+
+    pub(super) fn open(&mut self) -> &mut OpenLoop {
+        self.open.get_or_insert_with(|| OpenLoop { backlog: 0, lag: Histogram::new_with_bounds(1, LATENCY_MAX, DIGITS).expect("valid bounds") })
+    }
+
     pub(super) fn verified(&mut self) {
         self.verification.verified += 1;
     }
@@ -195,6 +227,7 @@ impl Recorder {
             verification: std::mem::take(&mut self.verification),
             corrupt_offsets: self.corrupt_offsets,
             cpu: self.cpu,
+            open: self.open,
             stopped,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Progress, drive, floor};
 use crate::engine::conformance::{Leave, Scratch, job, pause, scratch};
@@ -11,7 +11,7 @@ use crate::engine::uring::Uring;
 use crate::engine::{Completion, Lane, Op};
 use crate::error::EngineError;
 use crate::history::{Expected, History};
-use crate::job::{Extent, Job, Rw, Span, Verify};
+use crate::job::{Arrivals, Extent, Job, Load, Rw, Span, Verify};
 use crate::{JobResult, stamp};
 
 /// What a lane does wrong.
@@ -298,4 +298,112 @@ fn a_hang_at_the_end_of_the_runtime_is_in_the_tail() {
 #[test]
 fn the_floor_is_a_rate() {
     assert!(floor(Duration::from_millis(20)).expect("the null engine does not fail") > 1000.0);
+}
+
+/// A lane that takes so long for every operation, one after the other, and hangs once for so long before the operation of that number.
+struct Server {
+    inner: Null,
+    service: Duration,
+    hangs: Option<(u64, Duration)>,
+    queue: std::collections::VecDeque<u32>,
+    free_at: Instant,
+    served: u64,
+}
+
+impl Server {
+    fn new(service: Duration, hangs: Option<(u64, Duration)>) -> Self {
+        Self { inner: Null::new(4096, 64), service, hangs, queue: [].into(), free_at: Instant::now(), served: 0 }
+    }
+}
+
+impl Lane for Server {
+    fn target(&self) -> &str {
+        "the server"
+    }
+    fn slots(&self) -> u32 {
+        self.inner.slots()
+    }
+    fn buffer(&mut self, slot: u32) -> &mut [u8] {
+        self.inner.buffer(slot)
+    }
+    fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
+        if self.queue.is_empty() {
+            self.free_at = Instant::now() + self.service;
+        }
+        self.queue.extend(ops.iter().map(|op| op.slot));
+        Ok(ops.len())
+    }
+    fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
+        let until = Instant::now() + patience;
+        loop {
+            let now = Instant::now();
+            while self.free_at <= now && !self.queue.is_empty() {
+                if let Some((_, time)) = self.hangs.filter(|(number, _)| self.served == *number) {
+                    self.hangs = None;
+                    self.free_at += time;
+                    continue;
+                }
+                let slot = self.queue.pop_front().expect("not empty");
+                self.served += 1;
+                self.free_at += self.service;
+                done.push(Completion { slot, result: Ok(4096) });
+            }
+            if !done.is_empty() || now >= until {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn open_loop(rate: u32, arrivals: Arrivals, runtime: Duration) -> Job {
+    Job { load: Load::Open { rate, arrivals }, extent: Extent::Runtime(runtime), ..job(Rw::RandRead, 4096, 32) }
+}
+
+#[test]
+fn an_open_loop_offers_its_rate_whatever_the_target_could_do() {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let result = run(&open_loop(2000, arrivals, Duration::from_millis(500)), &mut Null::new(4096, 64), None).expect("runs");
+        // Five standard errors of a thousand Poisson arrivals.
+        assert!((840..=1160).contains(&result.histogram.len()), "{arrivals:?}: {}", result.histogram.len());
+        let open = result.open.expect("an open loop");
+        assert_eq!(open.backlog + open.lag.len(), result.histogram.len(), "every arrival began or waits");
+    }
+    assert!(run(&job(Rw::RandRead, 4096, 8), &mut Null::new(4096, 8), None).expect("runs").open.is_none());
+}
+
+#[test]
+fn a_stall_is_felt_by_everyone_who_came_during_it() {
+    // 1000 a second for half a second, and 100 ms in the middle in which nothing is served: a fifth of all operations waits, up to 100 ms.
+    let job = open_loop(1000, Arrivals::Constant, Duration::from_millis(500));
+    let result = run(&job, &mut Server::new(Duration::from_micros(50), Some((200, Duration::from_millis(100)))), None).expect("runs");
+    let long = result.histogram.count_between(20_000_000, 1 << 40);
+    assert!(long >= 60, "{long} of {} waited for 20 ms and more", result.histogram.len());
+    assert!(result.histogram.max() >= 95_000_000);
+    // What the target made them wait is not the harness's.
+    let lag = result.open.expect("an open loop").lag;
+    assert!(lag.value_at_quantile(0.5) < 5_000_000, "{}", lag.value_at_quantile(0.5));
+    // A closed loop on the same target hardly notices.
+    let closed = Job { load: Load::Closed, iodepth: 1, ..job };
+    let result = run(&closed, &mut Server::new(Duration::from_micros(50), Some((200, Duration::from_millis(100)))), None).expect("runs");
+    assert!(result.histogram.count_between(20_000_000, 1 << 40) <= 10, "{}", result.histogram.count_between(20_000_000, 1 << 40));
+}
+
+#[test]
+fn what_a_target_cannot_do_waits_and_is_counted() {
+    // 1000 a second are offered to who can do 500.
+    let result =
+        run(&open_loop(1000, Arrivals::Constant, Duration::from_millis(400)), &mut Server::new(Duration::from_millis(2), None), None).expect("runs");
+    let open = result.open.expect("an open loop");
+    assert!(open.backlog >= 100, "{}", open.backlog);
+    assert!((390..=401).contains(&result.histogram.len()), "every arrival has a latency: {}", result.histogram.len());
+    assert!(result.operations < 260, "{}", result.operations);
+}
+
+#[test]
+fn an_open_loop_without_a_rate_or_over_a_whole_span_is_refused() {
+    let whole = Job { rw: Rw::Read, extent: Extent::WholeSpan, ..open_loop(5, Arrivals::Constant, Duration::from_millis(1)) };
+    for job in [open_loop(0, Arrivals::Constant, Duration::from_millis(1)), whole] {
+        assert!(matches!(run(&job, &mut Null::new(4096, 64), None), Err(EngineError::Job { .. })), "{job:?}");
+    }
 }

@@ -14,7 +14,7 @@ use super::{Completion, ENGINES, Lane, Op, Work};
 use crate::driver::drive;
 use crate::error::EngineError;
 use crate::history::History;
-use crate::job::{Extent, Job, Rw, Span, Verify};
+use crate::job::{Arrivals, Extent, Job, Load, Rw, Span, Verify};
 use crate::sys::ring::{Buffering, Kernel};
 
 const SIZE: u64 = 4 << 20;
@@ -48,6 +48,7 @@ pub(crate) fn job(rw: Rw, bs: u32, iodepth: u32) -> Job {
         bs,
         iodepth,
         ramp_time: Duration::ZERO,
+        load: Load::Closed,
         extent: Extent::Runtime(Duration::from_millis(40)),
         io_size: None,
         span: Span { start: 0, bytes: SIZE },
@@ -139,6 +140,17 @@ fn operations_and_bytes_agree_and_every_latency_is_recorded() {
         assert!((result.operations..=result.operations + 8).contains(&result.histogram.len()), "{engine}");
         assert!(result.verification.operations >= result.operations && result.verification.failed.is_empty(), "{engine}");
         assert!(result.elapsed >= Duration::from_millis(30) && result.elapsed < Duration::from_secs(2), "{engine}: {:?}", result.elapsed);
+    });
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate_on_every_engine() {
+    on_every_engine(4096, 8, |lane, engine| {
+        let load = Load::Open { rate: 1000, arrivals: Arrivals::Constant };
+        let result = run(&Job { load, extent: Extent::Runtime(Duration::from_millis(100)), ..job(Rw::RandRead, 4096, 8) }, lane);
+        let open = result.open.expect("an open loop");
+        assert_eq!((result.histogram.len(), open.backlog + open.lag.len()), (100, 100), "{engine}");
+        assert!(result.verification.failed.is_empty(), "{engine}: {:?}", result.verification.failed);
     });
 }
 

@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use io_uring::types::{Fixed, Timespec};
+use io_uring::types::{Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 
 use super::buffers::Buffers;
@@ -15,6 +15,8 @@ use crate::engine::{Completion, Op};
 
 /// Marks the completion of the timeout that ends a wait.
 const ALARM: u64 = u64::MAX;
+/// A wait of at least so long ends by the alarm that is out anyway, at the latest; a shorter one has a timer of its own.
+const ALARM_EVERY: Duration = Duration::from_millis(20);
 /// How long a drop waits for operations that are out before it leaks them.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -162,9 +164,15 @@ impl Ring {
         if self.in_flight == 0 {
             return Ok(());
         }
-        self.set_alarm(patience);
         let wanted = usize::from(self.ring.completion().is_empty());
-        tolerate(self.ring.submit_and_wait(wanted))?;
+        if patience >= ALARM_EVERY {
+            self.set_alarm(patience);
+            tolerate(self.ring.submit_and_wait(wanted))?;
+        } else {
+            // Also without any patience: completions are worked off only when they are asked for.
+            let time = Timespec::from(patience);
+            tolerate(self.ring.submitter().submit_with_args(wanted, &SubmitArgs::new().timespec(&time)))?;
+        }
         for entry in self.ring.completion() {
             if entry.user_data() == ALARM {
                 self.alarm_is_out = false;
@@ -190,10 +198,10 @@ impl Ring {
     }
 }
 
-// EINTR: a signal. EBUSY/EAGAIN: completions must be taken first. None of them is a failure: what was not taken goes with the next call.
+// EINTR: a signal. ETIME: the time is over. EBUSY/EAGAIN: completions must be taken first. None of them is a failure: what was not taken goes with the next call.
 fn tolerate(entered: io::Result<usize>) -> io::Result<()> {
     match entered {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN)) => Ok(()),
         other => other.map(drop),
     }
 }

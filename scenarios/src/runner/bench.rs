@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) bytes: u64,
     /// Latencies, nanoseconds; kernels have none.
     pub(crate) latencies: Option<Histogram<u64>>,
+    /// Of an open loop: how late the harness itself began operations, nanoseconds.
+    pub(crate) lag: Option<Histogram<u64>>,
     /// Bytes per second, one figure per sample; operations have none.
     pub(crate) samples: Vec<f64>,
     /// Seconds since the beginning of the measured time, and the figure per second (operations, or bytes of a kernel).

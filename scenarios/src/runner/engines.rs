@@ -8,12 +8,12 @@ use std::time::Duration;
 use assay_bench::engine::null::Null;
 use assay_bench::engine::uring::{Uring, WriteLeave};
 use assay_bench::kernel::triad::{self, Triad};
-use assay_bench::{Extent as JobExtent, History, Job, JobResult, Lane, Rw as JobRw, Span, Verify, drive};
+use assay_bench::{Arrivals as JobArrivals, Extent as JobExtent, History, Job, JobResult, Lane, Load, Rw as JobRw, Span, Verify, drive};
 
 use crate::claim::{Claim, Leave};
 use crate::error::chain;
 use crate::plan::PlannedWork;
-use crate::scenario::{Extent, IoSpec, Rw};
+use crate::scenario::{Arrivals, Extent, IoSpec, Rate, Rw};
 
 use super::bench::{Bench, Outcome};
 
@@ -87,7 +87,12 @@ fn job(io: &IoSpec, span: Span, seed: u64, stamp_seed: u64, verify: Verify) -> R
         }
     };
     let bs = u32::try_from(io.bs).map_err(|_| format!("blocks of {} bytes are too large", io.bs))?;
-    Ok(Job { rw: job_rw(io.rw), bs, iodepth: io.iodepth, ramp_time, extent, io_size, span, seed, stamp_seed, verify, stall: STALL })
+    let load = match io.rate {
+        None => Load::Closed,
+        Some(Rate { per_second: rate, arrivals: Arrivals::Poisson }) => Load::Open { rate, arrivals: JobArrivals::Poisson },
+        Some(Rate { per_second: rate, arrivals: Arrivals::Constant }) => Load::Open { rate, arrivals: JobArrivals::Constant },
+    };
+    Ok(Job { rw: job_rw(io.rw), bs, iodepth: io.iodepth, ramp_time, load, extent, io_size, span, seed, stamp_seed, verify, stall: STALL })
 }
 
 fn job_rw(rw: Rw) -> JobRw {
@@ -101,8 +106,15 @@ fn job_rw(rw: Rw) -> JobRw {
 
 fn outcome_of_job(result: JobResult) -> Outcome {
     let corrupt: Vec<String> = result.corrupt_offsets.iter().map(|(kind, offset)| format!("{} at byte {offset}", kind.name())).collect();
-    let notes = if corrupt.is_empty() { BTreeMap::new() } else { BTreeMap::from([("corrupt".to_owned(), corrupt.join(", "))]) };
+    let mut notes = BTreeMap::new();
+    if !corrupt.is_empty() {
+        notes.insert("corrupt".to_owned(), corrupt.join(", "));
+    }
+    if let Some(open) = result.open.as_ref().filter(|open| open.backlog > 0) {
+        notes.insert("backlog".to_owned(), format!("{} operations were due and had not begun at the end", open.backlog));
+    }
     Outcome {
+        lag: result.open.map(|open| open.lag),
         elapsed: result.elapsed,
         operations: result.operations,
         bytes: result.bytes,
@@ -134,6 +146,7 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
         operations: 0,
         bytes: 0,
         latencies: None,
+        lag: None,
         series: series.collect(),
         samples: result.samples,
         all_operations: result.verified,
@@ -163,7 +176,7 @@ mod tests {
 
     #[test]
     fn without_a_claim_nothing_is_read_or_written() {
-        let io = IoSpec { engine: "uring".into(), rw: Rw::Read, bs: 4096, iodepth: 1, extent: Extent::Whole };
+        let io = IoSpec { engine: "uring".into(), rw: Rw::Read, bs: 4096, iodepth: 1, rate: None, extent: Extent::Whole };
         assert!(Engines::default().io(&io, &AtomicBool::new(false)).expect_err("no claim").contains("claimed"));
     }
 }

@@ -17,6 +17,8 @@ use super::bench::Outcome;
 
 /// A figure above this share of what the null engine reaches says as much of the harness as of the target.
 const FLOOR_SHARE: f64 = 0.5;
+/// A latency of which the harness itself makes more than this share is not the target's.
+const LAG_SHARE: f64 = 0.1;
 /// Quantiles of a latency curve; the last is the longest latency seen.
 const QUANTILES: &[f64] =
     &[0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
@@ -74,6 +76,9 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
                 [("engine", io.engine.clone()), ("rw", io.rw.name().to_owned()), ("bs", io.bs.to_string()), ("iodepth", io.iodepth.to_string())]
                     .map(|(name, value)| (name.to_owned(), value))
                     .into();
+            if let Some(rate) = io.rate {
+                dimensions.insert("rate".to_owned(), rate.per_second.to_string());
+            }
             if io.engine != "null" {
                 dimensions.insert("target".to_owned(), target.to_owned());
             }
@@ -168,6 +173,21 @@ pub(super) fn at_floor(repeats: &Repeats<'_>, floor: Option<f64>) -> Option<Cond
     };
     (reached > floor * FLOOR_SHARE).then(|| {
         Condition::AtHarnessFloor(format!("{family}: {reached:.0} op/s is more than half of the {floor:.0} op/s that the harness itself can do"))
+    })
+}
+
+/// Whether an open loop began its operations so late that its latencies are the harness's.
+pub(super) fn late(repeats: &Repeats<'_>) -> Option<Condition> {
+    let family = repeats.family()?;
+    let p99 = |of: fn(&Outcome) -> Option<&Histogram<u64>>| {
+        repeats.samples(|outcome| of(outcome).map_or(f64::NAN, |all| float(all.value_at_quantile(0.99)))).median()
+    };
+    repeats.outcomes.iter().find(|(_, outcome)| outcome.lag.is_some())?;
+    let (lag, latency) = (p99(|outcome| outcome.lag.as_ref()), p99(|outcome| outcome.latencies.as_ref()));
+    // Not "more than": what is no number is no proof either.
+    let is_small = lag <= latency * LAG_SHARE;
+    (!is_small).then(|| {
+        Condition::AtHarnessFloor(format!("{family}: operations began {:.0} us late, of a latency of {:.0} us (p99)", lag / 1e3, latency / 1e3))
     })
 }
 

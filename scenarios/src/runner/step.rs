@@ -61,6 +61,7 @@ impl Session<'_, '_> {
                 self.floor = events.iter().find_map(first_figure);
             }
             conditions.extend(repeats.iter().filter_map(|repeats| facts::at_floor(repeats, self.floor)));
+            conditions.extend(repeats.iter().filter_map(facts::late));
             conditions.extend(load.conditions(fills_cpus(planned), &who));
         }
         // What went wrong is recorded however the step ended.

@@ -40,6 +40,18 @@ fn a_good_file_is_read_as_it_stands() {
 }
 
 #[test]
+fn a_rate_makes_a_family_of_its_own() {
+    let with = |keys: &str| {
+        let scenario = parse(&GOOD.replace("iodepth = 32", &format!("iodepth = 32\n{keys}"))).expect("good");
+        let Work::Io(io) = &scenario.steps[1].work[0] else { panic!("an io") };
+        (io.family(), io.rate)
+    };
+    let family = "storage.randread_4k_qd32_r500".to_owned();
+    assert_eq!(with("rate = 500"), (family.clone(), Some(Rate { per_second: 500, arrivals: Arrivals::Poisson })));
+    assert_eq!(with("rate = 500\narrivals = \"constant\""), (family, Some(Rate { per_second: 500, arrivals: Arrivals::Constant })));
+}
+
+#[test]
 fn whatever_cannot_be_meant_is_refused_at_its_line() {
     let cases = [
         ("schema = 1", "schema = 2", "schema = 1", 2),
@@ -65,6 +77,11 @@ fn whatever_cannot_be_meant_is_refused_at_its_line() {
         ("runtime = \"1s\"", "", "expected `runtime`", 20),
         ("runtime = \"1s\"", "whole = true", "`whole` is one sequential pass", 20),
         ("runtime = \"1s\"", "runtime = \"1s\"\nio_size = \"1GiB\"", "only for them", 20),
+        ("iodepth = 32", "iodepth = 32\nrate = 0", "rate from 1", 20),
+        ("iodepth = 32", "iodepth = 32\nrate = 10000001", "rate from 1", 20),
+        ("iodepth = 32", "iodepth = 32\narrivals = \"constant\"", "expected `rate`", 20),
+        ("iodepth = 32", "iodepth = 32\nrate = 5\narrivals = \"random\"", "unknown variant `random`", 26),
+        ("whole = true", "whole = true\nrate = 5", "`whole` is one sequential pass", 10),
         ("whole = true", "runtime = \"1s\"\nio_size = \"1GiB\"", "laid out before", 10),
         ("rw = \"write\"", "rw = \"read\"", "laid out before", 10),
     ];

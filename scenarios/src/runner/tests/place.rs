@@ -190,6 +190,7 @@ pub(super) fn good(work: &PlannedWork) -> Outcome {
         operations,
         bytes: operations * 4096,
         latencies: Some(latencies),
+        lag: None,
         samples: Vec::new(),
         series: vec![(0.1, 990.0), (0.2, 1010.0)],
         all_operations: operations + 10,

@@ -189,6 +189,23 @@ fn counters_that_rise_during_a_step_make_conditions_of_that_step_only() {
 }
 
 #[test]
+fn an_open_loop_that_began_late_is_marked_and_one_that_did_not_is_not() {
+    let marks = |lag_ns: u64| {
+        let place = Place::new();
+        let (bench, _) = Scripted::answering(move |_, work, _| {
+            let mut lag = hdrhistogram::Histogram::new(3).expect("a histogram");
+            lag.record_n(lag_ns, 1000).expect("recorded");
+            Ok(Outcome { lag: Some(lag), ..good(work) })
+        });
+        let run = place.run(bench, &place.plan(), &mut |_| {}).expect("runs");
+        let late = |condition: &&Condition| matches!(condition, Condition::AtHarnessFloor(why) if why.contains("late"));
+        step(&run, "random").conditions.iter().filter(late).count()
+    };
+    // The latency is 50 us.
+    assert_eq!((marks(4_900), marks(5_200)), (0, 2));
+}
+
+#[test]
 fn a_figure_near_what_the_harness_can_do_is_marked_and_one_without_a_floor_too() {
     let fast = |operations: u64| {
         let place = Place::new();
