@@ -406,6 +406,7 @@ vocabulary! {
         PowerSaving "power_saving" None Stable "Link power saving that is enabled (LnkCtl, ASPM): off, L0s, L1, L0s L1.";
         PhysicalSlot "physical_slot" Count Stable "Number of the slot below a port.";
         RootPort "root_port" None Stable "PCI address of the root port that leads to the function.";
+        AerHandled "aer_handled" None Stable "Whether the kernel hears of errors at the root port; where the firmware keeps them to itself its counters stay 0.";
         RootAerCorrectable "root_aer_correctable" Count Volatile "Correctable PCIe errors signalled to a root port since boot.";
         RootAerNonfatal "root_aer_nonfatal" Count Volatile "Non-fatal PCIe errors signalled to a root port since boot.";
         RootAerFatal "root_aer_fatal" Count Volatile "Fatal PCIe errors signalled to a root port since boot.";

@@ -35,6 +35,7 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::PortEnabled,
     Attr::Resolved,
     Attr::VlanFiltering,
+    Attr::AerHandled,
     Attr::Ipv4Forwarding,
     Attr::Ipv6Forwarding,
     Attr::NeighbourProxy,

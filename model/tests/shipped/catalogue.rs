@@ -47,7 +47,7 @@ const INFO: &str = "P1.OS.05 P8.07 P10.08";
 const HEALTH: &str = "
 dimm.alike dimm.speed_alike memory.total_plausible memory.ecc_active edac.no_uncorrected_errors edac.no_corrected_errors machine_check.none
 pcie.trained_at_maximum pcie.no_fatal_errors pcie.no_correctable_errors cpu.all_online cpu.microcode_alike cpu.packages_alike cpu.governor_alike
-thermal.below_critical throttle.none clock.synchronised nic.no_errors nvme.live nvme.health nvme.sanitize_state block.writable_state os.not_tainted_by_hardware
+thermal.below_critical throttle.none clock.synchronised nic.no_errors nvme.live nvme.health nvme.persistent_events nvme.sanitize_state block.writable_state os.not_tainted_by_hardware
 bmc.health bmc.inventory_agrees
 numa_node.memory_alike pcie.payload_size";
 

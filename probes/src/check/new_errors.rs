@@ -43,7 +43,7 @@ fn deltas(question: &Question, window: &Window<'_>, site: &Site, kinds: &[Kind],
                 }
             }
         }
-        checks.extend(window.after.iter(*kind).filter_map(|component| component_deltas(question, window, component, counters)));
+        checks.extend(window.after.iter(*kind).filter_map(|component| component_deltas(question, window, site, component, counters)));
         let gone = window.before.iter(*kind).filter(|before| is_counting(before, counters) && counterpart(window.after, before).is_none());
         checks.extend(gone.map(|before| {
             let reason = Reason::Invalid(format!("{} was there in the earlier look and is not in the later one", before.locator));
@@ -66,7 +66,7 @@ fn counterpart<'a>(inventory: &'a Inventory, component: &Component) -> Option<&'
 }
 
 /// Nothing for what counts in neither look.
-fn component_deltas(question: &Question, window: &Window<'_>, after: &Component, counters: &[Attr]) -> Option<Check> {
+fn component_deltas(question: &Question, window: &Window<'_>, site: &Site, after: &Component, counters: &[Attr]) -> Option<Check> {
     let before = counterpart(window.before, after);
     if !is_counting(after, counters) && !before.is_some_and(|before| is_counting(before, counters)) {
         return None;
@@ -83,7 +83,10 @@ fn component_deltas(question: &Question, window: &Window<'_>, after: &Component,
     let verdict = match (rises.is_empty(), unclear) {
         (false, _) => Verdict::Fail(format!("{} in {} s", rises.join(", "), window.seconds)),
         (true, Some(reason)) => Verdict::Inconclusive(reason),
-        (true, None) => Verdict::pass_on(seen.evidence()),
+        (true, None) => match super::pcie::unheard(after) {
+            Some(why) => absent(site, why),
+            None => Verdict::pass_on(seen.evidence()),
+        },
     };
     Some(question.answer(&after.locator, &seen, verdict))
 }

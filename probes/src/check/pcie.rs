@@ -8,7 +8,7 @@ use assay_model::check::Check;
 use assay_model::component::{Component, Reading, Value};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
-use assay_model::verdict::{Reason, Verdict};
+use assay_model::verdict::{Rank, Reason, Verdict};
 
 use super::question::{Question, absent};
 use super::seen::{Seen, number, text};
@@ -124,15 +124,32 @@ fn no_errors(question: &Question, inventory: &Inventory, site: &Site, own: &[Att
     let ask = |function: &Component| {
         let is_counted = |attr: &&Attr| *function.reading(**attr) != Reading::Absent;
         let counters: Vec<Attr> = own.iter().chain(signalled.iter().filter(is_counted)).copied().collect();
-        counters.iter().any(|attr| is_counted(&attr)).then(|| question.zero(site, function, &counters))
+        counters.iter().any(|attr| is_counted(&attr)).then(|| {
+            let check = question.zero(site, function, &counters);
+            match unheard(function) {
+                Some(why) if check.verdict.rank() == Rank::Pass => {
+                    question.answer(&function.locator, &Seen::of(function, &counters), absent(site, why))
+                }
+                Some(_) | None => check,
+            }
+        })
     };
     question.each(inventory, site, Kind::Pci, "no PCI function reports errors (AER)", ask)
 }
 
+/// Why counters that stay 0 say nothing: nobody counts. What is integrated into the root complex does not tell.
+pub(super) fn unheard(function: &Component) -> Option<String> {
+    match function.reading(Attr::AerHandled) {
+        Reading::Value(Value::Bool(true)) | Reading::Absent => None,
+        Reading::Value(_) => {
+            Some("the firmware keeps PCIe errors to itself (no AER service at the root port): the kernel's counters stay at 0".into())
+        }
+        Reading::Unreadable(why) => Some(format!("whether the kernel hears of errors cannot be told: {why}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use assay_model::verdict::Rank;
-
     use super::*;
     use crate::check::planted::{Node, linked, strict, unreadable};
 

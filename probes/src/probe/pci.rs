@@ -56,7 +56,7 @@ fn function(host: &Host, address: &str) -> Component {
     // Of conventional PCI the kernel shows no link, and there is nothing in the configuration space that we look for.
     let is_express = host.exists(&format!("{folder}/max_link_width")).unwrap_or(true);
     let described = if is_express { express::describe(host, described, &folder) } else { described };
-    described
+    let counted = described
         .put(Attr::IommuGroup, format!("{folder}/iommu_group"), topology::iommu_group(host, &folder))
         .understood(Attr::AerCorrectable, "aer_dev_correctable", |text| aer_total(text, "TOTAL_ERR_COR"))
         .understood(Attr::AerNonfatal, "aer_dev_nonfatal", |text| aer_total(text, "TOTAL_ERR_NONFATAL"))
@@ -65,7 +65,13 @@ fn function(host: &Host, address: &str) -> Component {
         .count(Attr::RootAerCorrectable, "aer_rootport_total_err_cor")
         .count(Attr::RootAerNonfatal, "aer_rootport_total_err_nonfatal")
         .count(Attr::RootAerFatal, "aer_rootport_total_err_fatal")
-        .done()
+        .done();
+    let is_counting = |attr| *counted.reading(attr) != Reading::Absent;
+    if !is_counting(Attr::AerCorrectable) && !is_counting(Attr::RootAerCorrectable) {
+        return counted;
+    }
+    let handled = topology::aer_handled(host, address, &ports.root(), is_counting(Attr::RootAerCorrectable));
+    counted.with(Attr::AerHandled, topology::PORT_SERVICES, handled)
 }
 
 /// What a device is known by and how it is linked, from its PCI function's folder.

@@ -88,6 +88,7 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
             PowerSaving,
             PhysicalSlot,
             IommuGroup,
+            AerHandled,
             RootAerCorrectable,
             RootAerNonfatal,
             RootAerFatal,

@@ -59,6 +59,30 @@ impl Ports {
     }
 }
 
+/// Services of PCIe ports, named after port, kind of port and service: `0000:20:01.1:pcie002` is error reporting (2) of a root port (0), `pcie602` of an event
+/// collector (drivers/pci/pcie/portdrv.c).
+pub(super) const PORT_SERVICES: &str = "/sys/bus/pci_express/devices";
+const AER_SERVICES: [&str; 2] = ["pcie002", "pcie602"];
+const AER_DRIVER: &str = "aer";
+
+/// Whether the kernel's driver serves errors at the root port of a function, or at the function itself where it is one. The kernel makes that service only
+/// where the firmware leaves errors to it (_OSC). Of what is integrated into the root complex it does not tell.
+pub(super) fn aer_handled(host: &Host, address: &str, root: &Reading, is_root: bool) -> Reading {
+    let port = match root {
+        Reading::Value(port) => port.as_str().unwrap_or(address),
+        Reading::Absent if is_root => address,
+        no @ (Reading::Absent | Reading::Unreadable(_)) => return no.clone(),
+    };
+    for service in AER_SERVICES {
+        match host.link(&format!("{PORT_SERVICES}/{port}:{service}/driver")) {
+            Ok(driver) => return (last_step(driver) == AER_DRIVER).into(),
+            Err(error) if error.is_absent() => {}
+            Err(error) => return unanswered(&error),
+        }
+    }
+    false.into()
+}
+
 /// The IOMMU group's number.
 pub(super) fn iommu_group(host: &Host, folder: &str) -> Reading {
     match host.link(&format!("{folder}/iommu_group")) {
@@ -125,6 +149,23 @@ mod tests {
             let ports = Ports::above(&host(text), "0000:83:00.0");
             assert!(matches!((ports.root(), ports.of_switch()), (Reading::Unreadable(_), Reading::Unreadable(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn errors_are_the_kernels_where_its_driver_serves_the_root_port() {
+        let port = Reading::from("0000:20:01.1");
+        let handled = |text: &str| aer_handled(&host(&format!("unmentioned: absent\n{text}")), "0000:21:00.0", &port, false);
+        assert_eq!(handled("/sys/bus/pci_express/devices/0000:20:01.1:pcie002/driver link: ../../../../bus/pci_express/drivers/aer"), true.into());
+        assert_eq!(handled("/sys/bus/pci_express/devices/0000:20:01.1:pcie002/driver link: ../../../../bus/pci_express/drivers/other"), false.into());
+        assert_eq!(
+            handled("/sys/bus/pci_express/devices/0000:20:01.1:pcie004/driver link: ../../../../bus/pci_express/drivers/pciehp"),
+            false.into()
+        );
+        assert!(matches!(handled("/sys/bus/pci_express/devices/0000:20:01.1:pcie002/driver error: EIO"), Reading::Unreadable(_)));
+        let collector =
+            host("unmentioned: absent\n/sys/bus/pci_express/devices/0000:00:00.3:pcie602/driver link: ../../../bus/pci_express/drivers/aer");
+        assert_eq!(aer_handled(&collector, "0000:00:00.3", &Reading::Absent, true), true.into());
+        assert_eq!(aer_handled(&collector, "0000:00:08.0", &Reading::Absent, false), Reading::Absent, "integrated");
     }
 
     #[test]
