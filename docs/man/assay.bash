@@ -545,7 +545,7 @@ _assay() {
             fi
             case "${prev}" in
                 --allow)
-                    COMPREPLY=($(compgen -W "lost degraded errors unreadable unknown reset replaced moved appeared firmware topology setting volatile" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "duplicate lost degraded errors unreadable unknown reset replaced moved appeared firmware topology setting volatile" -- "${cur}"))
                     return 0
                     ;;
                 --site)

@@ -257,7 +257,8 @@ complete -c assay -n "__fish_assay_using_subcommand snapshot" -l redact -d 'Repl
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand snapshot" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand compare" -l allow -d 'Consequences that are expected, such as `firmware,setting`: still shown, and not decisive for the exit status' -r -f -a "lost\t''
+complete -c assay -n "__fish_assay_using_subcommand compare" -l allow -d 'Consequences that are expected, such as `firmware,setting`: still shown, and not decisive for the exit status' -r -f -a "duplicate\t''
+lost\t''
 degraded\t''
 errors\t''
 unreadable\t''
@@ -280,7 +281,7 @@ complete -c assay -n "__fish_assay_using_subcommand compare" -l format -d 'How r
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand compare" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
 complete -c assay -n "__fish_assay_using_subcommand compare" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
-complete -c assay -n "__fish_assay_using_subcommand compare" -l peers -d 'Compare two nodes that should be alike: serial numbers, addresses and names are not compared. Found out by itself from the boards\' serial numbers'
+complete -c assay -n "__fish_assay_using_subcommand compare" -l peers -d 'Compare two nodes that should be alike: serial numbers, addresses and names may differ, and of parts must. Found out by itself from the boards\' serial numbers'
 complete -c assay -n "__fish_assay_using_subcommand compare" -l all -d 'Show also what changes by itself: temperatures, traffic'
 complete -c assay -n "__fish_assay_using_subcommand compare" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
