@@ -1,6 +1,6 @@
 //! Ports of network cards: interfaces with a device behind them from `/sys/class/net`, what their driver says over ethtool and devlink, and ports of VPI cards that have
-//! no interface because they speak InfiniBand. Bonds, bridges and other interfaces of software are left out, and so are shares of a card: virtual functions
-//! and representors.
+//! no interface because they speak InfiniBand. Bonds, bridges and other interfaces of software are left out, and so are shares of a card (virtual functions
+//! and representors) and the USB port by which a management controller speaks with its host.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
@@ -57,7 +57,7 @@ impl Probe for Nic {
         let mut seen = Vec::new();
         for name in &names {
             let folder = format!("{NET}/{name}");
-            if host.exists(&format!("{folder}/device"))? && !is_share(host, &folder) {
+            if host.exists(&format!("{folder}/device"))? && !is_share(host, &folder) && !is_of_management(host, &folder) {
                 // Cards with several ports on one function number their interfaces; most have one and say 0.
                 let number = host.reading_u64(&format!("{folder}/dev_port")).value().and_then(Value::as_u64).unwrap_or(0);
                 let place = pci::behind(host, &folder)?.map(|address| (address, number));
@@ -69,6 +69,20 @@ impl Probe for Nic {
         found.extend(alone.filter_map(|port| port.component(host)));
         Ok(found)
     }
+}
+
+/// USB ids of the network interface that management controllers are to their host: AMI's (MegaRAC, Supermicro, ASUS), Dell's iDRAC and IBM's and Lenovo's XCC.
+const MANAGEMENT_CONTROLLERS: [[&str; 2]; 3] = [["046b", "ffb0"], ["413c", "a102"], ["04b3", "4010"]];
+
+/// The Redfish host interface of a management controller: no port that anybody ordered or cabled. What cannot be told must not hide a port.
+fn is_of_management(host: &Host, folder: &str) -> bool {
+    // The interface of a USB device is a step of its path, below the device itself: `.../1-1.2/1-1.2:2.0/net/enx...`.
+    let Ok(target) = host.link(folder) else { return false };
+    let Some((device, _)) = target.rsplit_once("/net/").and_then(|(interface, _)| interface.rsplit_once('/')) else { return false };
+    let device = format!("/sys/{}", device.trim_start_matches("../"));
+    let id = |name: &str| host.read(&format!("{device}/{name}")).unwrap_or_default().trim().to_ascii_lowercase();
+    let ids = [id("idVendor"), id("idProduct")];
+    MANAGEMENT_CONTROLLERS.iter().any(|known| ids == *known)
 }
 
 /// A virtual function, or an interface that stands for one in the switch of its card. What cannot be told must not hide a port.
