@@ -80,7 +80,7 @@ fn victim() {
         Some(path) => resume(&path, surroundings, &mut |_| {}),
         None => {
             let scenario = Scenario::parse("tiny.toml", SCENARIO, &["null", "uring"]).expect("good");
-            let context = PlanContext { target: Some((&folder, TargetKind::Folder)), inventory: None, cpus: &[0], memory_available: 0 };
+            let context = PlanContext { target: Some((&folder, TargetKind::Folder)), inventory: None, cpus: &[0], memory_available: 1 << 30 };
             let plan = plan(&scenario, &context).expect("plans");
             run(&runs, &run_id("tiny", jiff::Timestamp::now()), &plan, surroundings, &mut |_| {})
         }
