@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Completion, Lane, Op};
+use crate::engine::{Completion, Lane, Op, PATIENCE};
 use crate::error::EngineError;
 use crate::history::History;
 use crate::job::{Extent, Job, Load, Verify};
@@ -23,8 +23,6 @@ use offsets::Offsets;
 use record::Recorder;
 use schedule::Schedule;
 
-/// How long one wait for completions lasts at most; the stop flag is looked at in between.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// Before an operation of an open loop is due nobody sleeps any more: timers are late by about so much.
 const SPIN: Duration = Duration::from_micros(80);
 

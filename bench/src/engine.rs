@@ -10,6 +10,9 @@ pub mod uring;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+/// How long a driver waits for completions at most; lanes may prepare for waits of this length.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
+
 /// One operation. The slot names the buffer, and comes back with the completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op {

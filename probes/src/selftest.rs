@@ -9,6 +9,7 @@ use std::time::Duration;
 use assay_model::check::{Check, CheckId};
 use assay_model::gate::Severity;
 use assay_model::inventory::Inventory;
+use assay_model::phase::Phase;
 use assay_model::selftest::{Answer, Bounds, Confusion, Outcome, Planted, Row};
 use assay_model::site::Site;
 use assay_model::verdict::Rank;
@@ -148,7 +149,8 @@ impl Answered {
     /// The confusion matrix, of one phase or of all. With `without`, as if nobody had written that check: so it is shown that the corpus bites.
     pub fn confusion(&self, without: Option<&str>, phase: Option<u8>) -> Confusion {
         let severities = self.severities();
-        let phase_of = |id: &str| severities.get(id).map_or(0, |(phase, _)| *phase);
+        // What the order asks and no gate grades decides in the first phase.
+        let phase_of = |id: &str| severities.get(id).map_or(Phase::FIRST.number(), |(phase, _)| *phase);
         let is_asked = |id: &str| phase.is_none_or(|phase| phase_of(id) == phase);
         let is_on = |id: &str| Some(id) != without && is_asked(id);
         let mut rows: BTreeMap<(u8, String), Row> = BTreeMap::new();

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use assay_bench::History;
+use assay_bench::engine::uring::Uring;
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::Value;
 use assay_model::inventory::Inventory;
@@ -283,7 +284,7 @@ fn last_level_cache(inventory: &Inventory) -> u64 {
 
 fn memory_of(work: &PlannedWork) -> u64 {
     match work {
-        PlannedWork::Io(io) => io.bs * u64::from(io.iodepth),
+        PlannedWork::Io(io) => Uring::footprint(io.bs, io.iodepth),
         PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes,
     }
 }

@@ -26,6 +26,11 @@ pub struct Uring {
 }
 
 impl Uring {
+    /// Memory that the buffers of a lane take.
+    pub fn footprint(bs: u64, iodepth: u32) -> u64 {
+        crate::sys::ring::footprint(bs, iodepth)
+    }
+
     /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT, on the thread that will drive it. `target`
     /// names it in messages.
     pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>) -> Result<Self, EngineError> {

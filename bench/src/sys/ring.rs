@@ -11,12 +11,10 @@ use io_uring::types::{Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 
 use super::buffers::Buffers;
-use crate::engine::{Completion, Op};
+use crate::engine::{Completion, Op, PATIENCE};
 
 /// Marks the completion of the timeout that ends a wait.
 const ALARM: u64 = u64::MAX;
-/// A wait of at least so long ends by the alarm that is out anyway, at the latest; a shorter one has a timer of its own.
-const ALARM_EVERY: Duration = Duration::from_millis(20);
 /// How long a drop waits for operations that are out before it leaks them.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -62,6 +60,14 @@ pub(crate) enum Buffering {
     PerOperation,
 }
 
+/// Buffers for each operation that may be out: while one is verified, the other is at the kernel.
+const BUFFERS_PER_OPERATION: usize = 2;
+
+/// Memory that the buffers of a ring take.
+pub(crate) fn footprint(bs: u64, iodepth: u32) -> u64 {
+    bs * u64::from(iodepth) * BUFFERS_PER_OPERATION as u64
+}
+
 /// A ring that reads and writes one file.
 pub(crate) struct Ring {
     ring: ManuallyDrop<IoUring>,
@@ -82,7 +88,7 @@ impl Ring {
     /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`, with twice as many buffers, as the first of `kernels` that this one knows, and
     /// with registered buffers if wanted and allowed.
     pub(crate) fn new(file: File, bs: u32, iodepth: u32, kernels: &[Kernel], wanted: Buffering) -> io::Result<Self> {
-        let slots = usize::try_from(iodepth).map_err(io::Error::other)? * 2;
+        let slots = usize::try_from(iodepth).map_err(io::Error::other)? * BUFFERS_PER_OPERATION;
         let buffers = Buffers::new(usize::try_from(bs).map_err(io::Error::other)?, slots)?;
         // One entry more for the alarm; what is too much for the kernel it says itself.
         let (kernel, ring) = build(kernels, iodepth.saturating_add(1).checked_next_power_of_two().unwrap_or(u32::MAX))?;
@@ -165,7 +171,8 @@ impl Ring {
             return Ok(());
         }
         let wanted = usize::from(self.ring.completion().is_empty());
-        if patience >= ALARM_EVERY {
+        // The usual wait ends by the alarm that is out anyway, at the latest; a shorter one has a timer of its own.
+        if patience >= PATIENCE {
             self.set_alarm(patience);
             tolerate(self.ring.submit_and_wait(wanted))?;
         } else {

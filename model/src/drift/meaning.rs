@@ -134,8 +134,6 @@ const ERRORS_OF_A_LIFE: &[Attr] = &[
     Attr::ThermalThrottles,
     Attr::IncompleteShutdowns,
     Attr::LinkRetrainings,
-    Attr::HotMinutes,
-    Attr::CriticalMinutes,
     Attr::ThermalExcursions,
     Attr::HardwareErrors,
 ];

@@ -83,10 +83,7 @@ fn component_deltas(question: &Question, window: &Window<'_>, site: &Site, after
     let verdict = match (rises.is_empty(), unclear) {
         (false, _) => Verdict::Fail(format!("{} in {} s", rises.join(", "), window.seconds)),
         (true, Some(reason)) => Verdict::Inconclusive(reason),
-        (true, None) => match super::pcie::unheard(after) {
-            Some(why) => absent(site, why),
-            None => Verdict::pass_on(seen.evidence()),
-        },
+        (true, None) => super::pcie::unheard(site, after).unwrap_or_else(|| Verdict::pass_on(seen.evidence())),
     };
     Some(question.answer(&after.locator, &seen, verdict))
 }

@@ -120,10 +120,8 @@ fn no_errors(question: &Question, inventory: &Inventory, site: &Site, own: &[Att
         let counters: Vec<Attr> = own.iter().chain(signalled.iter().filter(is_counted)).copied().collect();
         counters.iter().any(|attr| is_counted(&attr)).then(|| {
             let check = question.zero(site, function, &counters);
-            match unheard(function) {
-                Some(why) if check.verdict.rank() == Rank::Pass => {
-                    question.answer(&function.locator, &Seen::of(function, &counters), absent(site, why))
-                }
+            match unheard(site, function) {
+                Some(verdict) if check.verdict.rank() == Rank::Pass => question.answer(&function.locator, &Seen::of(function, &counters), verdict),
                 Some(_) | None => check,
             }
         })
@@ -131,14 +129,16 @@ fn no_errors(question: &Question, inventory: &Inventory, site: &Site, own: &[Att
     question.each(inventory, site, Kind::Pci, "no PCI function reports errors (AER)", ask)
 }
 
-/// Why counters that stay 0 say nothing: nobody counts. What is integrated into the root complex does not tell.
-pub(super) fn unheard(function: &Component) -> Option<String> {
+/// What counters that stay 0 come to where nobody counts; none where the kernel does. What is integrated into the root complex does not tell.
+pub(super) fn unheard(site: &Site, function: &Component) -> Option<Verdict> {
     match function.reading(Attr::AerHandled) {
         Reading::Value(Value::Bool(true)) | Reading::Absent => None,
         Reading::Value(_) => {
-            Some("the firmware keeps PCIe errors to itself (no AER service at the root port): the kernel's counters stay at 0".into())
+            Some(absent(site, "the firmware keeps PCIe errors to itself (no AER service at the root port): the kernel's counters stay at 0"))
         }
-        Reading::Unreadable(why) => Some(format!("whether the kernel hears of errors cannot be told: {why}")),
+        Reading::Unreadable(why) => {
+            Some(Verdict::Inconclusive(Reason::Unreadable(format!("whether the kernel hears of errors cannot be told: {why}"))))
+        }
     }
 }
 
@@ -184,6 +184,25 @@ mod tests {
     fn a_drive_with_half_its_lanes_is_found_among_healthy_ones() {
         let node = Node::healthy().plant(Kind::Pci, DRIVE, Attr::LinkWidth, 2_u64);
         assert_eq!((width(&node, DRIVE), speed(&node, DRIVE), node.generically(trained_at_maximum)), (Rank::Fail, Rank::Pass, Rank::Fail));
+    }
+
+    #[test]
+    fn counters_that_nobody_counts_are_no_pass_and_not_knowing_is_not_absence() {
+        let judged =
+            |handled: Reading, site: &Site| {
+                let node = only(linked(DRIVE, "0x010802", (32.0, 4), (32.0, 4), (32.0, 4)))
+                    .plant(Kind::Pci, DRIVE, Attr::AerCorrectable, 0_u64)
+                    .plant(Kind::Pci, DRIVE, Attr::AerHandled, handled);
+                crate::check::planted::rank(&no_correctable_errors(&node.0, site))
+            };
+        let generic = crate::check::planted::generic();
+        for (handled, anywhere, ordered) in [
+            (Reading::from(true), Rank::Pass, Rank::Pass),
+            (false.into(), Rank::NotApplicable, Rank::Inconclusive),
+            (unreadable(), Rank::Inconclusive, Rank::Inconclusive),
+        ] {
+            assert_eq!((judged(handled.clone(), &generic), judged(handled.clone(), &strict())), (anywhere, ordered), "{handled}");
+        }
     }
 
     #[test]

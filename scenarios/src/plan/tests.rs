@@ -30,8 +30,8 @@ fn storage_quick_is_bounded_in_time_and_bytes_and_begins_with_the_harness_floor(
     assert_eq!(plan.target, Some(PlannedTarget::ScratchFile { folder: "/scratch".into(), bytes: 256 << 20 }));
     assert_eq!(plan.bytes_written, (256 << 20) + 5 * 2 * GIB + 5 * 4 * GIB);
     assert!((30_000..40_000).contains(&plan.duration_ms), "{} ms", plan.duration_ms);
-    // Eight buffers of 1 MiB, and four bytes for each 4 KiB of the target.
-    assert_eq!(plan.memory_bytes, (8 << 20) + (256 << 10));
+    // Two buffers of 1 MiB for each of eight operations, and four bytes for each 4 KiB of the target.
+    assert_eq!(plan.memory_bytes, (16 << 20) + (256 << 10));
     assert_eq!(plan.cpu, 3);
 }
 

@@ -43,7 +43,7 @@ impl Bench for Engines {
 
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String> {
         match work {
-            PlannedWork::Io(io) => self.io(io, stop).map(outcome_of_job),
+            PlannedWork::Io(io) => self.io(io, stop).map(|result| outcome_of_job(io, result)),
             PlannedWork::Triad { node, cpus, array_bytes, ramp_ms, runtime_ms, samples } => {
                 let triad = Triad {
                     node: *node,
@@ -104,14 +104,14 @@ fn job_rw(rw: Rw) -> JobRw {
     }
 }
 
-fn outcome_of_job(result: JobResult) -> Outcome {
+fn outcome_of_job(io: &IoSpec, result: JobResult) -> Outcome {
     let corrupt: Vec<String> = result.corrupt_offsets.iter().map(|(kind, offset)| format!("{} at byte {offset}", kind.name())).collect();
     let mut notes = BTreeMap::new();
     if !corrupt.is_empty() {
         notes.insert("corrupt".to_owned(), corrupt.join(", "));
     }
     if let Some(open) = result.open.as_ref().filter(|open| open.backlog > 0) {
-        notes.insert("backlog".to_owned(), format!("{} operations were due and had not begun at the end", open.backlog));
+        notes.insert(format!("backlog {}", io.family()), format!("{} operations were due and had not begun at the end", open.backlog));
     }
     Outcome {
         lag: result.open.map(|open| open.lag),
