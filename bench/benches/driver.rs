@@ -3,11 +3,10 @@
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use assay_bench::engine::null::Null;
 use assay_bench::history::Expected;
-use assay_bench::{Extent, Job, Rw, Span, Verify, drive, stamp};
+use assay_bench::{Job, Rw, Span, drive, payload, stamp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
 
@@ -17,21 +16,9 @@ fn driver(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("driver over null, 4k randread");
     group.throughput(Throughput::Elements(OPERATIONS));
     for iodepth in [1, 32, 128] {
-        let job = Job {
-            rw: Rw::RandRead,
-            bs: 4096,
-            iodepth,
-            ramp_time: Duration::ZERO,
-            load: assay_bench::Load::Closed,
-            extent: Extent::Runtime(Duration::from_secs(600)),
-            io_size: Some(OPERATIONS * 4096),
-            span: Span { start: 0, bytes: 1 << 30 },
-            seed: 1,
-            stamp_seed: 1,
-            verify: Verify::Off,
-            stall: Duration::from_secs(10),
-        };
-        let mut lane = Null::new(job.bs, iodepth);
+        let span = Span { start: 0, bytes: 1 << 30 };
+        let job = Job { io_size: Some(OPERATIONS * 4096), ..Job::new(Rw::RandRead, 4096, iodepth, span) };
+        let mut lane = Null::new(4096, iodepth);
         let stop = AtomicBool::new(false);
         group.bench_function(format!("qd{iodepth}"), |bencher| {
             bencher.iter(|| drive(&job, &mut lane, None, &stop, None).expect("null does not fail").operations);
@@ -44,8 +31,8 @@ fn verification(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("verification");
     group.throughput(Throughput::Bytes(stamp::UNIT));
     let mut unit = vec![0; usize::try_from(stamp::UNIT).expect("4096")];
-    stamp::fill(&mut unit, 1);
-    group.bench_function("stamp a unit", |bencher| bencher.iter(|| stamp::stamp(black_box(&mut unit), 7, 8192, 3)));
+    payload::fill(&mut unit, 1, 0);
+    group.bench_function("stamp a unit", |bencher| bencher.iter(|| stamp::stamp(black_box(&mut unit), 4096, 7, 8192, 3)));
     assert_eq!(stamp::check(&unit, 7, 8192, Expected::Generation(3)), Ok(()));
     group.bench_function("check a unit", |bencher| bencher.iter(|| stamp::check(black_box(&unit), 7, 8192, Expected::Generation(3))));
     group.finish();

@@ -25,20 +25,9 @@ impl WriteLeave for Ours {
 }
 
 fn job(rw: Rw, iodepth: u32, runtime: Duration, verify: Verify) -> Job {
-    Job {
-        rw,
-        bs: 4096,
-        iodepth,
-        ramp_time: Duration::from_millis(300),
-        load: assay_bench::Load::Closed,
-        extent: Extent::Runtime(runtime),
-        io_size: None,
-        span: Span { start: 0, bytes: SIZE },
-        seed: 7,
-        stamp_seed: 7,
-        verify,
-        stall: Duration::from_secs(30),
-    }
+    let span = Span { start: 0, bytes: SIZE };
+    let ramp_time = Duration::from_millis(300);
+    Job { ramp_time, extent: Extent::Runtime(runtime), seed: 7, stamp_seed: 7, verify, ..Job::new(rw, 4096, iodepth, span) }
 }
 
 fn fio(words: &[String]) -> f64 {
@@ -90,8 +79,8 @@ fn main() {
 
     let path = folder.join("assay-calibrate.scratch");
     let file = scratch(&path);
-    let mut history = History::new(Span { start: 0, bytes: SIZE });
-    lay_out(&file, &mut history, &stop);
+    let history = History::new(Span { start: 0, bytes: SIZE });
+    lay_out(&file, &history, &stop);
     for (name, depth, verify) in [
         ("randread 4k qd32", 32, Verify::Off),
         ("randread 4k qd32, every block verified by us", 32, Verify::Stamp),
@@ -102,8 +91,8 @@ fn main() {
             [format!("--iodepth_batch_submit={depth}"), format!("--iodepth_batch_complete_max={depth}"), "--iodepth_batch_complete_min=1".into()];
         let ours = || {
             let job = job(Rw::RandRead, depth, runtime, verify);
-            let mut lane = Uring::open(&file, "the scratch file", job.bs, depth, None).expect("opens");
-            let result = drive(&job, &mut lane, Some(&mut history), &stop, None).expect("runs");
+            let mut lane = Uring::open(&file, "the scratch file", 4096, depth, None).expect("opens");
+            let result = drive(&job, &mut lane, Some(&history), &stop, None).expect("runs");
             assert!(result.verification.corrupt.is_empty() && result.verification.failed.is_empty(), "{:?}", result.verification);
             result.iops()
         };
@@ -117,10 +106,10 @@ fn scratch(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).create_new(true).custom_flags(libc::O_DIRECT).open(path).expect("a new scratch file")
 }
 
-fn lay_out(file: &File, history: &mut History, stop: &AtomicBool) {
+fn lay_out(file: &File, history: &History, stop: &AtomicBool) {
     let span = Span { start: 0, bytes: SIZE };
-    let job = Job { rw: Rw::Write, bs: 1 << 20, extent: Extent::WholeSpan, ..job(Rw::Write, 8, Duration::ZERO, Verify::Stamp) };
-    let mut lane = Uring::open(file, "the scratch file", job.bs, job.iodepth, Some(&Ours(span))).expect("opens");
+    let job = Job { rw: Rw::Write, bs: (1 << 20).into(), extent: Extent::WholeSpan, ..job(Rw::Write, 8, Duration::ZERO, Verify::Stamp) };
+    let mut lane = Uring::open(file, "the scratch file", job.bs.largest(), job.iodepth, Some(&Ours(span))).expect("opens");
     let result = drive(&job, &mut lane, Some(history), stop, None).expect("lays out");
     assert_eq!(result.verification.operations, SIZE >> 20);
 }

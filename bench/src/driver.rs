@@ -1,15 +1,19 @@
-//! The driver: draws offsets, keeps `iodepth` operations out, reads the clock once per batch, records every completion, stamps writes and verifies
+//! The driver: draws operations, keeps `iodepth` of them out, reads the clock once per batch, records every completion, stamps writes and verifies
 //! reads while the next ones are out. A failed or short operation is never an operation; one that never comes back is an error that names the target.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Completion, Lane, Op, PATIENCE};
+use crate::engine::{Completion, Lane, Op, OpKind, PATIENCE};
 use crate::error::EngineError;
 use crate::history::History;
-use crate::job::{Extent, Job, Load, Verify};
+use crate::job::{Extent, Job, Rw, Span};
 use crate::sys;
 
+mod busy;
+mod check;
+mod content;
+mod distribution;
 mod offsets;
 mod record;
 mod schedule;
@@ -17,9 +21,10 @@ mod schedule;
 mod tests;
 
 pub(crate) use offsets::Random;
-pub use record::{Cpu, JobResult, OpenLoop};
+pub use record::{Cpu, Direction, JobResult, OpenLoop};
 
-use offsets::Offsets;
+use content::Content;
+use offsets::{Draw, Drawn, Offsets};
 use record::Recorder;
 use schedule::Schedule;
 
@@ -43,7 +48,7 @@ impl Progress {
 pub fn drive(
     job: &Job,
     lane: &mut dyn Lane,
-    history: Option<&mut History>,
+    history: Option<&History>,
     stop: &AtomicBool,
     progress: Option<&Progress>,
 ) -> Result<JobResult, EngineError> {
@@ -58,28 +63,16 @@ pub fn drive(
 
 /// Null operations per second on this thread with all accounting on: a figure near it says more about the harness than about the device.
 pub fn floor(runtime: Duration) -> Result<f64, EngineError> {
-    let job = Job {
-        rw: crate::job::Rw::RandRead,
-        bs: 4096,
-        iodepth: 128,
-        ramp_time: runtime / 4,
-        load: Load::Closed,
-        extent: Extent::Runtime(runtime),
-        io_size: None,
-        span: crate::job::Span { start: 0, bytes: 1 << 30 },
-        seed: 1,
-        stamp_seed: 1,
-        verify: Verify::Off,
-        stall: Duration::from_secs(10),
-    };
-    let result = drive(&job, &mut crate::engine::null::Null::new(job.bs, job.iodepth), None, &AtomicBool::new(false), None)?;
+    let span = Span { start: 0, bytes: 1 << 30 };
+    let job = Job { ramp_time: runtime / 4, extent: Extent::Runtime(runtime), ..Job::new(Rw::RandRead, 4096, 128, span) };
+    let result = drive(&job, &mut crate::engine::null::Null::new(4096, job.iodepth), None, &AtomicBool::new(false), None)?;
     Ok(result.iops())
 }
 
 struct Driver<'a> {
     job: &'a Job,
     lane: &'a mut dyn Lane,
-    history: Option<&'a mut History>,
+    content: Content<'a>,
     offsets: Offsets,
     // None in a closed loop.
     schedule: Option<Schedule>,
@@ -95,6 +88,10 @@ struct Driver<'a> {
     done: Vec<Completion>,
     // Slots of reads that have come back and were not looked at yet.
     unread: Vec<u32>,
+    // Slots whose block was read, and is to be written now.
+    modified: Vec<u32>,
+    // Writes since the last flush.
+    unflushed: u32,
     recorder: Recorder,
 }
 
@@ -102,68 +99,42 @@ struct Driver<'a> {
 struct Outstanding {
     since: Instant,
     offset: u64,
-    generation: u32,
+    generation: u64,
+    bytes: u32,
+    kind: OpKind,
+    // Whether it has come by the clock of an open loop, which its latency counts from.
+    is_due: bool,
 }
 
 impl<'a> Driver<'a> {
-    fn new(job: &'a Job, lane: &'a mut dyn Lane, history: Option<&'a mut History>) -> Result<Self, EngineError> {
-        let refuse = |why: &str| EngineError::Job { rw: job.rw.name(), target: lane.target().to_owned(), why: why.to_owned() };
-        if job.bs == 0 || !job.bs.is_multiple_of(512) {
-            return Err(refuse("the block size must be a multiple of 512 bytes"));
-        }
-        if job.iodepth == 0 {
-            return Err(refuse("the iodepth must be at least 1"));
-        }
-        let blocks = job.span.bytes / u64::from(job.bs);
-        if blocks < u64::from(job.iodepth) {
-            return Err(refuse("the span must hold at least one block per operation in flight"));
-        }
-        match (job.verify, &history) {
-            (Verify::Off, Some(_)) if job.rw.writes() => return Err(refuse("writes without stamps would make the write history untrue")),
-            (Verify::Off, _) => {}
-            (Verify::Stamp, None) => return Err(refuse("verification needs a write history")),
-            (Verify::Stamp, Some(_)) if !u64::from(job.bs).is_multiple_of(crate::stamp::UNIT) => {
-                return Err(refuse("stamped blocks are multiples of 4 KiB"));
-            }
-            (Verify::Stamp, Some(history)) if !history.covers(job.span) => {
-                return Err(refuse("the span must lie within the write history, in steps of 4 KiB"));
-            }
-            (Verify::Stamp, Some(_)) => {}
-        }
-        if job.extent == Extent::WholeSpan && job.rw.is_random() {
-            return Err(refuse("a pass over the whole span is sequential"));
-        }
-        match job.load {
-            Load::Open { rate: 0, .. } => return Err(refuse("an open loop needs a rate of at least one operation per second")),
-            Load::Open { .. } if job.extent == Extent::WholeSpan => return Err(refuse("a pass over the whole span has no rate")),
-            Load::Open { .. } | Load::Closed => {}
-        }
+    fn new(job: &'a Job, lane: &'a mut dyn Lane, history: Option<&'a History>) -> Result<Self, EngineError> {
+        check::check(job, lane, history)?;
         let slots = lane.slots();
-        if slots < job.iodepth {
-            return Err(refuse("the lane has fewer buffers than the iodepth"));
-        }
         let depth = index(job.iodepth);
-        if job.rw.writes() {
-            for slot in 0..slots {
-                crate::stamp::fill(lane.buffer(slot), job.seed ^ u64::from(slot).rotate_left(32));
-            }
-        }
         let now = Instant::now();
+        let nothing = Outstanding { since: now, offset: 0, generation: 0, bytes: 0, kind: OpKind::Flush, is_due: false };
+        let usual = match job.rw {
+            Rw::Write | Rw::RandWrite => OpKind::Write,
+            Rw::Trim | Rw::RandTrim => OpKind::Trim,
+            Rw::Read | Rw::RandRead | Rw::ReadWrite | Rw::RandRw | Rw::ReadModifyWrite => OpKind::Read,
+        };
         Ok(Self {
             job,
-            history,
-            offsets: Offsets::new(job, blocks),
+            content: Content::new(job, lane, history),
+            offsets: Offsets::new(job),
             schedule: None,
             room_since: now,
             free: (0..slots).rev().collect(),
-            out: vec![Outstanding { since: now, offset: 0, generation: 0 }; index(slots)],
+            out: vec![nothing; index(slots)],
             is_out: vec![false; index(slots)],
             in_flight: 0,
             depth,
             ready: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
             unread: Vec::with_capacity(depth),
-            recorder: Recorder::new(job.bs),
+            modified: Vec::with_capacity(depth),
+            unflushed: 0,
+            recorder: Recorder::new(usual),
             lane,
         })
     }
@@ -171,7 +142,8 @@ impl<'a> Driver<'a> {
     fn run(&mut self, stop: &AtomicBool, progress: Option<&Progress>) -> Result<(), EngineError> {
         let begin = Instant::now();
         let (ramp_end, end) = match self.job.extent {
-            Extent::Runtime(runtime) => (begin + self.job.ramp_time, Some(begin + self.job.ramp_time + runtime)),
+            // A runtime beyond what the clock can say never ends by itself.
+            Extent::Runtime(runtime) => (begin + self.job.ramp_time, (begin + self.job.ramp_time).checked_add(runtime)),
             Extent::WholeSpan => (begin, None),
         };
         self.schedule = Schedule::new(self.job, begin);
@@ -184,7 +156,8 @@ impl<'a> Driver<'a> {
                 self.recorder.start(now, sys::usage::thread());
                 measuring = true;
             }
-            let over = end.is_some_and(|end| now >= end) || self.offsets.is_exhausted() || stop.load(Ordering::Relaxed);
+            let exhausted = self.offsets.is_exhausted() && !self.owes_writes();
+            let over = end.is_some_and(|end| now >= end) || exhausted || stop.load(Ordering::Relaxed);
             if over {
                 break;
             }
@@ -216,6 +189,11 @@ impl<'a> Driver<'a> {
             progress.operations.store(self.recorder.operations(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    // Whether blocks were read, or are being read, that are to be written back.
+    fn owes_writes(&self) -> bool {
+        self.job.rw == Rw::ReadModifyWrite && self.in_flight + self.unread.len() + self.modified.len() > 0
     }
 
     // Starts what is ready, looks at what came back before, and takes what comes back now.
@@ -250,7 +228,7 @@ impl<'a> Driver<'a> {
     // Nothing is out and nothing is due: what is left of the time until then, but for its last part.
     fn pause(&self) -> Instant {
         let patience = self.patience();
-        if self.schedule.is_some() && !patience.is_zero() {
+        if self.schedule.is_some() && !patience.is_zero() && self.modified.is_empty() {
             #[allow(clippy::disallowed_methods, reason = "this is the driver, and nothing can come back")]
             std::thread::sleep(patience);
         }
@@ -259,22 +237,56 @@ impl<'a> Driver<'a> {
 
     fn draw(&mut self, now: Instant) {
         while self.in_flight < self.depth {
-            let Some(slot) = self.free.pop() else { break };
-            let due = self.schedule.as_mut().map_or(Some(now), |schedule| schedule.take(now));
-            let Some((due, offset)) = due.and_then(|due| Some((due, self.offsets.draw()?))) else {
-                self.free.push(slot);
-                break;
-            };
-            let mut generation = 0;
-            if let (true, Verify::Stamp, Some(history)) = (self.job.rw.writes(), self.job.verify, self.history.as_deref_mut()) {
-                generation = history.draw();
-                crate::stamp::stamp(self.lane.buffer(slot), self.job.stamp_seed, offset, generation);
+            if let Some(slot) = self.modified.pop() {
+                let Outstanding { offset, bytes, .. } = self.out[index(slot)];
+                let kind = if self.job.fua { OpKind::WriteFua } else { OpKind::Write };
+                self.begin(slot, Drawn { kind, offset, bytes }, now, false);
+                continue;
             }
-            self.out[index(slot)] = Outstanding { offset, generation, since: due };
-            self.is_out[index(slot)] = true;
-            self.in_flight += 1;
-            self.ready.push(Op { slot, write: self.job.rw.writes(), offset });
+            let Some(slot) = self.free.last().copied() else { break };
+            if self.job.fsync > 0 && self.unflushed >= self.job.fsync {
+                self.free.pop();
+                self.begin(slot, Drawn { kind: OpKind::Flush, offset: 0, bytes: 0 }, now, false);
+                continue;
+            }
+            let due = self.schedule.as_ref().map_or(now, Schedule::next);
+            if due > now {
+                break;
+            }
+            match self.offsets.draw() {
+                Draw::Next(drawn) => {
+                    if let Some(schedule) = &mut self.schedule {
+                        schedule.take(now);
+                    }
+                    self.free.pop();
+                    self.begin(slot, drawn, due, self.schedule.is_some());
+                }
+                Draw::Busy => {
+                    // It is the operations that are out which it waits for, and not the harness.
+                    self.room_since = now;
+                    break;
+                }
+                Draw::Exhausted => break,
+            }
         }
+    }
+
+    fn begin(&mut self, slot: u32, drawn: Drawn, since: Instant, is_due: bool) {
+        let Drawn { kind, offset, bytes } = drawn;
+        let mut generation = 0;
+        match kind {
+            OpKind::Read => self.content.lose(slot),
+            OpKind::Write | OpKind::WriteFua => {
+                generation = self.content.put(&mut self.lane.buffer(slot)[..index(bytes)], slot, offset);
+                self.unflushed += 1;
+            }
+            OpKind::Trim => {}
+            OpKind::Flush => self.unflushed = 0,
+        }
+        self.out[index(slot)] = Outstanding { since, offset, generation, bytes, kind, is_due };
+        self.is_out[index(slot)] = true;
+        self.in_flight += 1;
+        self.ready.push(Op { slot, kind, offset, bytes });
     }
 
     fn submit(&mut self, now: Instant) -> Result<(), EngineError> {
@@ -282,12 +294,12 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         // Stamping lasts: the operations begin after it. Without it the reading of this batch is fresh enough.
-        let since = if self.schedule.is_some() || self.job.rw.writes() && self.job.verify == Verify::Stamp { Instant::now() } else { now };
+        let since = if self.schedule.is_some() || self.job.rw.fills() { Instant::now() } else { now };
         while !self.ready.is_empty() {
             let taken = self.lane.submit(&self.ready)?;
             for op in self.ready.drain(..taken) {
                 let out = &mut self.out[index(op.slot)];
-                if self.schedule.is_some() {
+                if out.is_due {
                     self.recorder.began(out.since.max(self.room_since), since);
                 } else {
                     out.since = since;
@@ -302,83 +314,67 @@ impl<'a> Driver<'a> {
 
     fn settle(&mut self, now: Instant) -> Result<(), EngineError> {
         let mut done = std::mem::take(&mut self.done);
+        if self.in_flight == self.depth {
+            self.room_since = now;
+        }
         for completion in done.drain(..) {
             if !self.is_out.get_mut(index(completion.slot)).is_some_and(std::mem::take) {
                 return Err(EngineError::Completion { target: self.lane.target().to_owned(), slot: completion.slot });
             }
             let out = self.out[index(completion.slot)];
-            if self.in_flight == self.depth {
-                self.room_since = now;
-            }
             self.in_flight -= 1;
-            self.offsets.give_back(out.offset);
-            let mut is_free = true;
             match completion.result {
-                Ok(bytes) if bytes == self.job.bs => {
-                    self.recorder.operation(now, out.since);
-                    is_free = !self.content(completion.slot, out);
+                Ok(bytes) if bytes == out.bytes => {
+                    self.recorder.operation(now, out.since, out.kind, bytes);
+                    self.content.acknowledged(&out);
+                    if out.kind == OpKind::Read && (self.content.is_stamped() || self.job.rw == Rw::ReadModifyWrite) {
+                        // The place stays taken until it was looked at.
+                        self.unread.push(completion.slot);
+                        continue;
+                    }
                 }
-                Ok(bytes) => self.failed(out, format!("short: {bytes} of {} bytes", self.job.bs)),
-                Err(errno) => self.failed(out, std::io::Error::from_raw_os_error(errno).to_string()),
+                Ok(bytes) => self.failed(&out, format!("short: {bytes} of {} bytes", out.bytes)),
+                Err(errno) => self.failed(&out, std::io::Error::from_raw_os_error(errno).to_string()),
             }
-            if is_free {
-                self.free.push(completion.slot);
-            }
+            self.release(completion.slot, &out);
         }
         self.done = done;
         self.recorder.flush(now);
         Ok(())
     }
 
-    // What a completed operation means for the content; true when the slot's buffer must be looked at first.
-    fn content(&mut self, slot: u32, out: Outstanding) -> bool {
-        let (Verify::Stamp, Some(history)) = (self.job.verify, self.history.as_deref_mut()) else { return false };
-        if self.job.rw.writes() {
-            history.written(out.offset, u64::from(self.job.bs), out.generation);
-            return false;
+    fn release(&mut self, slot: u32, out: &Outstanding) {
+        if out.kind != OpKind::Flush {
+            self.offsets.give_back(out.offset, out.bytes);
         }
-        self.unread.push(slot);
-        true
+        self.free.push(slot);
     }
 
-    // A job reads or writes, never both: what must be there has not changed since the read.
     fn look(&mut self) {
-        let Some(history) = self.history.as_deref() else { return };
-        for slot in self.unread.drain(..) {
-            let mut at = self.out[index(slot)].offset;
-            let mut compared = true;
-            for unit in self.lane.buffer(slot).chunks_exact(crate::stamp::UNIT_BYTES) {
-                let expected = history.expected(at);
-                compared &= expected != crate::history::Expected::Unwritten;
-                if let Err(corruption) = crate::stamp::check(unit, self.job.stamp_seed, at, expected) {
-                    self.recorder.corrupt(corruption, at);
-                }
-                at += crate::stamp::UNIT;
+        let mut unread = std::mem::take(&mut self.unread);
+        for slot in unread.drain(..) {
+            let out = self.out[index(slot)];
+            self.content.look(&self.lane.buffer(slot)[..index(out.bytes)], out.offset, &mut self.recorder);
+            if self.job.rw == Rw::ReadModifyWrite {
+                self.modified.push(slot);
+            } else {
+                self.release(slot, &out);
             }
-            if compared {
-                self.recorder.verified();
-            }
-            self.free.push(slot);
         }
+        self.unread = unread;
     }
 
-    fn failed(&mut self, out: Outstanding, why: String) {
-        self.recorder.failed(why);
-        self.doubt(out.offset);
+    fn failed(&mut self, out: &Outstanding, why: String) {
+        self.recorder.failed(if out.kind == OpKind::Flush { format!("flush: {why}") } else { why });
+        self.content.doubt(out);
     }
 
     // Whoever reads after a failure of the harness must not hold writes that were out against the device.
     fn disown(&mut self) {
-        for slot in 0..self.out.len() {
-            if self.is_out[slot] {
-                self.doubt(self.out[slot].offset);
+        for (out, is_out) in self.out.iter().zip(&self.is_out) {
+            if *is_out {
+                self.content.doubt(out);
             }
-        }
-    }
-
-    fn doubt(&mut self, offset: u64) {
-        if let (true, Some(history)) = (self.job.rw.writes(), self.history.as_deref_mut()) {
-            history.uncertain(offset, u64::from(self.job.bs));
         }
     }
 
@@ -391,6 +387,6 @@ impl<'a> Driver<'a> {
     }
 }
 
-fn index(slot: u32) -> usize {
-    usize::try_from(slot).expect("a slot fits")
+fn index(number: u32) -> usize {
+    usize::try_from(number).expect("a slot or a block fits")
 }

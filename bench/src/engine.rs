@@ -13,15 +13,42 @@ pub(crate) mod conformance;
 /// How long a driver waits for completions at most; lanes may prepare for waits of this length.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
 
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpKind {
+    /// Fills the front of the buffer from the target.
+    Read,
+    /// Writes the front of the buffer to the target.
+    Write,
+    /// The same, complete only when it is on the medium (Force Unit Access).
+    WriteFua,
+    /// Tells the target that the bytes are not needed any more.
+    Trim,
+    /// Complete when all writes that were completed before are on the medium; offset and bytes are 0.
+    Flush,
+}
+
+impl OpKind {
+    /// Whether bytes of the target may be others afterwards.
+    pub fn changes(self) -> bool {
+        match self {
+            OpKind::Write | OpKind::WriteFua | OpKind::Trim => true,
+            OpKind::Read | OpKind::Flush => false,
+        }
+    }
+}
+
 /// One operation. The slot names the buffer, and comes back with the completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op {
     /// Buffer, 0 up to the lane's number of slots.
     pub slot: u32,
-    /// Whether the buffer is written to the target, or filled from it.
-    pub write: bool,
+    /// What it does.
+    pub kind: OpKind,
     /// Byte offset on the target.
     pub offset: u64,
+    /// Bytes from there, at most the lane's block size; 0 of a flush.
+    pub bytes: u32,
 }
 
 /// One finished operation.
@@ -29,7 +56,7 @@ pub struct Op {
 pub struct Completion {
     /// The slot of the operation.
     pub slot: u32,
-    /// Bytes moved, or the errno.
+    /// Bytes moved (of a trim its length, of a flush 0), or the errno.
     pub result: Result<u32, i32>,
 }
 
@@ -41,7 +68,10 @@ pub trait Lane {
     /// Buffers, at least as many as operations may be out. With spare ones a read is verified while the next operations are already out.
     fn slots(&self) -> u32;
 
-    /// The buffer of a slot, one block long. Only while no operation of that slot is out.
+    /// Bytes of the largest operation: as long as every buffer.
+    fn block_size(&self) -> u32;
+
+    /// The buffer of a slot, `block_size` long. Only while no operation of that slot is out.
     fn buffer(&mut self, slot: u32) -> &mut [u8];
 
     /// Starts operations from the front of `ops` and says how many it took; the driver offers the others again.

@@ -1,19 +1,39 @@
-//! What must be on the target: the generation last written to every 4 KiB unit, so that a stale block is told from a good one.
+//! What must be on the target: the generation last written to every unit, so that a stale block is told from a good one.
+//!
+//! A stamp carries 64 bits of the generation, the history keeps the lower 32 of them, 4 bytes per unit. That is enough: generations count up and each is
+//! drawn once, so a wrong one passes only where the very place still holds what was written an exact multiple of 2^32 draws before (17 TB of 4 KiB
+//! blocks) and every write in between was lost unseen. Only the word for a mismatch, stale or unexpected, takes the lower bits for the latest possible epoch.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::job::Span;
-use crate::stamp::UNIT;
+use crate::stamp::{UNIT, UNIT_MIN};
 
 /// Never written by us.
 const UNWRITTEN: u32 = 0;
 /// A write failed: the old or the new content may be there.
 const UNCERTAIN: u32 = u32::MAX;
+/// Trimmed on a target that promises zeroes.
+const TRIMMED: u32 = u32::MAX - 1;
 
-/// The write history of one target during one run.
-#[derive(Debug, Clone)]
+/// What a target promises to read after a trim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterTrim {
+    /// Nothing: nothing is claimed either.
+    #[default]
+    Anything,
+    /// Zeroes, always (RZAT of SATA, a hole in a file; of NVMe only where DLFEAT says zeroes and the drive is known to honour every deallocate).
+    Zeroes,
+}
+
+/// The write history of one target during one run. Lanes share it: each place belongs to one of them at a time.
+#[derive(Debug)]
 pub struct History {
     start: u64,
-    generations: Vec<u32>,
-    next: u32,
+    unit: u64,
+    generations: Vec<AtomicU32>,
+    next: AtomicU64,
+    after_trim: AfterTrim,
 }
 
 /// What a unit must hold.
@@ -22,48 +42,95 @@ pub enum Expected {
     /// Nothing of ours.
     Unwritten,
     /// Exactly this generation.
-    Generation(u32),
+    Generation(u64),
     /// Something of ours at this place, of whatever generation.
     Uncertain,
+    /// Zeroes: it was trimmed, and the target promises them.
+    Zeroes,
 }
 
 impl History {
-    /// Memory that the history of a target of so many bytes takes.
+    /// Memory that the history of a target of so many bytes takes, in units of 4 KiB; in units of 512 bytes it is eight times as much.
     pub fn footprint(target_bytes: u64) -> u64 {
         target_bytes / UNIT * u64::from(u32::BITS / 8)
     }
 
-    /// A target of which nothing is written yet.
+    /// A target of which nothing is written yet, stamped in units of 4 KiB.
     pub fn new(span: Span) -> Self {
-        let units = usize::try_from(span.bytes / UNIT).expect("the write history of the span fits into memory");
-        Self { start: span.start, generations: vec![UNWRITTEN; units], next: UNWRITTEN + 1 }
+        Self::with_unit(span, UNIT)
+    }
+
+    /// The same with units of `unit` bytes: 512, which blocks smaller than 4 KiB need, or 4096.
+    ///
+    /// # Panics
+    /// For any other unit.
+    pub fn with_unit(span: Span, unit: u64) -> Self {
+        assert!(unit == UNIT || unit == UNIT_MIN, "units have 512 or 4096 bytes, not {unit}");
+        let units = usize::try_from(span.bytes / unit).expect("the write history of the span fits into memory");
+        // Zeroed memory is not touched before it is used: the history of a large target costs what is written of it.
+        let generations = (0..units).map(|_| AtomicU32::new(UNWRITTEN)).collect();
+        Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything }
+    }
+
+    /// The same of a target that promises something about trimmed places.
+    #[must_use]
+    pub fn with_trim(self, after_trim: AfterTrim) -> Self {
+        Self { after_trim, ..self }
+    }
+
+    /// Bytes of one stamped unit.
+    pub fn unit(&self) -> u64 {
+        self.unit
     }
 
     /// Whether every unit of `span` is one of the history's.
     pub fn covers(&self, span: Span) -> bool {
         let units = u64::try_from(self.generations.len()).expect("a number of units");
         let end = span.start.checked_add(span.bytes);
-        span.start >= self.start && (span.start - self.start).is_multiple_of(UNIT) && end.is_some_and(|end| end <= self.start + units * UNIT)
+        span.start >= self.start
+            && (span.start - self.start).is_multiple_of(self.unit)
+            && end.is_some_and(|end| end <= self.start + units * self.unit)
     }
 
-    /// A generation other than those of the 2^32 - 3 blocks drawn before.
-    pub fn draw(&mut self) -> u32 {
-        let drawn = self.next;
-        // A burn-in gets here: 2^32 blocks of 4 KiB are a few hours of a fast drive.
-        self.next = if drawn == UNCERTAIN - 1 { UNWRITTEN + 1 } else { drawn + 1 };
-        drawn
+    /// A generation that was never drawn before.
+    pub fn draw(&self) -> u64 {
+        loop {
+            let drawn = self.next.fetch_add(1, Ordering::Relaxed);
+            // Those that would be kept as one of the marks are left out.
+            if !matches!(low(drawn), UNWRITTEN | TRIMMED | UNCERTAIN) {
+                return drawn;
+            }
+        }
     }
 
     /// Records an acknowledged write.
-    pub fn written(&mut self, offset: u64, bytes: u64, generation: u32) {
-        self.units(offset, bytes).fill(generation);
+    pub fn written(&self, offset: u64, bytes: u64, generation: u64) {
+        self.units(offset, bytes).iter().for_each(|unit| unit.store(low(generation), Ordering::Relaxed));
     }
 
     /// Records a write that failed, came back short or never came back. Of a place without older content of ours nothing can be said then.
-    pub fn uncertain(&mut self, offset: u64, bytes: u64) {
-        for generation in self.units(offset, bytes).iter_mut().filter(|generation| **generation != UNWRITTEN) {
-            *generation = UNCERTAIN;
+    pub fn uncertain(&self, offset: u64, bytes: u64) {
+        for unit in self.units(offset, bytes) {
+            let mark = match unit.load(Ordering::Relaxed) {
+                UNWRITTEN | TRIMMED => UNWRITTEN,
+                _ => UNCERTAIN,
+            };
+            unit.store(mark, Ordering::Relaxed);
         }
+    }
+
+    /// Records an acknowledged trim.
+    pub fn trimmed(&self, offset: u64, bytes: u64) {
+        let mark = match self.after_trim {
+            AfterTrim::Anything => UNWRITTEN,
+            AfterTrim::Zeroes => TRIMMED,
+        };
+        self.units(offset, bytes).iter().for_each(|unit| unit.store(mark, Ordering::Relaxed));
+    }
+
+    /// Records a trim that failed or never came back: content or none, nothing can be said.
+    pub fn perhaps_trimmed(&self, offset: u64, bytes: u64) {
+        self.units(offset, bytes).iter().for_each(|unit| unit.store(UNWRITTEN, Ordering::Relaxed));
     }
 
     /// What the unit at `offset` must hold.
@@ -71,22 +138,35 @@ impl History {
         if offset < self.start {
             return Expected::Unwritten;
         }
-        match self.generations.get(self.index(offset)).copied() {
+        match self.generations.get(self.index(offset)).map(|unit| unit.load(Ordering::Relaxed)) {
             Some(UNCERTAIN) => Expected::Uncertain,
+            Some(TRIMMED) => Expected::Zeroes,
             Some(UNWRITTEN) | None => Expected::Unwritten,
-            Some(generation) => Expected::Generation(generation),
+            Some(kept) => Expected::Generation(latest(kept, self.next.load(Ordering::Relaxed))),
         }
     }
 
-    fn units(&mut self, offset: u64, bytes: u64) -> &mut [u32] {
-        let from = self.index(offset);
-        let units = usize::try_from(bytes / UNIT).expect("a block fits into memory");
-        &mut self.generations[from..from + units]
+    fn index(&self, offset: u64) -> usize {
+        usize::try_from((offset - self.start) / self.unit).expect("a unit of a history that fits into memory")
     }
 
-    fn index(&self, offset: u64) -> usize {
-        usize::try_from((offset - self.start) / UNIT).expect("the span fits into memory")
+    fn units(&self, offset: u64, bytes: u64) -> &[AtomicU32] {
+        let first = self.index(offset);
+        let count = usize::try_from(bytes / self.unit).expect("units of one operation");
+        &self.generations[first..first + count]
     }
+}
+
+// What is kept of a generation.
+fn low(generation: u64) -> u32 {
+    u32::try_from(generation & u64::from(u32::MAX)).expect("32 bits")
+}
+
+// The latest generation before `next` of which this was kept.
+fn latest(kept: u32, next: u64) -> u64 {
+    let epoch = next & !u64::from(u32::MAX);
+    let candidate = epoch | u64::from(kept);
+    if candidate < next || epoch == 0 { candidate } else { candidate.saturating_sub(1 << 32) }
 }
 
 #[cfg(test)]
@@ -106,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_write_counts_for_exactly_its_units() {
-        let mut history = history();
+        let history = history();
         history.written(START + 2 * UNIT, 3 * UNIT, 9);
         let held: Vec<Expected> = (0..8).map(|unit| history.expected(START + unit * UNIT)).collect();
         let (none, nine) = (Expected::Unwritten, Expected::Generation(9));
@@ -115,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_makes_old_content_uncertain_and_claims_nothing_of_the_rest() {
-        let mut history = history();
+        let history = history();
         history.written(START, UNIT, 1);
         history.uncertain(START, 2 * UNIT);
         assert_eq!((history.expected(START), history.expected(START + UNIT)), (Expected::Uncertain, Expected::Unwritten));
@@ -124,11 +204,43 @@ mod tests {
     }
 
     #[test]
-    fn generations_differ_and_are_never_one_of_the_two_marks() {
-        let mut history = history();
+    fn generations_differ_and_are_never_kept_as_one_of_the_marks() {
+        let history = history();
         assert_eq!([history.draw(), history.draw(), history.draw()], [1, 2, 3]);
-        history.next = UNCERTAIN - 2;
-        assert_eq!([history.draw(), history.draw(), history.draw()], [UNCERTAIN - 2, UNCERTAIN - 1, 1]);
+        history.next.store(u64::from(TRIMMED) - 1, Ordering::Relaxed);
+        assert_eq!([history.draw(), history.draw(), history.draw()], [u64::from(TRIMMED) - 1, (1 << 32) + 1, (1 << 32) + 2]);
+    }
+
+    #[test]
+    fn a_generation_is_known_in_whole_across_the_end_of_an_epoch() {
+        let history = history();
+        history.next.store(u64::from(TRIMMED) - 1, Ordering::Relaxed);
+        let (before, after) = (history.draw(), history.draw());
+        history.written(START, UNIT, before);
+        history.written(START + UNIT, UNIT, after);
+        assert_eq!((history.expected(START), history.expected(START + UNIT)), (Expected::Generation(before), Expected::Generation(after)));
+    }
+
+    #[test]
+    fn after_a_trim_what_the_target_promises_is_expected_and_nothing_else() {
+        for (promise, expected) in [(AfterTrim::Anything, Expected::Unwritten), (AfterTrim::Zeroes, Expected::Zeroes)] {
+            let history = history().with_trim(promise);
+            history.written(START, 2 * UNIT, 1);
+            history.trimmed(START, UNIT);
+            history.perhaps_trimmed(START + UNIT, UNIT);
+            assert_eq!((history.expected(START), history.expected(START + UNIT)), (expected, Expected::Unwritten));
+            history.uncertain(START, UNIT);
+            assert_eq!(history.expected(START), Expected::Unwritten, "zeroes or a write that failed");
+        }
+    }
+
+    #[test]
+    fn units_of_a_sector_are_told_apart() {
+        let history = History::with_unit(Span { start: START, bytes: 4096 }, 512);
+        history.written(START + 512, 512, 7);
+        let held: Vec<Expected> = (0..3).map(|unit| history.expected(START + unit * 512)).collect();
+        assert_eq!(held, [Expected::Unwritten, Expected::Generation(7), Expected::Unwritten]);
+        assert!(history.covers(Span { start: START + 512, bytes: 512 }) && !history.covers(Span { start: START + 256, bytes: 512 }));
     }
 
     #[test]
@@ -142,7 +254,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_span_nothing_is_claimed() {
-        let mut history = history();
+        let history = history();
         history.written(START, 8 * UNIT, 1);
         assert_eq!(history.expected(START + 8 * UNIT), Expected::Unwritten);
         assert_eq!(history.expected(START - UNIT), Expected::Unwritten);

@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+mod blocks;
+mod distribution;
+mod fio;
+
+pub use blocks::{BS_MAX, BlockSizes};
+pub use distribution::Distribution;
+
 /// The pattern of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rw {
@@ -13,32 +20,75 @@ pub enum Rw {
     RandRead,
     /// Writes at random places.
     RandWrite,
+    /// Sequential, reads and writes mixed by `rwmixread`.
+    ReadWrite,
+    /// Reads and writes mixed by `rwmixread` at random places.
+    RandRw,
+    /// Sequential trims (discard, deallocate).
+    Trim,
+    /// Trims at random places.
+    RandTrim,
+    /// At random places: reads a block, verifies it, and writes the same block.
+    ReadModifyWrite,
 }
 
 impl Rw {
-    /// fio's word.
+    /// All of them.
+    pub const ALL: &[Self] =
+        &[Rw::Read, Rw::Write, Rw::RandRead, Rw::RandWrite, Rw::ReadWrite, Rw::RandRw, Rw::Trim, Rw::RandTrim, Rw::ReadModifyWrite];
+
+    /// fio's word; `rmw` is ours.
     pub fn name(self) -> &'static str {
         match self {
             Rw::Read => "read",
             Rw::Write => "write",
             Rw::RandRead => "randread",
             Rw::RandWrite => "randwrite",
+            Rw::ReadWrite => "rw",
+            Rw::RandRw => "randrw",
+            Rw::Trim => "trim",
+            Rw::RandTrim => "randtrim",
+            Rw::ReadModifyWrite => "rmw",
         }
     }
 
     /// Whether it changes the target.
     pub fn writes(self) -> bool {
         match self {
-            Rw::Write | Rw::RandWrite => true,
+            Rw::Write | Rw::RandWrite | Rw::ReadWrite | Rw::RandRw | Rw::Trim | Rw::RandTrim | Rw::ReadModifyWrite => true,
             Rw::Read | Rw::RandRead => false,
+        }
+    }
+
+    /// Whether it reads anything.
+    pub fn reads(self) -> bool {
+        match self {
+            Rw::Read | Rw::RandRead | Rw::ReadWrite | Rw::RandRw | Rw::ReadModifyWrite => true,
+            Rw::Write | Rw::RandWrite | Rw::Trim | Rw::RandTrim => false,
+        }
+    }
+
+    /// Whether it writes blocks, and does not only trim them.
+    pub fn fills(self) -> bool {
+        match self {
+            Rw::Write | Rw::RandWrite | Rw::ReadWrite | Rw::RandRw | Rw::ReadModifyWrite => true,
+            Rw::Read | Rw::RandRead | Rw::Trim | Rw::RandTrim => false,
+        }
+    }
+
+    /// Whether `rwmixread` has a meaning for it.
+    pub fn is_mixed(self) -> bool {
+        match self {
+            Rw::ReadWrite | Rw::RandRw => true,
+            Rw::Read | Rw::Write | Rw::RandRead | Rw::RandWrite | Rw::Trim | Rw::RandTrim | Rw::ReadModifyWrite => false,
         }
     }
 
     /// Whether offsets are drawn at random.
     pub fn is_random(self) -> bool {
         match self {
-            Rw::RandRead | Rw::RandWrite => true,
-            Rw::Read | Rw::Write => false,
+            Rw::RandRead | Rw::RandWrite | Rw::RandRw | Rw::RandTrim | Rw::ReadModifyWrite => true,
+            Rw::Read | Rw::Write | Rw::ReadWrite | Rw::Trim => false,
         }
     }
 }
@@ -95,13 +145,13 @@ pub enum Verify {
 }
 
 /// One measured job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     /// The pattern.
     pub rw: Rw,
     /// Bytes per operation.
-    pub bs: u32,
-    /// Operations in flight.
+    pub bs: BlockSizes,
+    /// Operations in flight, of each lane.
     pub iodepth: u32,
     /// Time before recording begins.
     pub ramp_time: Duration,
@@ -109,7 +159,7 @@ pub struct Job {
     pub load: Load,
     /// When it is over.
     pub extent: Extent,
-    /// Bytes after which it is over earlier, the ramp included: bounds what a write job costs in endurance.
+    /// Bytes read, written and trimmed after which it is over earlier, the ramp included: bounds what a write job costs in endurance.
     pub io_size: Option<u64>,
     /// Where it works.
     pub span: Span,
@@ -121,49 +171,83 @@ pub struct Job {
     pub verify: Verify,
     /// Nothing coming back for so long is an error of the target.
     pub stall: Duration,
+    /// Of 100 operations of a mixed pattern, how many are reads.
+    pub rwmixread: u8,
+    /// How random operations are spread over the span.
+    pub distribution: Distribution,
+    /// A flush after so many writes; 0 never.
+    pub fsync: u32,
+    /// Whether each write must be on the medium before it is complete.
+    pub fua: bool,
+    /// How much of the payload compresses away, percent.
+    pub compress_percentage: u8,
+}
+
+/// How operations reach the target: what an engine is opened with, beside the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Lanes, each a thread with a ring of its own.
+    pub numjobs: u32,
+    /// Completions are polled for at the device (IOPOLL).
+    pub hipri: bool,
+    /// A thread of the kernel takes submissions (SQPOLL).
+    pub sqthread_poll: bool,
+    /// NVMe commands through the character device `/dev/ngXnY`, past the block layer.
+    pub passthrough: bool,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { numjobs: 1, hipri: false, sqthread_poll: false, passthrough: false }
+    }
 }
 
 impl Job {
-    /// The metric family that it measures: `randread_4k_qd32`, with `_r1000` at a rate of its own.
+    /// A closed loop without end, ramp and verification, uniform and incompressible: the rest is said by its fields.
+    pub fn new(rw: Rw, bs: impl Into<BlockSizes>, iodepth: u32, span: Span) -> Self {
+        Self {
+            rw,
+            bs: bs.into(),
+            iodepth,
+            ramp_time: Duration::ZERO,
+            load: Load::Closed,
+            extent: Extent::Runtime(Duration::MAX),
+            io_size: None,
+            span,
+            seed: 1,
+            stamp_seed: 1,
+            verify: Verify::Off,
+            stall: Duration::from_secs(60),
+            rwmixread: 50,
+            distribution: Distribution::Uniform,
+            fsync: 0,
+            fua: false,
+            compress_percentage: 0,
+        }
+    }
+
+    /// The metric family that it measures: `randread_4k_qd32`, with what else sets it apart, `_r1000` at a rate of its own.
     pub fn family(&self) -> String {
+        let mix = if self.rw.is_mixed() { self.rwmixread.to_string() } else { String::new() };
         let rate = match self.load {
             Load::Closed => String::new(),
             Load::Open { rate, .. } => format!("_r{rate}"),
         };
-        format!("{}_{}_qd{}{rate}", self.rw.name(), block_size(self.bs), self.iodepth)
+        let fsync = if self.fsync > 0 { format!("_fsync{}", self.fsync) } else { String::new() };
+        let fua = if self.fua { "_fua" } else { "" };
+        let compressible = if self.compress_percentage > 0 { format!("_compress{}", self.compress_percentage) } else { String::new() };
+        let (name, bs, spread) = (self.rw.name(), self.bs.name(), self.distribution.name());
+        format!("{name}{mix}_{bs}_qd{}{spread}{fsync}{fua}{compressible}{rate}", self.iodepth)
     }
 
-    /// The fio command that repeats it on `target`, with latency accounting and without verification, as fio runs best.
-    pub fn fio(&self, target: &str) -> String {
-        let extent = match self.extent {
-            Extent::Runtime(runtime) => format!("--time_based --ramp_time={}ms --runtime={}ms", self.ramp_time.as_millis(), runtime.as_millis()),
-            Extent::WholeSpan => String::new(),
-        };
-        let random = if self.rw.is_random() { " --norandommap" } else { "" };
-        let load = match self.load {
-            Load::Closed => String::new(),
-            Load::Open { rate, arrivals: Arrivals::Poisson } => format!(" --rate_iops={rate} --rate_process=poisson"),
-            Load::Open { rate, arrivals: Arrivals::Constant } => format!(" --rate_iops={rate}"),
-        };
-        let io_size = self.io_size.map(|bytes| format!(" --io_size={bytes}")).unwrap_or_default();
-        format!(
-            "fio --name={} --filename={target} --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --rw={} --bs={} --iodepth={} --offset={} --size={}{random}{load} {extent}{io_size}",
-            self.family(),
-            self.rw.name(),
-            self.bs,
-            self.iodepth,
-            self.span.start,
-            self.span.bytes,
-        )
-        .trim_end()
-        .to_owned()
+    /// Whether each of several lanes works on a part of the span of its own: writes, so that none overwrites what another reads back, and sequences.
+    pub fn parts_the_span(&self) -> bool {
+        self.rw.writes() || !self.rw.is_random()
     }
-}
 
-fn block_size(bs: u32) -> String {
-    match bs {
-        _ if bs.is_multiple_of(1 << 20) => format!("{}m", bs >> 20),
-        _ if bs.is_multiple_of(1 << 10) => format!("{}k", bs >> 10),
-        _ => bs.to_string(),
+    /// Bytes of the part of one of `lanes` lanes: whole blocks, and whole 4 KiB.
+    pub fn part_of_a_lane(&self, lanes: u32) -> u64 {
+        let step = u64::from(self.bs.largest().max(1)).next_multiple_of(crate::stamp::UNIT);
+        self.span.bytes / u64::from(lanes.max(1)) / step * step
     }
 }

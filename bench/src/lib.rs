@@ -9,12 +9,13 @@ pub mod error;
 pub mod history;
 pub mod job;
 pub mod kernel;
+pub mod payload;
 pub mod stamp;
 #[allow(unsafe_code, reason = "the one place where foreign things are wrapped; each file states its invariant")]
 mod sys;
 
-pub use driver::{JobResult, OpenLoop, Progress, drive};
-pub use engine::{ENGINES, EngineEntry, Lane};
+pub use driver::{Direction, JobResult, OpenLoop, Progress, drive};
+pub use engine::{ENGINES, EngineEntry, Lane, Op, OpKind};
 pub use error::EngineError;
 pub use history::History;
-pub use job::{Arrivals, Extent, Job, Load, Rw, Span, Verify};
+pub use job::{Access, Arrivals, BlockSizes, Distribution, Extent, Job, Load, Rw, Span, Verify};

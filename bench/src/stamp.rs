@@ -1,13 +1,17 @@
-//! Stamps: every 4 KiB unit that assay writes says what it is and where it belongs, so that wrong content is not only noticed but named. Each 512-byte
-//! sector begins with its own offset (mixed with the seed) and the generation; the first also carries the CRC-32C of the whole unit.
+//! Stamps: every unit (4 KiB, or 512 bytes where blocks are smaller) that assay writes says what it is and where it belongs, so that wrong content is not
+//! only noticed but named. Of each 512-byte sector bytes 8-16 are its own offset (mixed with the seed) and 16-24 the generation; the first eight bytes of
+//! the unit are the XXH3-64 of all the others, which `twox-hash` computes with AVX2 where the processor has it.
 
 use crate::history::Expected;
 
-/// Bytes of one stamped unit.
+/// Bytes of one stamped unit, unless blocks are smaller.
 pub const UNIT: u64 = 4096;
-pub(crate) const UNIT_BYTES: usize = 4096;
+/// Bytes of the smallest stamped unit: one sector.
+pub const UNIT_MIN: u64 = 512;
 const SECTOR: usize = 512;
-const CHECKSUM: std::ops::Range<usize> = 12..16;
+const CHECKSUM: std::ops::Range<usize> = 0..8;
+const PLACE: std::ops::Range<usize> = 8..16;
+const GENERATION: std::ops::Range<usize> = 16..24;
 
 /// What is wrong with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,42 +47,34 @@ impl Corruption {
     }
 }
 
-/// Fills a buffer with incompressible bytes once; later stamps change only the sector heads and the checksum.
-pub fn fill(buffer: &mut [u8], seed: u64) {
-    let mut random = crate::driver::Random::new(seed);
-    for word in buffer.chunks_exact_mut(8) {
-        word.copy_from_slice(&random.draw().to_le_bytes());
-    }
-}
-
-/// Stamps every unit of a block that begins at `offset`.
-pub fn stamp(block: &mut [u8], seed: u64, offset: u64, generation: u32) {
-    let mut at = offset;
-    for unit in block.chunks_exact_mut(UNIT_BYTES) {
-        let mut place = at;
+/// Stamps every unit of a block that begins at `offset`; the rest of each sector stays as it is.
+pub fn stamp(block: &mut [u8], unit_bytes: usize, seed: u64, offset: u64, generation: u64) {
+    let mut place = offset;
+    for unit in block.chunks_exact_mut(unit_bytes) {
         for sector in unit.chunks_exact_mut(SECTOR) {
-            sector[0..8].copy_from_slice(&(seed ^ place).to_le_bytes());
-            sector[8..12].copy_from_slice(&generation.to_le_bytes());
-            place += 512;
+            sector[PLACE].copy_from_slice(&(seed ^ place).to_le_bytes());
+            sector[GENERATION].copy_from_slice(&generation.to_le_bytes());
+            place += UNIT_MIN;
         }
         let sum = checksum(unit);
         unit[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
-        at += UNIT;
     }
 }
 
 /// Compares one unit with what must be at `offset`.
 pub fn check(unit: &[u8], seed: u64, offset: u64, expected: Expected) -> Result<(), Corruption> {
-    let expected = match expected {
+    let wanted = match expected {
         // Nothing is claimed about places that were never written.
         Expected::Unwritten => return Ok(()),
+        Expected::Zeroes if is_zero(unit) => return Ok(()),
         Expected::Generation(generation) => Some(generation),
-        Expected::Uncertain => None,
+        Expected::Uncertain | Expected::Zeroes => None,
     };
-    let sum = u32::from_le_bytes(unit[CHECKSUM].try_into().expect("four bytes"));
     let (place, generation) = head(unit);
-    if sum == checksum(unit) && place == seed ^ offset {
-        return match expected {
+    if number(unit, CHECKSUM) == checksum(unit) && place == seed ^ offset {
+        return match wanted {
+            // What was trimmed is there still.
+            None if expected == Expected::Zeroes => Err(Corruption::Stale),
             Some(wanted) if generation < wanted => Err(Corruption::Stale),
             Some(wanted) if generation > wanted => Err(Corruption::Unexpected),
             Some(_) | None => Ok(()),
@@ -88,7 +84,7 @@ pub fn check(unit: &[u8], seed: u64, offset: u64, expected: Expected) -> Result<
 }
 
 fn name_damage(unit: &[u8], seed: u64, offset: u64) -> Corruption {
-    if unit.iter().all(|byte| *byte == 0) {
+    if is_zero(unit) {
         return Corruption::Zeroes;
     }
     let (first_place, first_generation) = head(unit);
@@ -98,17 +94,25 @@ fn name_damage(unit: &[u8], seed: u64, offset: u64) -> Corruption {
     }
     // A unit of ours is whole in itself: its sectors follow one another from wherever it belongs.
     let home = first_place ^ seed;
-    let elsewhere = home.is_multiple_of(UNIT) && heads().all(|((place, _), within)| home.checked_add(within).is_some_and(|at| place == seed ^ at));
+    let elsewhere =
+        home.is_multiple_of(UNIT_MIN) && heads().all(|((place, _), within)| home.checked_add(within).is_some_and(|at| place == seed ^ at));
     if elsewhere { Corruption::Misdirected } else { Corruption::Garbage }
 }
 
-fn head(sector: &[u8]) -> (u64, u32) {
-    let place = u64::from_le_bytes(sector[0..8].try_into().expect("eight bytes"));
-    (place, u32::from_le_bytes(sector[8..12].try_into().expect("four bytes")))
+fn is_zero(unit: &[u8]) -> bool {
+    unit.iter().all(|byte| *byte == 0)
 }
 
-fn checksum(unit: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&unit[..CHECKSUM.start]), &unit[CHECKSUM.end..])
+fn head(sector: &[u8]) -> (u64, u64) {
+    (number(sector, PLACE), number(sector, GENERATION))
+}
+
+fn number(bytes: &[u8], at: std::ops::Range<usize>) -> u64 {
+    u64::from_le_bytes(bytes[at].try_into().expect("eight bytes"))
+}
+
+fn checksum(unit: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(&unit[CHECKSUM.end..])
 }
 
 #[cfg(test)]
@@ -117,17 +121,27 @@ mod tests {
 
     use super::*;
 
-    fn written(offset: u64, generation: u32) -> Vec<u8> {
-        let mut unit = vec![0; UNIT_BYTES];
-        fill(&mut unit, 9);
-        stamp(&mut unit, 7, offset, generation);
+    const UNIT_BYTES: usize = 4096;
+
+    fn unit_of(bytes: usize, offset: u64, generation: u64) -> Vec<u8> {
+        let mut unit = vec![0; bytes];
+        crate::payload::fill(&mut unit, 9, 0);
+        stamp(&mut unit, bytes, 7, offset, generation);
         unit
+    }
+
+    fn written(offset: u64, generation: u64) -> Vec<u8> {
+        unit_of(UNIT_BYTES, offset, generation)
     }
 
     #[test]
     fn a_unit_is_what_was_written_there() {
-        assert_eq!(check(&written(8192, 3), 7, 8192, Expected::Generation(3)), Ok(()));
-        assert_eq!(check(&written(8192, 3), 7, 8192, Expected::Uncertain), Ok(()));
+        for bytes in [512, 4096] {
+            let unit = unit_of(bytes, 8192, 3 << 32);
+            assert_eq!(check(&unit, 7, 8192, Expected::Generation(3 << 32)), Ok(()));
+            assert_eq!(check(&unit, 7, 8192, Expected::Uncertain), Ok(()));
+            assert_eq!(check(&unit, 7, 8192, Expected::Generation(3)), Err(Corruption::Unexpected), "another epoch is another generation");
+        }
     }
 
     #[test]
@@ -151,13 +165,36 @@ mod tests {
     }
 
     #[test]
+    fn a_sector_of_its_own_has_the_same_names_but_cannot_be_torn() {
+        let sector = |offset, generation| unit_of(512, offset, generation);
+        let mut damaged = sector(512, 2);
+        damaged[300] ^= 1;
+        for (unit, corruption) in [
+            (vec![0; 512], Corruption::Zeroes),
+            (sector(512, 1), Corruption::Stale),
+            (sector(1024, 2), Corruption::Misdirected),
+            (damaged, Corruption::Damaged),
+            (vec![0xa5; 512], Corruption::Garbage),
+        ] {
+            assert_eq!(check(&unit, 7, 512, Expected::Generation(2)), Err(corruption), "{}", corruption.name());
+        }
+    }
+
+    #[test]
+    fn what_was_trimmed_is_zeroes_or_wrong() {
+        assert_eq!(check(&vec![0; UNIT_BYTES], 7, 0, Expected::Zeroes), Ok(()));
+        assert_eq!(check(&written(0, 1), 7, 0, Expected::Zeroes), Err(Corruption::Stale), "the trim was lost");
+        assert_eq!(check(&vec![1; UNIT_BYTES], 7, 0, Expected::Zeroes), Err(Corruption::Garbage));
+    }
+
+    #[test]
     fn another_runs_block_is_not_ours() {
         assert!(check(&written(0, 2), 8, 0, Expected::Generation(2)).is_err());
     }
 
     proptest! {
         #[test]
-        fn any_flipped_bit_is_noticed(at in 0..UNIT_BYTES * 8, generation in 1u32..1000) {
+        fn any_flipped_bit_is_noticed(at in 0..UNIT_BYTES * 8, generation in 1u64..1000) {
             let mut unit = written(4096, generation);
             unit[at / 8] ^= 1 << (at % 8);
             prop_assert!(check(&unit, 7, 4096, Expected::Generation(generation)).is_err());

@@ -1,7 +1,13 @@
-//! Where the next operation goes: uniform over the span at random, or one block after the other. Two operations on one block are never out together,
-//! so that what must be there afterwards is never a matter of luck.
+//! Where the next operation goes, how long it is and what it does: at random over the span in one of fio's distributions, or one block after the other.
+//! Where anything is written no two operations overlap: what must be there afterwards is never a matter of luck.
 
-use crate::job::{Extent, Job};
+use super::busy::Busy;
+use super::distribution::Places;
+use crate::engine::OpKind;
+use crate::job::{Extent, Job, Rw};
+
+/// Places that are tried before it is left to the operations that are out to make room.
+const TRIES: u32 = 32;
 
 /// A small fast generator, good enough for offsets and incompressible payload; the same seed gives the same draws.
 #[derive(Debug, Clone)]
@@ -36,91 +42,247 @@ impl Random {
     }
 }
 
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Drawn {
+    pub(super) kind: OpKind,
+    pub(super) offset: u64,
+    pub(super) bytes: u32,
+}
+
+/// The answer to a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Draw {
+    Next(Drawn),
+    /// Wherever it could go, operations are out: when some are back there will be room.
+    Busy,
+    /// The budget or the span is used up.
+    Exhausted,
+}
+
 pub(super) struct Offsets {
-    random: Option<Random>,
-    next: u64,
-    blocks: u64,
     start: u64,
-    bs: u64,
-    budget: Option<u64>,
+    bytes: u64,
+    // Random offsets are multiples of it.
+    align: u64,
+    // None for a sequence.
+    places: Option<Places>,
+    // Of a sequence: where the next block begins, from the start of the span.
+    next: u64,
     once: bool,
-    // One bit per block that is written right now; empty when nothing is written.
-    busy: Vec<u64>,
+    // Streams of their own: one seed gives the same places whatever the mix.
+    sizes: Random,
+    kinds: Random,
+    shares: Vec<(u32, u8)>,
+    rw: Rw,
+    rwmixread: u64,
+    write: OpKind,
+    budget: Option<u64>,
+    // Drawn, but there was no room: a large block must not lose against small ones because it is harder to place.
+    waiting: Option<(OpKind, u32)>,
+    busy: Option<Busy>,
 }
 
 impl Offsets {
-    pub(super) fn new(job: &Job, blocks: u64) -> Self {
-        let bs = u64::from(job.bs);
-        let words = if job.rw.writes() { usize::try_from(blocks.div_ceil(64)).expect("a bit per block fits into memory") } else { 0 };
+    pub(super) fn new(job: &Job) -> Self {
+        let align = u64::from(job.bs.smallest());
         Self {
-            random: job.rw.is_random().then(|| Random::new(job.seed)),
-            next: 0,
-            blocks,
             start: job.span.start,
-            bs,
-            budget: job.io_size.map(|bytes| bytes / bs),
+            bytes: job.span.bytes,
+            align,
+            places: job.rw.is_random().then(|| Places::new(job.distribution, job.span.bytes / align, job.seed)),
+            next: 0,
             once: job.extent == Extent::WholeSpan,
-            busy: vec![0; words],
+            sizes: Random::new(job.seed.rotate_left(16) ^ 0x512e),
+            kinds: Random::new(job.seed.rotate_left(48) ^ 0x417d),
+            shares: job.bs.shares().to_vec(),
+            rw: job.rw,
+            rwmixread: u64::from(job.rwmixread),
+            write: if job.fua { OpKind::WriteFua } else { OpKind::Write },
+            budget: job.io_size,
+            waiting: None,
+            busy: job.rw.writes().then(|| Busy::new(job.span, job.bs.shares())),
         }
     }
 
     /// Whether no operation will ever come again.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.budget == Some(0) || (self.once && self.next >= self.blocks)
+        self.budget.is_some_and(|left| left < self.align * self.operations()) || (self.once && self.bytes - self.next < self.align)
     }
 
-    /// The next offset, or none when the budget or the span is used up.
-    pub(super) fn draw(&mut self) -> Option<u64> {
+    /// The next operation; its place is taken until it is given back.
+    pub(super) fn draw(&mut self) -> Draw {
         if self.is_exhausted() {
-            return None;
+            return Draw::Exhausted;
         }
-        let mut block = self.pick();
-        while self.is_busy(block) {
-            block = self.pick();
+        let (kind, mut bytes) = self.waiting.take().unwrap_or_else(|| (self.kind(), self.size()));
+        let afford = |shares: &[(u32, u8)], room: u64| shares.iter().map(|(size, _)| *size).filter(|size| u64::from(*size) <= room).max();
+        if let Some(left) = self.budget.map(|left| left / self.operations()).filter(|left| *left < u64::from(bytes)) {
+            let Some(size) = afford(&self.shares, left) else { return Draw::Exhausted };
+            bytes = size;
         }
-        self.mark(block, true);
+        if self.places.is_none() && self.bytes - self.next < u64::from(bytes) {
+            if !self.once {
+                self.next = 0;
+            } else if let Some(size) = afford(&self.shares, self.bytes - self.next) {
+                bytes = size;
+            }
+        }
+        let Some(at) = self.place(bytes) else {
+            self.waiting = Some((kind, bytes));
+            return Draw::Busy;
+        };
         if let Some(budget) = &mut self.budget {
-            *budget -= 1;
+            *budget -= u64::from(bytes) * if self.rw == Rw::ReadModifyWrite { 2 } else { 1 };
         }
-        Some(self.start + block * self.bs)
+        Draw::Next(Drawn { kind, offset: self.start + at, bytes })
     }
 
-    /// The operation at `offset` is over.
-    pub(super) fn give_back(&mut self, offset: u64) {
-        // Reads mark nothing, and a division costs as much as half of what the driver does otherwise.
-        if !self.busy.is_empty() {
-            self.mark((offset - self.start) / self.bs, false);
+    /// The operation at `offset` is over, and what it has read was looked at.
+    pub(super) fn give_back(&mut self, offset: u64, bytes: u32) {
+        if let Some(busy) = &mut self.busy {
+            busy.release(offset - self.start, bytes);
         }
     }
 
-    fn pick(&mut self) -> u64 {
-        match &mut self.random {
-            Some(random) => random.below(self.blocks),
-            None => {
-                if self.next >= self.blocks && !self.once {
-                    self.next = 0;
+    // How many operations one draw comes to.
+    fn operations(&self) -> u64 {
+        if self.rw == Rw::ReadModifyWrite { 2 } else { 1 }
+    }
+
+    fn place(&mut self, bytes: u32) -> Option<u64> {
+        let Some(places) = &mut self.places else {
+            let at = self.next;
+            if self.busy.as_mut().is_some_and(|busy| !busy.take(at, bytes)) {
+                return None;
+            }
+            self.next += u64::from(bytes);
+            return Some(at);
+        };
+        let last = self.bytes - u64::from(bytes);
+        let Some(busy) = &mut self.busy else { return Some((places.draw() * self.align).min(last / self.align * self.align)) };
+        (0..TRIES).map(|_| (places.draw() * self.align).min(last / self.align * self.align)).find(|at| busy.take(*at, bytes))
+    }
+
+    fn kind(&mut self) -> OpKind {
+        match self.rw {
+            Rw::Read | Rw::RandRead | Rw::ReadModifyWrite => OpKind::Read,
+            Rw::Write | Rw::RandWrite => self.write,
+            Rw::Trim | Rw::RandTrim => OpKind::Trim,
+            Rw::ReadWrite | Rw::RandRw => {
+                if self.kinds.below(100) < self.rwmixread {
+                    OpKind::Read
+                } else {
+                    self.write
                 }
-                self.next += 1;
-                self.next - 1
             }
         }
     }
 
-    fn is_busy(&self, block: u64) -> bool {
-        self.busy.get(word(block)).is_some_and(|word| word & bit(block) != 0)
+    fn size(&mut self) -> u32 {
+        if let [(bytes, _)] = self.shares.as_slice() {
+            return *bytes;
+        }
+        let mut at = self.sizes.below(100);
+        for (bytes, percent) in &self.shares {
+            match at.checked_sub(u64::from(*percent)) {
+                Some(rest) => at = rest,
+                None => return *bytes,
+            }
+        }
+        unreachable!("shares add up to 100")
     }
+}
 
-    fn mark(&mut self, block: u64, busy: bool) {
-        if let Some(word) = self.busy.get_mut(word(block)) {
-            if busy { *word |= bit(block) } else { *word &= !bit(block) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{BlockSizes, Span};
+
+    fn drawn(offsets: &mut Offsets) -> Drawn {
+        match offsets.draw() {
+            Draw::Next(drawn) => drawn,
+            other @ (Draw::Busy | Draw::Exhausted) => panic!("{other:?}"),
         }
     }
-}
 
-fn word(block: u64) -> usize {
-    usize::try_from(block / 64).expect("a bit per block fits into memory")
-}
+    const SPAN: Span = Span { start: 1 << 20, bytes: 16 << 20 };
 
-fn bit(block: u64) -> u64 {
-    1 << (block % 64)
+    fn mixed(rw: Rw) -> Job {
+        let bs = BlockSizes::split(&[(4096, 50), (16384, 30), (65536, 20)]).expect("a split");
+        Job { rwmixread: 70, seed: 3, ..Job::new(rw, bs, 32, SPAN) }
+    }
+
+    #[test]
+    fn sizes_and_kinds_have_their_shares_and_places_are_aligned_inside_the_span() {
+        let mut offsets = Offsets::new(&mixed(Rw::RandRw));
+        let mut sizes = std::collections::BTreeMap::new();
+        let mut reads = 0;
+        for _ in 0..100_000 {
+            let op = drawn(&mut offsets);
+            assert!(
+                op.offset.is_multiple_of(4096) && op.offset >= SPAN.start && op.offset + u64::from(op.bytes) <= SPAN.start + SPAN.bytes,
+                "{op:?}"
+            );
+            *sizes.entry(op.bytes).or_insert(0u32) += 1;
+            reads += u32::from(op.kind == OpKind::Read);
+            offsets.give_back(op.offset, op.bytes);
+        }
+        // Six standard errors of a share of 100 000.
+        for (size, share) in [(4096, 50_000), (16384, 30_000), (65536, 20_000)] {
+            assert!(sizes[&size].abs_diff(share) < 950, "{sizes:?}");
+        }
+        assert!(reads.abs_diff(70_000) < 870, "{reads}");
+    }
+
+    #[test]
+    fn operations_that_are_out_never_overlap_and_a_full_span_waits() {
+        let span = Span { start: 0, bytes: 256 << 10 };
+        let mut offsets = Offsets::new(&Job { span, ..mixed(Rw::RandRw) });
+        let mut out: Vec<Drawn> = Vec::new();
+        let mut turns = Random::new(9);
+        let mut waited = 0;
+        for _ in 0..50_000 {
+            match offsets.draw() {
+                Draw::Next(op) => {
+                    let overlaps =
+                        |other: &Drawn| op.offset < other.offset + u64::from(other.bytes) && other.offset < op.offset + u64::from(op.bytes);
+                    assert!(!out.iter().any(overlaps), "{op:?} among {out:?}");
+                    out.push(op);
+                }
+                Draw::Busy => {
+                    waited += 1;
+                    let back = out.swap_remove(usize::try_from(turns.below(out.len() as u64)).expect("fits"));
+                    offsets.give_back(back.offset, back.bytes);
+                }
+                Draw::Exhausted => panic!("nothing is used up"),
+            }
+        }
+        assert!(waited > 1000, "{waited}");
+    }
+
+    #[test]
+    fn a_sequence_follows_itself_and_one_pass_covers_the_whole_span() {
+        let mut offsets = Offsets::new(&Job { extent: Extent::WholeSpan, ..mixed(Rw::Read) });
+        let mut at = SPAN.start;
+        while let Draw::Next(op) = offsets.draw() {
+            assert_eq!(op.offset, at);
+            at += u64::from(op.bytes);
+        }
+        assert_eq!(at, SPAN.start + SPAN.bytes);
+        assert!(offsets.is_exhausted());
+    }
+
+    #[test]
+    fn a_budget_is_kept_to_the_byte_and_a_read_modify_write_costs_twice() {
+        for (rw, each) in [(Rw::RandWrite, 1), (Rw::ReadModifyWrite, 2)] {
+            let mut offsets = Offsets::new(&Job { io_size: Some(1 << 20), ..mixed(rw) });
+            let mut sum = 0;
+            while let Draw::Next(op) = offsets.draw() {
+                sum += u64::from(op.bytes) * each;
+                offsets.give_back(op.offset, op.bytes);
+            }
+            assert_eq!(sum, 1 << 20, "{rw:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use assay_model::run::Verification;
 use hdrhistogram::Histogram;
 
+use crate::engine::OpKind;
 use crate::stamp::Corruption;
 
 /// Longest latency that is told apart from longer ones.
@@ -34,17 +35,49 @@ pub struct OpenLoop {
     pub lag: Histogram<u64>,
 }
 
+/// What operations of one direction came to.
+#[derive(Debug, Clone)]
+pub struct Direction {
+    /// Operations completed while measuring.
+    pub operations: u64,
+    /// Bytes that they moved, or trimmed.
+    pub bytes: u64,
+    /// Latency of each of them, and of those that were still out at the end: a drive that hangs there does not lose its tail. In ns.
+    pub histogram: Histogram<u64>,
+}
+
+impl Direction {
+    fn none() -> Self {
+        Self { operations: 0, bytes: 0, histogram: Histogram::new(DIGITS).expect("valid digits") }
+    }
+
+    /// Adds what another lane did.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.bytes += other.bytes;
+        self.histogram.add(&other.histogram).expect("histograms of one precision, the target resizes itself");
+    }
+}
+
 /// The outcome of one job.
 #[derive(Debug, Clone)]
 pub struct JobResult {
-    /// Operations completed while measuring.
+    /// Reads, writes and trims completed while measuring. Flushes are no operations.
     pub operations: u64,
-    /// Bytes that they moved.
+    /// Bytes that they moved, or trimmed.
     pub bytes: u64,
     /// How long was measured.
     pub elapsed: Duration,
     /// Latency of each of them, and of those that were still out at the end: a drive that hangs there does not lose its tail. In ns.
     pub histogram: Histogram<u64>,
+    /// Of these the reads.
+    pub read: Direction,
+    /// Of these the writes, with and without FUA.
+    pub write: Direction,
+    /// Of these the trims.
+    pub trim: Direction,
+    /// Flushes, apart.
+    pub flush: Direction,
     /// `(seconds since measuring began, operations per second)`.
     pub series: Vec<(f64, f64)>,
     /// Operations, verified ones, failures and wrong content, the ramp included.
@@ -78,13 +111,55 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
     float(count) / elapsed.as_secs_f64()
 }
 
-pub(super) struct Recorder {
-    bs: u64,
-    histogram: Histogram<u64>,
+// Of one kind of operation, by number of the kind.
+struct Tally {
+    operations: u64,
+    bytes: u64,
+    // Made when it is first needed: most jobs have one kind.
+    histogram: Option<Histogram<u64>>,
     // Completions of one batch mostly share their latency: they are recorded together.
     latency: u64,
     repeated: u64,
-    measured: u64,
+}
+
+impl Tally {
+    const NONE: Self = Self { operations: 0, bytes: 0, histogram: None, latency: 0, repeated: 0 };
+
+    fn record(&mut self) {
+        if self.repeated > 0 {
+            let repeated = std::mem::take(&mut self.repeated);
+            self.histogram.get_or_insert_with(histogram).saturating_record_n(self.latency.max(1), repeated);
+        }
+    }
+
+    fn finish(self) -> Direction {
+        let none = Direction::none();
+        Direction { operations: self.operations, bytes: self.bytes, histogram: self.histogram.unwrap_or(none.histogram) }
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_MAX, DIGITS).expect("valid bounds")
+}
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+const TRIM: usize = 2;
+const FLUSH: usize = 3;
+
+fn number(kind: OpKind) -> usize {
+    match kind {
+        OpKind::Read => READ,
+        OpKind::Write | OpKind::WriteFua => WRITE,
+        OpKind::Trim => TRIM,
+        OpKind::Flush => FLUSH,
+    }
+}
+
+pub(super) struct Recorder {
+    tallies: [Tally; 4],
+    // What was due in an open loop is of this kind.
+    overdue: usize,
     started: Option<(Instant, Cpu)>,
     elapsed: Duration,
     cpu: Cpu,
@@ -98,13 +173,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(bs: u32) -> Self {
+    /// Of a job whose operations are, in doubt, of this kind.
+    pub(super) fn new(usual: OpKind) -> Self {
         Self {
-            bs: u64::from(bs),
-            histogram: Histogram::new_with_bounds(1, LATENCY_MAX, DIGITS).expect("valid bounds"),
-            latency: 0,
-            repeated: 0,
-            measured: 0,
+            tallies: [Tally::NONE; 4],
+            overdue: number(usual),
             started: None,
             elapsed: Duration::ZERO,
             cpu: Cpu::default(),
@@ -139,22 +212,26 @@ impl Recorder {
         self.verification.operations
     }
 
-    pub(super) fn operation(&mut self, now: Instant, since: Instant) {
-        self.verification.operations += 1;
+    pub(super) fn operation(&mut self, now: Instant, since: Instant, kind: OpKind, bytes: u32) {
+        let number = number(kind);
+        let counts = number != FLUSH;
+        self.verification.operations += u64::from(counts);
         if self.started.is_none() {
             return;
         }
+        let tally = &mut self.tallies[number];
         if !self.stopped {
-            self.measured += 1;
-            self.tick_count += 1;
+            tally.operations += 1;
+            tally.bytes += u64::from(bytes);
+            self.tick_count += u64::from(counts);
         }
         let latency = u64::try_from(now.duration_since(since).as_nanos()).unwrap_or(LATENCY_MAX);
-        if latency == self.latency {
-            self.repeated += 1;
+        if latency == tally.latency {
+            tally.repeated += 1;
         } else {
-            self.record();
-            self.latency = latency;
-            self.repeated = 1;
+            tally.record();
+            tally.latency = latency;
+            tally.repeated = 1;
         }
     }
 
@@ -167,10 +244,7 @@ impl Recorder {
     }
 
     fn record(&mut self) {
-        if self.repeated > 0 {
-            self.histogram.saturating_record_n(self.latency.max(1), self.repeated);
-            self.repeated = 0;
-        }
+        self.tallies.iter_mut().for_each(Tally::record);
     }
 
     // A stall longer than one tick shows as one long low point, not as a gap.
@@ -194,11 +268,11 @@ impl Recorder {
     pub(super) fn overdue(&mut self, due: Instant, end: Instant) {
         self.open().backlog += 1;
         let waited = u64::try_from(end.saturating_duration_since(due).as_nanos()).unwrap_or(LATENCY_MAX);
-        self.histogram.saturating_record(waited.max(1));
+        self.tallies[self.overdue].histogram.get_or_insert_with(histogram).saturating_record(waited.max(1));
     }
 
     pub(super) fn open(&mut self) -> &mut OpenLoop {
-        self.open.get_or_insert_with(|| OpenLoop { backlog: 0, lag: Histogram::new_with_bounds(1, LATENCY_MAX, DIGITS).expect("valid bounds") })
+        self.open.get_or_insert_with(|| OpenLoop { backlog: 0, lag: histogram() })
     }
 
     pub(super) fn verified(&mut self) {
@@ -218,11 +292,18 @@ impl Recorder {
 
     pub(super) fn finish(mut self, stopped: bool) -> JobResult {
         self.record();
+        let [read, write, trim, flush] = self.tallies.map(Tally::finish);
+        let mut total = Direction::none();
+        [&read, &write, &trim].into_iter().for_each(|direction| total.add(direction));
         JobResult {
-            operations: self.measured,
-            bytes: self.measured * self.bs,
+            operations: total.operations,
+            bytes: total.bytes,
+            histogram: total.histogram,
+            read,
+            write,
+            trim,
+            flush,
             elapsed: self.elapsed,
-            histogram: self.histogram,
             series: self.series,
             verification: std::mem::take(&mut self.verification),
             corrupt_offsets: self.corrupt_offsets,
@@ -246,9 +327,9 @@ mod tests {
     /// Batches of 10 operations, one per millisecond, each 200 us long, of which `measured` fall between start and stop.
     fn recorded(measured: u32) -> JobResult {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(4096);
+        let mut recorder = Recorder::new(OpKind::Read);
         let batch = |recorder: &mut Recorder, at: Instant| {
-            (0..10).for_each(|_| recorder.operation(at, at - Duration::from_micros(200)));
+            (0..10).for_each(|_| recorder.operation(at, at - Duration::from_micros(200), OpKind::Read, 4096));
             recorder.flush(at);
         };
         batch(&mut recorder, begin + Duration::from_millis(1));
@@ -290,10 +371,10 @@ mod tests {
     #[test]
     fn a_stall_is_one_long_low_point() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(4096);
+        let mut recorder = Recorder::new(OpKind::Read);
         recorder.start(begin, Cpu::default());
         let late = begin + Duration::from_secs(2);
-        recorder.operation(late, begin);
+        recorder.operation(late, begin, OpKind::Read, 4096);
         recorder.flush(late);
         recorder.stop(late, Cpu::default());
         assert_eq!(recorder.finish(false).series, [(2.0, 0.5)]);
@@ -302,12 +383,12 @@ mod tests {
     #[test]
     fn every_latency_is_recorded_within_a_thousandth_and_none_is_lost_at_the_ends() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(4096);
+        let mut recorder = Recorder::new(OpKind::Read);
         recorder.start(begin, Cpu::default());
         let latencies = [0, 1, 999, 12_345_678, 63_000_000_000, 200_000_000_000];
         for nanos in latencies {
             let at = begin + Duration::from_nanos(nanos);
-            recorder.operation(at, begin);
+            recorder.operation(at, begin, OpKind::Read, 4096);
             recorder.flush(at);
         }
         let histogram = recorder.finish(false).histogram;
@@ -319,10 +400,10 @@ mod tests {
     #[test]
     fn what_hangs_at_the_end_is_in_the_tail() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(4096);
+        let mut recorder = Recorder::new(OpKind::Read);
         recorder.start(begin, Cpu::default());
         recorder.stop(begin + Duration::from_secs(1), Cpu::default());
-        recorder.operation(begin + Duration::from_secs(4), begin);
+        recorder.operation(begin + Duration::from_secs(4), begin, OpKind::Read, 4096);
         let result = recorder.finish(false);
         assert_eq!((result.operations, result.histogram.len()), (0, 1));
         assert!(result.histogram.max() >= 3_990_000_000 && result.iops().is_nan());
@@ -330,7 +411,7 @@ mod tests {
 
     #[test]
     fn the_first_offsets_of_each_kind_are_kept() {
-        let mut recorder = Recorder::new(4096);
+        let mut recorder = Recorder::new(OpKind::Read);
         (0..20).for_each(|unit| recorder.corrupt(Corruption::Stale, unit * 4096));
         recorder.corrupt(Corruption::Torn, 1 << 30);
         let result = recorder.finish(false);
@@ -340,7 +421,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_no_figure() {
-        let result = Recorder::new(4096).finish(true);
+        let result = Recorder::new(OpKind::Read).finish(true);
         assert!(result.iops().is_nan() && result.bandwidth().is_nan() && result.series.is_empty());
     }
 }

@@ -43,6 +43,9 @@ impl Lane for Faulty {
     fn slots(&self) -> u32 {
         self.inner.slots()
     }
+    fn block_size(&self) -> u32 {
+        self.inner.block_size()
+    }
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         self.inner.buffer(slot)
     }
@@ -91,7 +94,7 @@ impl Lane for Faulty {
     }
 }
 
-fn run(job: &Job, lane: &mut dyn Lane, history: Option<&mut History>) -> Result<JobResult, EngineError> {
+fn run(job: &Job, lane: &mut dyn Lane, history: Option<&History>) -> Result<JobResult, EngineError> {
     drive(job, lane, history, &AtomicBool::new(false), None)
 }
 
@@ -120,20 +123,20 @@ fn a_lane_that_takes_part_of_a_submission_gets_the_rest_later() {
 
 #[test]
 fn jobs_that_make_no_sense_are_refused() {
-    let mut history = History::new(job(Rw::Read, 4096, 1).span);
+    let history = History::new(job(Rw::Read, 4096, 1).span);
     let cases = [
-        Job { bs: 0, ..job(Rw::Read, 4096, 1) },
-        Job { bs: 1000, ..job(Rw::Read, 4096, 1) },
+        Job { bs: 0.into(), ..job(Rw::Read, 4096, 1) },
+        Job { bs: 1000.into(), ..job(Rw::Read, 4096, 1) },
         Job { iodepth: 0, ..job(Rw::Read, 4096, 1) },
         Job { iodepth: 5000, ..job(Rw::Read, 4096, 1) },
-        Job { bs: 512, verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) },
+        Job { bs: 512.into(), verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) },
         Job { extent: Extent::WholeSpan, ..job(Rw::RandRead, 4096, 1) },
         Job { span: Span { start: 4096, bytes: 4 << 20 }, verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) },
         Job { span: Span { start: 512, bytes: 4096 }, verify: Verify::Stamp, ..job(Rw::Write, 4096, 1) },
         Job { verify: Verify::Off, ..job(Rw::Write, 4096, 1) },
     ];
     for job in cases {
-        assert!(run(&job, &mut Null::new(4096, 1), Some(&mut history)).is_err(), "{job:?}");
+        assert!(run(&job, &mut Null::new(4096, 1), Some(&history)).is_err(), "{job:?}");
     }
     assert!(run(&Job { verify: Verify::Stamp, ..job(Rw::Read, 4096, 1) }, &mut Null::new(4096, 1), None).is_err(), "verification needs a history");
 }
@@ -144,31 +147,31 @@ type Content<'a> = &'a dyn Fn(&History) -> Vec<u8>;
 fn written() -> (Scratch, History) {
     let scratch = scratch();
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Write, 65536, 4) };
-    let mut history = History::new(job.span);
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs, job.iodepth, Some(&Leave(job.span))).expect("opens");
-    run(&job, &mut lane, Some(&mut history)).expect("writes");
+    let history = History::new(job.span);
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, Some(&Leave(job.span))).expect("opens");
+    run(&job, &mut lane, Some(&history)).expect("writes");
     (scratch, history)
 }
 
-fn read_back(scratch: &Scratch, history: &mut History) -> JobResult {
+fn read_back(scratch: &Scratch, history: &History) -> JobResult {
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Read, 4096, 8) };
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs, job.iodepth, None).expect("opens");
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, None).expect("opens");
     run(&job, &mut lane, Some(history)).expect("reads")
 }
 
 #[test]
 fn what_was_written_reads_back_as_right_whatever_the_block_size() {
-    let (scratch, mut history) = written();
-    let result = read_back(&scratch, &mut history);
+    let (scratch, history) = written();
+    let result = read_back(&scratch, &history);
     assert_eq!((result.verification.operations, result.verification.verified), (1024, 1024));
     assert!(result.verification.corrupt.is_empty(), "{:?}", result.verification.corrupt);
 }
 
 #[test]
 fn content_that_changed_behind_the_engine_is_found_and_named() {
-    let unit = |offset: u64, generation: u32| {
+    let unit = |offset: u64, generation: u64| {
         let mut unit = vec![0x5a; 4096];
-        stamp::stamp(&mut unit, 5, offset, generation);
+        stamp::stamp(&mut unit, 4096, 5, offset, generation);
         unit
     };
     let at = 40 * 4096;
@@ -192,10 +195,10 @@ fn content_that_changed_behind_the_engine_is_found_and_named() {
         }),
     ];
     for (kind, content) in kinds {
-        let (scratch, mut history) = written();
+        let (scratch, history) = written();
         scratch.plain.as_file().write_all_at(&content(&history), at).expect("writes");
         scratch.plain.as_file().sync_all().expect("syncs");
-        let result = read_back(&scratch, &mut history);
+        let result = read_back(&scratch, &history);
         assert_eq!(result.verification.corrupt, [(kind.to_owned(), 1)].into(), "{kind}");
         assert_eq!(result.corrupt_offsets.first().map(|(_, offset)| *offset), Some(at), "{kind}");
     }
@@ -203,22 +206,22 @@ fn content_that_changed_behind_the_engine_is_found_and_named() {
 
 #[test]
 fn a_lost_write_reads_as_stale() {
-    let (scratch, mut history) = written();
+    let (scratch, history) = written();
     let mut before = vec![0; 4096];
     scratch.plain.as_file().read_exact_at(&mut before, 0).expect("reads");
     let rewrite = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Write, 4096, 8) };
     let mut lane = Uring::open(&scratch.direct, "the scratch file", 4096, 8, Some(&Leave(rewrite.span))).expect("opens");
-    run(&rewrite, &mut lane, Some(&mut history)).expect("writes");
+    run(&rewrite, &mut lane, Some(&history)).expect("writes");
     scratch.plain.as_file().write_all_at(&before, 0).expect("the drive forgets one write");
     scratch.plain.as_file().sync_all().expect("syncs");
-    assert_eq!(read_back(&scratch, &mut history).verification.corrupt, [("stale".to_owned(), 1)].into());
+    assert_eq!(read_back(&scratch, &history).verification.corrupt, [("stale".to_owned(), 1)].into());
 }
 
 #[test]
 fn places_that_were_never_written_are_not_called_verified() {
     let scratch = scratch();
-    let mut history = History::new(job(Rw::Read, 4096, 1).span);
-    let result = read_back(&scratch, &mut history);
+    let history = History::new(job(Rw::Read, 4096, 1).span);
+    let result = read_back(&scratch, &history);
     assert_eq!((result.verification.operations, result.verification.verified), (1024, 0));
 }
 
@@ -228,15 +231,15 @@ fn eight_writes() -> Job {
 
 #[test]
 fn a_failed_write_leaves_its_place_uncertain() {
-    let mut history = History::new(eight_writes().span);
+    let history = History::new(eight_writes().span);
     let expected = |history: &History| (0..8).map(|block| history.expected(block * 4096)).collect::<Vec<_>>();
     let failing = || Faulty::new(Fault::FailsEvery(8, libc::ENOSPC));
-    run(&eight_writes(), &mut failing(), Some(&mut history)).expect("runs");
+    run(&eight_writes(), &mut failing(), Some(&history)).expect("runs");
     let unwritten = expected(&history).iter().filter(|expected| **expected == Expected::Unwritten).count();
     assert_eq!(unwritten, 1, "of a failed first write nothing can be said: {:?}", expected(&history));
-    run(&eight_writes(), &mut Null::new(4096, 8), Some(&mut history)).expect("runs");
+    run(&eight_writes(), &mut Null::new(4096, 8), Some(&history)).expect("runs");
     assert!(expected(&history).iter().all(|expected| matches!(expected, Expected::Generation(9..=16))), "{:?}", expected(&history));
-    run(&eight_writes(), &mut failing(), Some(&mut history)).expect("runs");
+    run(&eight_writes(), &mut failing(), Some(&history)).expect("runs");
     let uncertain = expected(&history).iter().filter(|expected| **expected == Expected::Uncertain).count();
     assert_eq!(uncertain, 1, "the old or the new: {:?}", expected(&history));
     assert_eq!(history.expected(9 * 4096), Expected::Unwritten);
@@ -244,10 +247,10 @@ fn a_failed_write_leaves_its_place_uncertain() {
 
 #[test]
 fn writes_that_never_came_back_are_not_held_against_the_drive_later() {
-    let mut history = History::new(eight_writes().span);
-    run(&eight_writes(), &mut Null::new(4096, 8), Some(&mut history)).expect("runs");
+    let history = History::new(eight_writes().span);
+    run(&eight_writes(), &mut Null::new(4096, 8), Some(&history)).expect("runs");
     let job = Job { stall: Duration::from_millis(20), ..eight_writes() };
-    run(&job, &mut Faulty::new(Fault::Never), Some(&mut history)).expect_err("stalls");
+    run(&job, &mut Faulty::new(Fault::Never), Some(&history)).expect_err("stalls");
     assert!((0..8).all(|block| history.expected(block * 4096) == Expected::Uncertain));
 }
 
@@ -260,17 +263,17 @@ fn what_a_lane_did_not_take_before_the_end_is_neither_lost_nor_waited_for_in_vai
 
 #[test]
 fn a_read_of_which_one_unit_was_never_written_is_not_called_verified() {
-    let (scratch, mut written) = written();
-    let mut history = History::new(job(Rw::Read, 4096, 1).span);
+    let (scratch, written) = written();
+    let history = History::new(job(Rw::Read, 4096, 1).span);
     let Expected::Generation(first) = written.expected(0) else { panic!("written") };
     // All of the first two blocks of 64 KiB but for their last unit.
     history.written(0, 31 * 4096, first);
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, span: Span { start: 0, bytes: 65536 }, ..job(Rw::Read, 65536, 1) };
     let mut lane = Uring::open(&scratch.direct, "the scratch file", 65536, 1, None).expect("opens");
-    assert_eq!(run(&job, &mut lane, Some(&mut history)).expect("reads").verification.verified, 1);
+    assert_eq!(run(&job, &mut lane, Some(&history)).expect("reads").verification.verified, 1);
     let second = Job { span: Span { start: 65536, bytes: 65536 }, ..job };
-    assert_eq!(run(&second, &mut lane, Some(&mut history)).expect("reads").verification.verified, 0);
-    assert_eq!(run(&second, &mut lane, Some(&mut written)).expect("reads").verification.verified, 1);
+    assert_eq!(run(&second, &mut lane, Some(&history)).expect("reads").verification.verified, 0);
+    assert_eq!(run(&second, &mut lane, Some(&written)).expect("reads").verification.verified, 1);
 }
 
 #[test]
@@ -322,6 +325,9 @@ impl Lane for Server {
     }
     fn slots(&self) -> u32 {
         self.inner.slots()
+    }
+    fn block_size(&self) -> u32 {
+        self.inner.block_size()
     }
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         self.inner.buffer(slot)

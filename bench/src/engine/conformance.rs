@@ -43,20 +43,9 @@ pub(crate) fn scratch() -> Scratch {
 }
 
 pub(crate) fn job(rw: Rw, bs: u32, iodepth: u32) -> Job {
-    Job {
-        rw,
-        bs,
-        iodepth,
-        ramp_time: Duration::ZERO,
-        load: Load::Closed,
-        extent: Extent::Runtime(Duration::from_millis(40)),
-        io_size: None,
-        span: Span { start: 0, bytes: SIZE },
-        seed: 11,
-        stamp_seed: 5,
-        verify: Verify::Off,
-        stall: Duration::from_secs(5),
-    }
+    let span = Span { start: 0, bytes: SIZE };
+    let extent = Extent::Runtime(Duration::from_millis(40));
+    Job { extent, seed: 11, stamp_seed: 5, stall: Duration::from_secs(5), ..Job::new(rw, bs, iodepth, span) }
 }
 
 /// Runs `check` on every engine that has operations. One that is registered and not opened here fails the whole suite.
@@ -102,6 +91,9 @@ impl Lane for Watched<'_> {
     }
     fn slots(&self) -> u32 {
         self.inner.slots()
+    }
+    fn block_size(&self) -> u32 {
+        self.inner.block_size()
     }
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         self.inner.buffer(slot)
@@ -240,11 +232,11 @@ fn two_writes_to_one_block_are_never_out_together() {
         let mut watched = Watched::new(lane);
         // 40 blocks for 32 operations: without care they would collide all the time.
         let span = Span { start: 0, bytes: 40 * 4096 };
-        let mut history = History::new(span);
+        let history = History::new(span);
         let job = Job { span, verify: Verify::Stamp, ..job(Rw::RandWrite, 4096, 32) };
-        drive(&job, &mut watched, Some(&mut history), &AtomicBool::new(false), None).expect("runs");
+        drive(&job, &mut watched, Some(&history), &AtomicBool::new(false), None).expect("runs");
         let read = Job { rw: Rw::Read, extent: Extent::WholeSpan, ..job.clone() };
-        let result = drive(&read, lane, Some(&mut history), &AtomicBool::new(false), None).expect("runs");
+        let result = drive(&read, lane, Some(&history), &AtomicBool::new(false), None).expect("runs");
         if engine != "null" {
             assert!(result.verification.corrupt.is_empty() && result.verification.verified == 40, "{:?}", result.verification);
         }

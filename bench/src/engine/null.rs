@@ -30,6 +30,10 @@ impl Lane for Null {
         self.iodepth
     }
 
+    fn block_size(&self) -> u32 {
+        self.bs
+    }
+
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         let bs = usize::try_from(self.bs).expect("a block fits into memory");
         let at = usize::try_from(slot).expect("a slot fits") * bs;
@@ -37,7 +41,7 @@ impl Lane for Null {
     }
 
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
-        self.done.extend(ops.iter().map(|op| Completion { slot: op.slot, result: Ok(self.bs) }));
+        self.done.extend(ops.iter().map(|op| Completion { slot: op.slot, result: Ok(op.bytes) }));
         Ok(ops.len())
     }
 

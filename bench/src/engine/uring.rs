@@ -21,7 +21,6 @@ pub trait WriteLeave {
 pub struct Uring {
     ring: Ring,
     target: String,
-    bs: u64,
     writable: Option<Span>,
 }
 
@@ -55,7 +54,7 @@ impl Uring {
         }
         let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
         let ring = Ring::new(file, bs, iodepth, kernels, buffering).map_err(setup("set up io_uring"))?;
-        Ok(Self { ring, target: target.to_owned(), bs: u64::from(bs), writable: leave.map(WriteLeave::span) })
+        Ok(Self { ring, target: target.to_owned(), writable: leave.map(WriteLeave::span) })
     }
 
     /// What the kernel granted, for people: `io_uring (6.1), registered buffers`.
@@ -64,8 +63,8 @@ impl Uring {
     }
 
     fn may(&self, op: &Op) -> bool {
-        let end = op.offset.saturating_add(self.bs);
-        !op.write || self.writable.is_some_and(|span| op.offset >= span.start && end <= span.start.saturating_add(span.bytes))
+        let end = op.offset.saturating_add(op.bytes.into());
+        !op.kind.changes() || self.writable.is_some_and(|span| op.offset >= span.start && end <= span.start.saturating_add(span.bytes))
     }
 }
 
@@ -78,13 +77,17 @@ impl Lane for Uring {
         self.ring.slots()
     }
 
+    fn block_size(&self) -> u32 {
+        self.ring.block_size()
+    }
+
     fn buffer(&mut self, slot: u32) -> &mut [u8] {
         self.ring.buffer(slot)
     }
 
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
         if let Some(op) = ops.iter().find(|op| !self.may(op)) {
-            let why = format!("{} bytes at {} are outside of what may be written", self.bs, op.offset);
+            let why = format!("{} bytes at {} are outside of what may be written", op.bytes, op.offset);
             return Err(EngineError::Job { rw: "write", target: self.target.clone(), why });
         }
         self.ring.push(ops).map_err(|source| EngineError::Ring { act: "submit operations", target: self.target.clone(), source })

@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::{Duration, Instant};
 
-use io_uring::types::{Fixed, SubmitArgs, Timespec};
+use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 
+use super::block;
 use super::buffers::Buffers;
-use crate::engine::{Completion, Op, PATIENCE};
+use crate::engine::{Completion, Op, OpKind, PATIENCE};
 
 /// Marks the completion of the timeout that ends a wait.
 const ALARM: u64 = u64::MAX;
@@ -78,6 +80,9 @@ pub(crate) struct Ring {
     kernel: Kernel,
     buffering: Buffering,
     out: Vec<bool>,
+    // Bytes of the trim that is out in a slot.
+    trims: Vec<u32>,
+    is_device: bool,
     in_flight: usize,
     // One timeout operation is kept out instead of a timer for every wait, which costs 5-10 % at 100 000 operations per second.
     alarm: Box<Timespec>,
@@ -88,6 +93,7 @@ impl Ring {
     /// Sets up a ring for `iodepth` operations of `bs` bytes on `file`, with twice as many buffers, as the first of `kernels` that this one knows, and
     /// with registered buffers if wanted and allowed.
     pub(crate) fn new(file: File, bs: u32, iodepth: u32, kernels: &[Kernel], wanted: Buffering) -> io::Result<Self> {
+        let is_device = file.metadata()?.file_type().is_block_device();
         let slots = usize::try_from(iodepth).map_err(io::Error::other)? * BUFFERS_PER_OPERATION;
         let buffers = Buffers::new(usize::try_from(bs).map_err(io::Error::other)?, slots)?;
         // One entry more for the alarm; what is too much for the kernel it says itself.
@@ -105,6 +111,8 @@ impl Ring {
             kernel,
             buffering,
             out: vec![false; slots],
+            trims: vec![0; slots],
+            is_device,
             in_flight: 0,
             alarm: Box::new(Timespec::new()),
             alarm_is_out: false,
@@ -125,6 +133,11 @@ impl Ring {
         u32::try_from(self.out.len()).expect("twice an iodepth that a ring holds")
     }
 
+    /// Bytes of each buffer.
+    pub(crate) fn block_size(&self) -> u32 {
+        self.bs
+    }
+
     /// The buffer of a slot.
     ///
     /// # Panics
@@ -142,21 +155,16 @@ impl Ring {
         for op in ops {
             let slot = index(op.slot);
             assert!(!self.out[slot], "slot {slot} is already out");
-            let buffer = self.buffers.pointer(slot);
-            let fixed = u16::try_from(op.slot).expect("a ring has at most 32768 slots");
-            let user = u64::from(op.slot);
-            let entry = match (op.write, self.buffering) {
-                (true, Buffering::Registered) => opcode::WriteFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
-                (false, Buffering::Registered) => opcode::ReadFixed::new(Fixed(0), buffer, self.bs, fixed).offset(op.offset).build(),
-                (true, Buffering::PerOperation) => opcode::Write::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
-                (false, Buffering::PerOperation) => opcode::Read::new(Fixed(0), buffer, self.bs).offset(op.offset).build(),
-            };
-            // SAFETY: the entry points to bs bytes of a buffer of ours that is marked as out until its completion is reaped.
-            if unsafe { queue.push(&entry.user_data(user)) }.is_err() {
+            assert!(op.bytes <= self.bs, "{} bytes for a buffer of {}", op.bytes, self.bs);
+            let fixed = (self.buffering == Buffering::Registered).then(|| u16::try_from(op.slot).expect("a ring has at most 32768 slots"));
+            let entry = block::entry(op, self.buffers.pointer(slot), fixed, self.is_device).user_data(u64::from(op.slot));
+            // SAFETY: the entry points to at most bs bytes of a buffer of ours that is marked as out until its completion is reaped.
+            if unsafe { queue.push(&entry) }.is_err() {
                 break;
             }
             taken += 1;
             self.out[slot] = true;
+            self.trims[slot] = if op.kind == OpKind::Trim { op.bytes } else { 0 };
             self.in_flight += 1;
         }
         drop(queue);
@@ -188,7 +196,8 @@ impl Ring {
             let slot = u32::try_from(entry.user_data()).expect("user data is a slot");
             self.out[index(slot)] = false;
             self.in_flight -= 1;
-            let result = u32::try_from(entry.result()).map_err(|_| entry.result().saturating_neg());
+            // A trim says 0 for all of it.
+            let result = u32::try_from(entry.result()).map(|moved| moved.max(self.trims[index(slot)])).map_err(|_| entry.result().saturating_neg());
             done.push(Completion { slot, result });
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assay_bench::engine::null::Null;
 use assay_bench::engine::uring::{Uring, WriteLeave};
 use assay_bench::kernel::triad::{self, Triad};
-use assay_bench::{Arrivals as JobArrivals, Extent as JobExtent, History, Job, JobResult, Lane, Load, Rw as JobRw, Span, Verify, drive};
+use assay_bench::{Access, Arrivals as JobArrivals, Extent as JobExtent, History, Job, JobResult, Lane, Load, Rw as JobRw, Span, Verify, drive};
 
 use crate::claim::{Claim, Leave};
 use crate::error::chain;
@@ -66,16 +66,16 @@ impl Engines {
         let told = |error: assay_bench::EngineError| chain(&error);
         if io.engine == "null" {
             let job = job(io, NULL_SPAN, self.jobs, 0, Verify::Off)?;
-            return drive(&job, &mut Null::new(job.bs, job.iodepth), None, stop, None).map_err(told);
+            return drive(&job, &mut Null::new(job.bs.largest(), job.iodepth), None, stop, None).map_err(told);
         }
         let (leave, history) = self.target.as_mut().ok_or("no target was claimed")?;
         let job = job(io, leave.span(), self.jobs, self.stamp_seed, Verify::Stamp)?;
         let writable = io.rw.is_write().then_some(&*leave as &dyn WriteLeave);
         let mut lane: Box<dyn Lane> = match io.engine.as_str() {
-            "uring" => Box::new(Uring::open(leave.file(), leave.name(), job.bs, job.iodepth, writable).map_err(told)?),
+            "uring" => Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable).map_err(told)?),
             other => return Err(format!("there is no engine `{other}`")),
         };
-        drive(&job, lane.as_mut(), Some(history), stop, None).map_err(told)
+        drive(&job, lane.as_mut(), Some(&*history), stop, None).map_err(told)
     }
 }
 
@@ -92,7 +92,8 @@ fn job(io: &IoSpec, span: Span, seed: u64, stamp_seed: u64, verify: Verify) -> R
         Some(Rate { per_second: rate, arrivals: Arrivals::Poisson }) => Load::Open { rate, arrivals: JobArrivals::Poisson },
         Some(Rate { per_second: rate, arrivals: Arrivals::Constant }) => Load::Open { rate, arrivals: JobArrivals::Constant },
     };
-    Ok(Job { rw: job_rw(io.rw), bs, iodepth: io.iodepth, ramp_time, load, extent, io_size, span, seed, stamp_seed, verify, stall: STALL })
+    let new = Job::new(job_rw(io.rw), bs, io.iodepth, span);
+    Ok(Job { ramp_time, load, extent, io_size, seed, stamp_seed, verify, stall: STALL, ..new })
 }
 
 fn job_rw(rw: Rw) -> JobRw {
@@ -160,7 +161,7 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
 /// The fio command that does the same on `path`.
 pub(super) fn fio(io: &IoSpec, claim: &Claim, path: &str) -> String {
     let span = Span { start: claim.start(), bytes: claim.bytes() };
-    job(io, span, 1, 0, Verify::Off).map_or_else(|why| why, |job| job.fio(path))
+    job(io, span, 1, 0, Verify::Off).map_or_else(|why| why, |job| job.fio(path, &Access::default()))
 }
 
 #[cfg(test)]
