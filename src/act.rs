@@ -2,6 +2,7 @@
 
 mod accept;
 mod bom;
+mod calibrate;
 mod compare;
 mod gate;
 mod history;
@@ -34,6 +35,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::List => list::list(&context),
         Command::Plan(load) => plan::plan(&context, load),
         Command::Run(options) => run::run(&context, options),
+        Command::Calibrate(options) => calibrate::calibrate(&context, options),
         Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),
         Command::Selftest(options) => selftest::selftest(&context, options),

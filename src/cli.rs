@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Plan(Load),
     /// Run one scenario
     Run(Run),
+    /// Measure how fast assay is beside another tool on this machine: interleaved pairs on the same scratch target, with the same parameters
+    Calibrate(Calibrate),
     /// Judge the gate of a phase from the node as it is now and the runs that are stored
     Gate {
         /// Phase, 1 to 11
@@ -156,6 +158,35 @@ pub(crate) struct Run {
     /// Finish a run that was interrupted or cancelled: its id, or the newest one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
     pub(crate) resume: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calibrate {
+    /// The other tool
+    #[arg(long, value_enum)]
+    pub(crate) against: Against,
+    /// Pairs of each comparison; the first of a pair is assay and the other tool in turn
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) pairs: u32,
+    /// Measured seconds of each side
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// Folder for the scratch files, which are removed at the end; on a tmpfs the tools are compared, elsewhere the disk has its share
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    pub(crate) scratch: PathBuf,
+    /// A loop device that holds nothing, in place of one over a scratch file; 256 MiB of it are written again and again
+    #[arg(long, value_name = "LOOP")]
+    pub(crate) target: Option<PathBuf>,
+    /// The fio to compare with
+    #[arg(long, value_name = "PROGRAM", default_value = "fio")]
+    pub(crate) fio: String,
+}
+
+/// Tools that assay can be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Against {
+    /// fio, with the best of its flags and its latency accounting on
+    Fio,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,8 @@ use assay_probes::{Host, environment, error_counters};
 use assay_scenarios::catalog;
 use assay_scenarios::claim::target_kind;
 use assay_scenarios::error::ScenarioError;
+use assay_scenarios::fio::Peer;
+use assay_scenarios::fio::calibrate::{self, Calibrated, Calibration};
 use assay_scenarios::journal::Stamps;
 use assay_scenarios::plan::{Plan, PlanContext, plan, this_host};
 use assay_scenarios::runner::{self, Progress, Surroundings};
@@ -66,6 +68,14 @@ impl<'a> Machine<'a> {
         let surroundings = self.surroundings(&counters)?;
         let mut bar = Bar::new("resumed run");
         runner::resume(path, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+    }
+
+    /// Measures assay beside `peer` as run `id`.
+    pub(crate) fn calibrate(&self, id: &str, calibration: &Calibration, peer: &Peer) -> Result<Calibrated> {
+        let counters = || error_counters(self.host);
+        let surroundings = self.surroundings(&counters)?;
+        let mut bar = Bar::new(calibrate::SCENARIO);
+        calibrate::calibrate(&self.runs, id, calibration, peer, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
     }
 
     fn surroundings<'b>(&self, counters: &'b dyn Fn() -> Vec<CounterSample>) -> Result<Surroundings<'b>> {

@@ -84,6 +84,42 @@ pub struct ContradictionRow {
     pub resolved: bool,
 }
 
+/// What `calibrate` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalibrationOutcome {
+    /// The stored run.
+    pub run_id: String,
+    /// With what assay was compared: `fio-3.33`.
+    pub against: String,
+    /// The process's exit status.
+    pub exit_code: u8,
+    /// Every comparison that was finished.
+    pub pairs: Vec<PairRow>,
+}
+
+/// Interleaved pairs of assay and a peer with the same parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairRow {
+    /// Permanent name.
+    pub name: String,
+    /// Median of assay's figures.
+    pub ours: f64,
+    /// Median of the peer's.
+    pub theirs: f64,
+    /// Base unit of both.
+    pub unit: Unit,
+    /// Median of the pairwise ratios ours / theirs.
+    pub ratio: f64,
+    /// Number of pairs.
+    pub pairs: usize,
+    /// Lower end of the interval of the ratio, from order statistics.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Confidence that the interval really has with so few pairs.
+    pub confidence: f64,
+}
+
 /// What `bom limits` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CeilingList {

@@ -8,7 +8,7 @@ use crate::contradiction::file::ContradictionsFile;
 use crate::drift::Drift;
 use crate::gate::Gate;
 use crate::inventory::Inventory;
-use crate::outcome::{BomLint, CeilingList, Listing, Outcome};
+use crate::outcome::{BomLint, CalibrationOutcome, CeilingList, Listing, Outcome};
 use crate::parts::PartsFile;
 use crate::run::Run;
 use crate::selftest::Confusion;
@@ -33,6 +33,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("list", of::<Listing>()),
         ("bom-lint", of::<BomLint>()),
         ("drift", of::<Drift>()),
+        ("calibration", of::<CalibrationOutcome>()),
         ("selftest", of::<Confusion>()),
     ]
 }

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod claim;
 pub mod directory;
 pub mod error;
+pub mod fio;
 pub mod journal;
 pub mod plan;
 pub mod printable;

@@ -15,6 +15,7 @@ use assay_reports::printable::Shown;
 use assay_reports::scale;
 use assay_reports::store::Content;
 use assay_scenarios::directory::run_id;
+use assay_scenarios::fio::calibrate;
 
 use crate::cli::{self, Format};
 use crate::context::{Context, Usage};
@@ -52,7 +53,8 @@ fn resumable(context: &Context, id: &str) -> Result<PathBuf> {
         };
     }
     let unfinished = |content: &Content| match content {
-        Content::Run(run) => matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
+        // A calibration is pairs in one go: half of one is begun anew.
+        Content::Run(run) => run.scenario != calibrate::SCENARIO && matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
         Content::Acceptance(_) => false,
     };
     let found = store.entries()?.into_iter().find(|entry| entry.content.as_ref().is_ok_and(unfinished));

@@ -3,6 +3,7 @@
 mod accept;
 mod bmc;
 mod browser;
+mod calibrate;
 mod command;
 mod compare;
 mod exit_codes;

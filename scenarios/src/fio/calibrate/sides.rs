@@ -1,0 +1,265 @@
+//! Both sides of one comparison with the same parameters: our engine under its driver, and the variants of fio's flags of which the best is taken.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use assay_bench::engine::null::Null;
+use assay_bench::engine::uring::{Uring, WriteLeave};
+use assay_bench::{EngineError, Extent, History, Job, JobResult, Rw, Span, Verify, drive};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::error::chain;
+use crate::fio::place::Place;
+
+/// Every operation has so many bytes.
+pub(super) const BS: u32 = 4096;
+/// Bytes of one operation of the layout.
+const LAYOUT_BS: u32 = 1 << 20;
+/// What is not measured at the beginning of each side.
+pub(super) const RAMP: Duration = Duration::from_millis(300);
+/// Bytes that one of our sides writes at most.
+const WRITTEN_MAX: u64 = 16 << 30;
+/// The range that the null engines pretend to have.
+const NULL_SPAN: Span = Span { start: 0, bytes: 1 << 30 };
+
+/// What a comparison works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Nothing: operations complete at once.
+    Null,
+    /// A loop device, by default over a file on tmpfs: its worker is the limit.
+    Loop,
+    /// A file on tmpfs: the page cache.
+    PageCache,
+    /// A zram device.
+    Zram,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Comparison {
+    /// Its permanent name.
+    pub(super) name: &'static str,
+    pub(super) describe: &'static str,
+    pub(super) subject: Subject,
+    pub(super) rw: Rw,
+    pub(super) iodepth: u32,
+    /// Ours: stamps are written, or every block that is read is compared.
+    pub(super) verify: Verify,
+}
+
+/// Every comparison. The one that lets fio write the loop device is the last on it: afterwards its content is not ours.
+pub(super) const COMPARISONS: &[Comparison] = &[
+    Comparison {
+        name: "null-4k",
+        describe: "operations that do nothing, every latency recorded, one thread",
+        subject: Subject::Null,
+        rw: Rw::RandRead,
+        iodepth: 128,
+        verify: Verify::Off,
+    },
+    Comparison {
+        name: "randread-4k-qd32",
+        describe: "random reads of a loop device",
+        subject: Subject::Loop,
+        rw: Rw::RandRead,
+        iodepth: 32,
+        verify: Verify::Off,
+    },
+    Comparison {
+        name: "verify-4k-qd32",
+        describe: "random reads of a loop device, every block verified by assay and none by fio",
+        subject: Subject::Loop,
+        rw: Rw::RandRead,
+        iodepth: 32,
+        verify: Verify::Stamp,
+    },
+    Comparison {
+        name: "randwrite-stamped-4k-qd32",
+        describe: "random writes of a loop device, stamped by assay, with verify=crc32c of fio",
+        subject: Subject::Loop,
+        rw: Rw::RandWrite,
+        iodepth: 32,
+        verify: Verify::Stamp,
+    },
+    Comparison {
+        name: "randread-4k-qd1",
+        describe: "random reads of the page cache, one at a time",
+        subject: Subject::PageCache,
+        rw: Rw::RandRead,
+        iodepth: 1,
+        verify: Verify::Off,
+    },
+    Comparison {
+        name: "randread-4k-qd1-zram",
+        describe: "random reads of a zram device, one at a time",
+        subject: Subject::Zram,
+        rw: Rw::RandRead,
+        iodepth: 1,
+        verify: Verify::Off,
+    },
+];
+
+/// Our side: what it works with, and what it remembers of the content.
+pub(super) struct Ours<'a> {
+    pub(super) place: Option<&'a Place>,
+    pub(super) history: Option<&'a History>,
+    pub(super) stamp_seed: u64,
+    pub(super) cpu: u32,
+    pub(super) stop: &'a AtomicBool,
+}
+
+impl Ours<'_> {
+    /// Writes the whole place with stamped blocks, then reads and compares all of them.
+    pub(super) fn lay_out(&self) -> Result<(), String> {
+        for rw in [Rw::Write, Rw::Read] {
+            let job = Job { bs: LAYOUT_BS.into(), extent: Extent::WholeSpan, ..self.job(rw, 8, Verify::Stamp, Duration::ZERO, 1) };
+            self.drive(&job)?;
+        }
+        Ok(())
+    }
+
+    /// One measured side.
+    pub(super) fn measure(&self, comparison: &Comparison, runtime: Duration, seed: u64) -> Result<JobResult, String> {
+        let job = self.job(comparison.rw, comparison.iodepth, comparison.verify, runtime, seed);
+        let result = self.drive(&job)?;
+        // A figure of a side that was told to stop is dropped by whoever told it.
+        if result.stopped || result.iops() > 0.0 { Ok(result) } else { Err("no operation of assay was measured".to_owned()) }
+    }
+
+    /// What our side is, for people.
+    pub(super) fn describe(&self, comparison: &Comparison) -> String {
+        let verify = match (comparison.verify, comparison.rw.writes()) {
+            (Verify::Off, _) => "not looked at",
+            (Verify::Stamp, true) => "stamped (place, generation, seed, CRC-32C)",
+            (Verify::Stamp, false) => "compared with stamp and write history, every block",
+        };
+        let engine = if self.place.is_some() { "uring" } else { "null" };
+        format!(
+            "engine {engine}, rw={} bs={BS} iodepth={}, content {verify}, every latency in a histogram, one thread on CPU {}",
+            comparison.rw.name(),
+            comparison.iodepth,
+            self.cpu
+        )
+    }
+
+    fn job(&self, rw: Rw, iodepth: u32, verify: Verify, runtime: Duration, seed: u64) -> Job {
+        Job {
+            ramp_time: RAMP,
+            extent: Extent::Runtime(runtime),
+            io_size: (rw.writes() && !runtime.is_zero()).then_some(WRITTEN_MAX),
+            seed,
+            stamp_seed: self.stamp_seed,
+            verify,
+            ..Job::new(rw, BS, iodepth, self.place.map_or(NULL_SPAN, Place::span))
+        }
+    }
+
+    /// On a thread of its own: fio is a child of this one, and would inherit the pinning.
+    fn drive(&self, job: &Job) -> Result<JobResult, String> {
+        let (place, stop, cpu) = (self.place, self.stop, self.cpu);
+        let history = self.history.filter(|_| job.verify == Verify::Stamp);
+        let work = || -> Result<JobResult, String> {
+            pin(cpu);
+            let told = |error: EngineError| chain(&error);
+            let Some(place) = place else {
+                return drive(job, &mut Null::new(job.bs.largest(), job.iodepth), None, stop, None).map_err(told);
+            };
+            let leave = place.leave()?;
+            let writable = leave.as_ref().filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
+            let target = crate::printable::Printable::new(place.path()).to_string();
+            let mut lane = Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable).map_err(told)?;
+            drive(job, &mut lane, history, stop, None).map_err(told)
+        };
+        let result = std::thread::scope(|scope| scope.spawn(work).join()).map_err(|_| "our measuring thread died".to_owned())??;
+        let wrong = result.verification.failed.iter().chain(&result.verification.corrupt).map(|(what, count)| format!("{count} x {what}"));
+        let wrong: Vec<String> = wrong.collect();
+        // A side with failed operations or wrong content is no side of a ratio.
+        if wrong.is_empty() { Ok(result) } else { Err(format!("operations of assay were wrong: {}", wrong.join(", "))) }
+    }
+}
+
+fn pin(cpu: u32) {
+    let mut set = CpuSet::new();
+    if let Some(cpu) = usize::try_from(cpu).ok().filter(|cpu| *cpu < CpuSet::MAX_CPU) {
+        set.set(cpu);
+        // Where the kernel does not allow it any more, it measures unpinned.
+        let _ = sched_setaffinity(None, &set);
+    }
+}
+
+/// The words of fio for a comparison in every variant that helps it somewhere, all with its latency accounting. Which is best differs by kernel and depth.
+pub(super) fn variants(comparison: &Comparison, place: Option<&Place>, runtime: Duration, cpu: u32) -> Vec<Vec<String>> {
+    let depth = comparison.iodepth;
+    let mut common = words(&["--name=calibrate", "--thread", "--norandommap", "--time_based"]);
+    common.extend([
+        format!("--rw={}", comparison.rw.name()),
+        format!("--bs={BS}"),
+        format!("--iodepth={depth}"),
+        format!("--ramp_time={}ms", RAMP.as_millis()),
+        format!("--runtime={}ms", runtime.as_millis()),
+    ]);
+    match place {
+        None => common.extend([words(&["--ioengine=null"]), vec![format!("--size={}", NULL_SPAN.bytes)]].concat()),
+        Some(place) => {
+            let span = place.span();
+            common.extend(words(&["--ioengine=io_uring", "--direct=1", "--fixedbufs=1", "--registerfiles=1"]));
+            common.extend([format!("--filename={}", place.path().display()), format!("--offset={}", span.start), format!("--size={}", span.bytes)]);
+        }
+    }
+    if comparison.rw.writes() {
+        common.extend(words(&["--verify=crc32c", "--do_verify=0", "--verify_state_save=0"]));
+    }
+    let batch = |count: u32| {
+        vec![format!("--iodepth_batch_submit={count}"), format!("--iodepth_batch_complete_max={count}"), "--iodepth_batch_complete_min=1".to_owned()]
+    };
+    let pinned = vec![format!("--cpus_allowed={cpu}")];
+    let mut extras: Vec<Vec<String>> = vec![Vec::new(), pinned.clone(), words(&["--random_generator=lfsr"])];
+    if depth > 1 {
+        extras.extend([batch(depth), [batch(depth), pinned.clone()].concat(), batch(depth / 4), [batch(depth / 4), pinned.clone()].concat()]);
+        extras.push([batch(depth), words(&["--random_generator=lfsr"])].concat());
+    }
+    if comparison.rw.writes() {
+        // Otherwise fio draws the content of every block anew.
+        let fixed = words(&["--verify_pattern=0x5aa5f00d"]);
+        extras.extend([fixed.clone(), [fixed.clone(), batch(depth)].concat(), [fixed, batch(depth), pinned].concat()]);
+    }
+    extras.into_iter().map(|extra| [common.clone(), extra].concat()).collect()
+}
+
+/// fio fills a device that assay may only read: half of each block can be compressed, as a zram device expects.
+pub(super) fn fill(place: &Place) -> Vec<String> {
+    let mut fill = words(&["--name=fill", "--rw=write", "--bs=1m", "--ioengine=io_uring", "--iodepth=4", "--direct=1", "--thread"]);
+    fill.extend(words(&["--refill_buffers", "--buffer_compress_percentage=50"]));
+    fill.extend([format!("--filename={}", place.path().display()), format!("--size={}", place.span().bytes)]);
+    fill
+}
+
+fn words(of: &[&str]) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_keeps_the_parameters_and_the_accounting_and_names_are_unique() {
+        let mut names: Vec<&str> = COMPARISONS.iter().map(|one| one.name).collect();
+        for wanted in ["null-4k", "randread-4k-qd32", "randread-4k-qd1", "verify-4k-qd32", "randwrite-stamped-4k-qd32"] {
+            assert!(names.contains(&wanted), "{wanted}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COMPARISONS.len());
+        for comparison in COMPARISONS {
+            let all = variants(comparison, None, Duration::from_secs(2), 1);
+            assert!(all.len() >= 3);
+            for words in all {
+                assert!(words.contains(&format!("--iodepth={}", comparison.iodepth)) && words.contains(&"--bs=4096".to_owned()), "{words:?}");
+                assert!(!words.iter().any(|word| word.contains("gtod_reduce") || word.contains("disable_")), "{words:?}");
+                assert_eq!(words.contains(&"--verify=crc32c".to_owned()), comparison.rw.writes());
+            }
+        }
+    }
+}
