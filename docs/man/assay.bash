@@ -22,6 +22,9 @@ _assay() {
             assay,bom)
                 cmd="assay__subcmd__bom"
                 ;;
+            assay,calibrate)
+                cmd="assay__subcmd__calibrate"
+                ;;
             assay,compare)
                 cmd="assay__subcmd__compare"
                 ;;
@@ -94,6 +97,9 @@ _assay() {
             assay__subcmd__help,bom)
                 cmd="assay__subcmd__help__subcmd__bom"
                 ;;
+            assay__subcmd__help,calibrate)
+                cmd="assay__subcmd__help__subcmd__calibrate"
+                ;;
             assay__subcmd__help,compare)
                 cmd="assay__subcmd__help__subcmd__compare"
                 ;;
@@ -152,7 +158,7 @@ _assay() {
 
     case "${cmd}" in
         assay)
-            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run calibrate gate report selftest snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -537,6 +543,80 @@ _assay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        assay__subcmd__calibrate)
+            opts="-v -h -V --against --pairs --seconds --scratch --target --fio --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --against)
+                    COMPREPLY=($(compgen -W "fio" -- "${cur}"))
+                    return 0
+                    ;;
+                --pairs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scratch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fio)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         assay__subcmd__compare)
             opts="-v -h -V --peers --allow --all --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -692,7 +772,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help)
-            opts="accept inventory verify bom list plan run gate report selftest snapshot compare history completions man help"
+            opts="accept inventory verify bom list plan run calibrate gate report selftest snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -764,6 +844,20 @@ _assay() {
         assay__subcmd__help__subcmd__bom__subcmd__lint)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__help__subcmd__calibrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
