@@ -142,9 +142,9 @@ pub(crate) struct Accept {
 pub(crate) struct Load {
     /// Name of the scenario, or the path of a scenario file
     pub(crate) scenario: String,
-    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing
+    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times
     #[arg(long, value_name = "PATH")]
-    pub(crate) target: Option<PathBuf>,
+    pub(crate) target: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -152,9 +152,9 @@ pub(crate) struct Run {
     /// Name of the scenario, or the path of a scenario file; with --resume it may be left out
     #[arg(required_unless_present = "resume")]
     pub(crate) scenario: Option<String>,
-    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing
+    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times
     #[arg(long, value_name = "PATH")]
-    pub(crate) target: Option<PathBuf>,
+    pub(crate) target: Vec<PathBuf>,
     /// Finish a run that was interrupted or cancelled: its id, or the newest one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
     pub(crate) resume: Option<String>,

@@ -13,7 +13,7 @@ use assay_scenarios::error::ScenarioError;
 use assay_scenarios::fio::Peer;
 use assay_scenarios::fio::calibrate::{self, Calibrated, Calibration};
 use assay_scenarios::journal::Stamps;
-use assay_scenarios::plan::{Plan, PlanContext, plan, this_host};
+use assay_scenarios::plan::{Place, Plan, PlanContext, plan, this_host};
 use assay_scenarios::runner::{self, Progress, Surroundings};
 use assay_scenarios::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,14 +31,14 @@ pub(crate) fn scenario(name: &str) -> Result<Scenario> {
     Scenario::parse(name, &text, &catalog::engines()).map_err(|error| Usage(error.to_string()).into())
 }
 
-/// What `scenario` would do on this node with `target`; touches neither.
-pub(crate) fn plan_for(scenario: &Scenario, target: &Path, inventory: &Inventory) -> Result<Plan> {
-    let kind = match scenario.target_bytes {
-        Some(_) => Some((target, target_kind(target).map_err(|error| refusal(error.into()))?)),
-        None => None,
-    };
+/// What `scenario` would do on this node with `targets`; touches neither.
+pub(crate) fn plan_for(scenario: &Scenario, targets: &[PathBuf], inventory: &Inventory) -> Result<Plan> {
+    let mut places = Vec::new();
+    for target in targets.iter().filter(|_| scenario.target_bytes.is_some()) {
+        places.push(Place::new(target, target_kind(target).map_err(|error| refusal(error.into()))?));
+    }
     let (cpus, memory_available) = this_host();
-    plan(scenario, &PlanContext { target: kind, inventory: Some(inventory), cpus: &cpus, memory_available }).map_err(refusal)
+    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available }).map_err(refusal)
 }
 
 /// The machine as a place for runs.

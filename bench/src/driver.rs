@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::engine::status::describe_error;
 use crate::engine::{Completion, Lane, Op, OpKind, PATIENCE};
 use crate::error::EngineError;
 use crate::history::History;
@@ -14,12 +15,14 @@ mod busy;
 mod check;
 mod content;
 mod distribution;
+mod lanes;
 mod offsets;
 mod record;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
+pub use lanes::{Open, drive_lanes, merge};
 pub(crate) use offsets::Random;
 pub use record::{Cpu, Direction, JobResult, OpenLoop};
 
@@ -144,7 +147,7 @@ impl<'a> Driver<'a> {
         let (ramp_end, end) = match self.job.extent {
             // A runtime beyond what the clock can say never ends by itself.
             Extent::Runtime(runtime) => (begin + self.job.ramp_time, (begin + self.job.ramp_time).checked_add(runtime)),
-            Extent::WholeSpan => (begin, None),
+            Extent::WholeSpan | Extent::Sprandom { .. } => (begin, None),
         };
         self.schedule = Schedule::new(self.job, begin);
         self.room_since = begin;
@@ -168,7 +171,7 @@ impl<'a> Driver<'a> {
             }
         }
         // What is still out after a runtime belongs to nobody's second, but its content and its errors count. The last operations of a pass belong to it.
-        let whole = self.job.extent == Extent::WholeSpan;
+        let whole = self.job.extent.is_pass();
         if !whole {
             self.recorder.stop(now, sys::usage::thread());
         }
@@ -334,7 +337,7 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Ok(bytes) => self.failed(&out, format!("short: {bytes} of {} bytes", out.bytes)),
-                Err(errno) => self.failed(&out, std::io::Error::from_raw_os_error(errno).to_string()),
+                Err(error) => self.failed(&out, describe_error(error)),
             }
             self.release(completion.slot, &out);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::EngineError;
 
 pub mod null;
+pub mod status;
 pub mod uring;
 
 #[cfg(test)]
@@ -56,7 +57,7 @@ pub struct Op {
 pub struct Completion {
     /// The slot of the operation.
     pub slot: u32,
-    /// Bytes moved (of a trim its length, of a flush 0), or the errno.
+    /// Bytes moved (of a trim its length, of a flush 0), or the error as [`status::describe_error`] takes it.
     pub result: Result<u32, i32>,
 }
 
@@ -114,8 +115,14 @@ pub const ENGINES: &[EngineEntry] = &[
     EngineEntry {
         name: "uring",
         work: Work::Operations,
-        describe: "io_uring reads and writes with O_DIRECT, registered buffers and a registered file, on a file or block device",
+        describe: "io_uring with O_DIRECT, registered buffers and a registered file, on a file or block device",
         needs: "Linux 5.13 or later, 6.1 for its best; io_uring not disabled by sysctl; memory to lock, else buffers stay unregistered",
+    },
+    EngineEntry {
+        name: "uring_cmd",
+        work: Work::Operations,
+        describe: "NVMe commands through io_uring and the character device of a namespace, past the block layer",
+        needs: "Linux 5.19 or later, 6.1 for its best; an NVMe drive with /dev/ngXnY",
     },
     EngineEntry {
         name: "triad",

@@ -55,6 +55,27 @@ pub enum EngineError {
         /// The slot.
         slot: u32,
     },
+    /// One of several lanes has failed; the others were stopped.
+    #[error("lane {lane} of {lanes} has failed")]
+    Lane {
+        /// Which, from 0.
+        lane: usize,
+        /// How many there are.
+        lanes: usize,
+        /// What has happened to it.
+        #[source]
+        source: Box<EngineError>,
+    },
+    /// This host or device is not set up for what was asked: no fault of the device, and nothing was measured.
+    #[error("{what} is not configured for {target}: {why}")]
+    NotConfigured {
+        /// What was asked for.
+        what: &'static str,
+        /// The target.
+        target: String,
+        /// What is missing.
+        why: String,
+    },
     /// A measuring thread could not be set up.
     #[error("cannot {act} for processor list {cpus}")]
     Thread {

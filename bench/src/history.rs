@@ -50,9 +50,9 @@ pub enum Expected {
 }
 
 impl History {
-    /// Memory that the history of a target of so many bytes takes, in units of 4 KiB; in units of 512 bytes it is eight times as much.
-    pub fn footprint(target_bytes: u64) -> u64 {
-        target_bytes / UNIT * u64::from(u32::BITS / 8)
+    /// Memory that the history of a target of so many bytes takes, in units of so many.
+    pub fn footprint(target_bytes: u64, unit: u64) -> u64 {
+        target_bytes / unit * u64::from(u32::BITS / 8)
     }
 
     /// A target of which nothing is written yet, stamped in units of 4 KiB.

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod blocks;
 mod distribution;
+mod fault;
 mod fio;
 
 pub use blocks::{BS_MAX, BlockSizes};
 pub use distribution::Distribution;
 
-/// The pattern of operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The pattern of operations, stored as fio's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Rw {
     /// Sequential reads.
     Read,
@@ -21,6 +25,7 @@ pub enum Rw {
     /// Writes at random places.
     RandWrite,
     /// Sequential, reads and writes mixed by `rwmixread`.
+    #[serde(rename = "rw", alias = "readwrite")]
     ReadWrite,
     /// Reads and writes mixed by `rwmixread` at random places.
     RandRw,
@@ -29,6 +34,7 @@ pub enum Rw {
     /// Trims at random places.
     RandTrim,
     /// At random places: reads a block, verifies it, and writes the same block.
+    #[serde(rename = "rmw")]
     ReadModifyWrite,
 }
 
@@ -109,6 +115,21 @@ pub enum Extent {
     Runtime(Duration),
     /// One sequential pass over all whole blocks of the span, without ramp.
     WholeSpan,
+    /// Pseudo-random preconditioning, once and without ramp: random writes that leave a drive as days of them would (see [`crate::sprandom`]).
+    Sprandom {
+        /// Physical capacity beyond the shown one, percent of the shown one.
+        over_provisioning: u32,
+    },
+}
+
+impl Extent {
+    /// Whether it is over when its blocks are, and every operation of it counts.
+    pub fn is_pass(self) -> bool {
+        match self {
+            Extent::Runtime(_) => false,
+            Extent::WholeSpan | Extent::Sprandom { .. } => true,
+        }
+    }
 }
 
 /// When operations begin.
@@ -127,9 +148,11 @@ pub enum Load {
 }
 
 /// How operations of an open loop follow one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Arrivals {
     /// Independently, as those of many users do.
+    #[default]
     Poisson,
     /// Evenly.
     Constant,

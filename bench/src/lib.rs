@@ -10,11 +10,12 @@ pub mod history;
 pub mod job;
 pub mod kernel;
 pub mod payload;
+pub mod sprandom;
 pub mod stamp;
 #[allow(unsafe_code, reason = "the one place where foreign things are wrapped; each file states its invariant")]
 mod sys;
 
-pub use driver::{Direction, JobResult, OpenLoop, Progress, drive};
+pub use driver::{Direction, JobResult, Open, OpenLoop, Progress, drive, drive_lanes, merge};
 pub use engine::{ENGINES, EngineEntry, Lane, Op, OpKind};
 pub use error::EngineError;
 pub use history::History;

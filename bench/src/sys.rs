@@ -1,7 +1,8 @@
-//! Everything that needs `unsafe`: aligned buffers, the ring, thread processor time, non-temporal stores.
+//! Everything that needs `unsafe`: aligned buffers, the ring and what goes through it, thread processor time, non-temporal stores.
 
-mod block;
+pub(crate) mod block;
 pub(crate) mod buffers;
+pub(crate) mod nvme;
 pub(crate) mod ring;
 pub(crate) mod stream;
 pub(crate) mod usage;

@@ -27,6 +27,7 @@ pub mod selftest;
 pub mod site;
 pub mod source;
 mod spelling;
+pub mod spread;
 pub mod unit;
 pub mod verdict;
 pub mod waiver;

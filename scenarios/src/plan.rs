@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_bench::History;
 use assay_bench::engine::uring::Uring;
+use assay_bench::stamp::{UNIT, UNIT_MIN};
+use assay_bench::{History, Rw};
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::Value;
 use assay_model::inventory::Inventory;
@@ -14,14 +15,17 @@ use sha2::{Digest as _, Sha256};
 use crate::claim::{self, TargetKind};
 use crate::error::ScenarioError;
 use crate::printable::Printable;
-use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Rw, Scenario, StepSpec, Work};
+use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Scenario, StepSpec, Work};
 
 mod cpus;
+mod seats;
 #[cfg(test)]
 mod tests;
 
+use seats::Seats;
+
 /// The version of the stored form.
-pub const PLAN_SCHEMA: u32 = 1;
+pub const PLAN_SCHEMA: u32 = 2;
 
 /// Everything that a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +38,7 @@ pub struct Plan {
     /// What it is for.
     pub describe: String,
     /// What is written to; nothing when the scenario touches no storage.
-    pub target: Option<PlannedTarget>,
+    pub targets: Vec<PlannedTarget>,
     /// Memory that it takes at most, bytes.
     pub memory_bytes: u64,
     /// The CPU that issues operations.
@@ -43,7 +47,7 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// About how long it takes, milliseconds.
     pub duration_ms: u64,
-    /// Bytes that are written to the target at most.
+    /// Bytes that are written or trimmed at most, on all targets together.
     pub bytes_written: u64,
 }
 
@@ -89,8 +93,8 @@ pub struct PlannedStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedWork {
-    /// Operations on the target.
-    Io(IoSpec),
+    /// Operations on targets.
+    Io(PlannedIo),
     /// The STREAM triad on one NUMA node.
     Triad {
         /// The node.
@@ -108,11 +112,52 @@ pub enum PlannedWork {
     },
 }
 
+/// Operations on one target, or on several at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedIo {
+    /// What is done on each of them.
+    pub spec: IoSpec,
+    /// On which, by their places in [`Plan::targets`]; none of the null engine.
+    pub on: Vec<usize>,
+    /// What tells them from other targets of the plan, where there are any: `nvme0n1`, `all`, `node0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// The CPU of each lane, target by target. A single lane runs on the plan's CPU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cpus: Vec<u32>,
+}
+
+impl PlannedIo {
+    /// The family of its metrics, with what tells its targets from others: `storage.randread_4k_qd32@nvme0n1`.
+    pub fn label(&self) -> String {
+        let family = self.spec.family();
+        self.of.as_ref().map_or(family.clone(), |of| format!("{family}@{of}"))
+    }
+
+    /// Bytes that it writes or trims at most.
+    fn written(&self, target_bytes: u64) -> u64 {
+        self.spec.written(target_bytes).saturating_mul(u64::try_from(self.on.len()).expect("few targets"))
+    }
+}
+
+/// What a run may work on, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The folder for a scratch file, or the device.
+    pub path: PathBuf,
+    /// Which of both it is.
+    pub kind: TargetKind,
+    /// NUMA node that a device hangs on.
+    pub node: Option<u32>,
+    /// CPUs beside the device; empty when nothing says which.
+    pub near: Vec<u32>,
+}
+
 /// What a plan depends on besides its scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanContext<'a> {
-    /// The folder for the scratch file, or the device, and which of both it is.
-    pub target: Option<(&'a Path, TargetKind)>,
+    /// What may be worked on.
+    pub targets: &'a [Place],
     /// What the probes saw.
     pub inventory: Option<&'a Inventory>,
     /// CPUs that this process may use, ascending.
@@ -123,6 +168,8 @@ pub struct PlanContext<'a> {
 
 /// Bytes per second with which the duration of a whole pass is guessed; a plan that is too short by a factor harms nobody.
 const GUESSED_PASS: u64 = 500 << 20;
+/// The same of random writes.
+const GUESSED_RANDOM: u64 = 200 << 20;
 /// Counters, claims and syncs around a step.
 const AROUND_STEP_MS: u64 = 150;
 /// Each array of the triad is this many times the last-level cache that the node can use (STREAM's own rule).
@@ -159,22 +206,26 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 /// Decides what a run of `scenario` does here. Touches nothing.
 pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, ScenarioError> {
     let unplannable = |why: String| ScenarioError::Unplannable { scenario: scenario.name.clone(), why };
-    let target = match (scenario.target_bytes, context.target) {
-        (None, _) => None,
-        (Some(_), None) => return Err(unplannable("it needs a target: a folder for a scratch file, or an unlabelled loop device".to_owned())),
-        (Some(bytes), Some((path, kind))) => Some(planned_target(path, kind, bytes).map_err(unplannable)?),
+    let targets = match scenario.target_bytes {
+        None => Vec::new(),
+        Some(_) if context.targets.is_empty() => {
+            return Err(unplannable("it needs a target: a folder for a scratch file, or an unlabelled loop device".to_owned()));
+        }
+        Some(bytes) => planned_targets(context.targets, bytes).map_err(unplannable)?,
     };
-    let cpu = *context.cpus.last().ok_or_else(|| unplannable("this process may use no CPU at all".to_owned()))?;
+    let seats = Seats::new(context.targets, context.cpus);
+    let cpu = seats.first().ok_or_else(|| unplannable("this process may use no CPU at all".to_owned()))?;
 
     let mut steps = Vec::new();
     if scenario.steps.iter().any(|step| step.work.iter().any(is_measured_io)) {
         steps.push(floor_step());
     }
     for step in &scenario.steps {
-        steps.push(planned_step(step, scenario.target_bytes.unwrap_or(0), context).map_err(unplannable)?);
+        steps.push(planned_step(step, scenario.target_bytes.unwrap_or(0), context, &seats).map_err(unplannable)?);
     }
     // What was written where is remembered for the whole run: a generation for each unit.
-    let history = History::footprint(scenario.target_bytes.unwrap_or(0));
+    let unit = history_unit(steps.iter().flat_map(|step| &step.work));
+    let history = History::footprint(scenario.target_bytes.unwrap_or(0), unit).saturating_mul(u64::try_from(targets.len()).expect("few targets"));
     let memory_bytes = history + steps.iter().flat_map(|step| &step.work).map(memory_of).max().unwrap_or(0);
     if memory_bytes > context.memory_available / 2 {
         let available = context.memory_available;
@@ -186,13 +237,35 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
         schema: PLAN_SCHEMA,
         scenario: scenario.name.clone(),
         describe: scenario.describe.clone(),
-        target,
+        targets,
         memory_bytes,
         cpu,
         duration_ms: steps.iter().map(|step| step.duration_ms).sum(),
         bytes_written: steps.iter().map(|step| step.bytes_written).sum(),
         steps,
     })
+}
+
+/// Bytes of a unit of the write history: what the smallest block of a run needs.
+pub(crate) fn history_unit<'a>(work: impl Iterator<Item = &'a PlannedWork>) -> u64 {
+    let smallest = work.filter_map(|work| match work {
+        PlannedWork::Io(io) if !io.on.is_empty() => Some(io.spec.smallest()),
+        PlannedWork::Io(_) | PlannedWork::Triad { .. } => None,
+    });
+    let is_fine = smallest.min().is_some_and(|bytes| bytes % UNIT != 0);
+    if is_fine { UNIT_MIN } else { UNIT }
+}
+
+fn planned_targets(places: &[Place], bytes: u64) -> Result<Vec<PlannedTarget>, String> {
+    let mut targets = Vec::new();
+    for place in places {
+        let target = planned_target(&place.path, place.kind, bytes)?;
+        if targets.contains(&target) {
+            return Err(format!("the target {} was given twice", Printable::new(target.path())));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
 }
 
 fn planned_target(path: &Path, kind: TargetKind, bytes: u64) -> Result<PlannedTarget, String> {
@@ -215,7 +288,7 @@ fn is_kernel(work: &Work) -> bool {
 
 fn is_measured_io(work: &Work) -> bool {
     match work {
-        Work::Io(io) => io.extent != Extent::Whole,
+        Work::Io(io) => io.extent.is_measured(),
         Work::Kernel(_) => false,
     }
 }
@@ -223,29 +296,22 @@ fn is_measured_io(work: &Work) -> bool {
 /// The null engine under the same driver: what the harness itself can do at most, printed beside every figure.
 fn floor_step() -> PlannedStep {
     let (repeats, ramp_ms, runtime_ms) = (3, 50, 150);
-    let spec = IoSpec {
-        engine: "null".to_owned(),
-        rw: Rw::Randread,
-        bs: 4096,
-        iodepth: 128,
-        rate: None,
-        extent: Extent::Timed { ramp_ms, runtime_ms, io_size: None },
-    };
+    let spec = IoSpec::new("null", Rw::RandRead, 4096, 128, Extent::Timed { ramp_ms, runtime_ms, io_size: None });
     PlannedStep {
         name: FLOOR_STEP.to_owned(),
         describe: "operations that do nothing: the most that the harness itself can do".to_owned(),
         repeats,
-        work: vec![PlannedWork::Io(spec)],
+        work: vec![PlannedWork::Io(PlannedIo { spec, on: Vec::new(), of: None, cpus: Vec::new() })],
         duration_ms: AROUND_STEP_MS + u64::from(repeats) * (ramp_ms + runtime_ms),
         bytes_written: 0,
     }
 }
 
-fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>) -> Result<PlannedStep, String> {
+fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>, seats: &Seats) -> Result<PlannedStep, String> {
     let mut work = Vec::new();
     for spec in &step.work {
         match spec {
-            Work::Io(io) => work.push(PlannedWork::Io(io.clone())),
+            Work::Io(io) => work.extend(seats.planned(io)?.into_iter().map(PlannedWork::Io)),
             Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.repeats, context)?),
         }
     }
@@ -284,15 +350,19 @@ fn last_level_cache(inventory: &Inventory) -> u64 {
 
 fn memory_of(work: &PlannedWork) -> u64 {
     match work {
-        PlannedWork::Io(io) => Uring::footprint(io.bs, io.iodepth),
+        PlannedWork::Io(io) => {
+            let lanes = u64::from(io.spec.lanes()) * u64::try_from(io.on.len().max(1)).expect("few targets");
+            Uring::footprint(io.spec.bs, io.spec.iodepth).saturating_mul(lanes)
+        }
         PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes,
     }
 }
 
 pub(crate) fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
     match work {
-        PlannedWork::Io(io) => match io.extent {
+        PlannedWork::Io(io) => match io.spec.extent {
             Extent::Whole => target_bytes.saturating_mul(1000) / GUESSED_PASS,
+            Extent::Sprandom { .. } => io.spec.written(target_bytes).saturating_mul(1000) / GUESSED_RANDOM,
             Extent::Timed { ramp_ms, runtime_ms, .. } => ramp_ms + runtime_ms,
         },
         PlannedWork::Triad { ramp_ms, runtime_ms, samples, .. } => ramp_ms + runtime_ms * u64::from(*samples),
@@ -301,11 +371,8 @@ pub(crate) fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
 
 fn written_by(work: &PlannedWork, target_bytes: u64) -> u64 {
     match work {
-        PlannedWork::Io(io) if io.rw.is_write() => match io.extent {
-            Extent::Whole => target_bytes,
-            Extent::Timed { io_size, .. } => io_size.expect("a scenario does not load with a timed write that has no bound"),
-        },
-        PlannedWork::Io(_) | PlannedWork::Triad { .. } => 0,
+        PlannedWork::Io(io) => io.written(target_bytes),
+        PlannedWork::Triad { .. } => 0,
     }
 }
 

@@ -10,7 +10,12 @@ pub(crate) struct Size(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Millis(pub(crate) u64);
 
+/// A share in whole percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Percent(pub(crate) u32);
+
 const SIZES: &[(&str, u64)] = &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
+const PERCENT: &[(&str, u64)] = &[("%", 1)];
 const TIMES: &[(&str, u64)] = &[("ms", 1), ("min", 60_000), ("s", 1_000), ("h", 3_600_000)];
 
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -33,14 +38,11 @@ impl<'de> Deserialize<'de> for Millis {
     }
 }
 
-/// Bytes in fio's short form, as metric names have it: `4k`, `1m`; plain when nothing divides it.
-pub(crate) fn short(bytes: u64) -> String {
-    match bytes {
-        0 => "0".to_owned(),
-        bytes if bytes % (1 << 30) == 0 => format!("{}g", bytes >> 30),
-        bytes if bytes % (1 << 20) == 0 => format!("{}m", bytes >> 20),
-        bytes if bytes % (1 << 10) == 0 => format!("{}k", bytes >> 10),
-        bytes => bytes.to_string(),
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let percent = parse(&text, PERCENT).and_then(|percent| u32::try_from(percent).ok()).filter(|percent| (1..=1000).contains(percent));
+        percent.map(Percent).ok_or_else(|| de::Error::custom(format!("expected whole percent such as \"7%\", found \"{text}\"")))
     }
 }
 
@@ -55,10 +57,5 @@ mod tests {
         for bad in ["", "4", "4k", "4 KiB", "-1KiB", "+1KiB", "1.5GiB", "KiB", "99999999999TiB", "１KiB"] {
             assert_eq!((parse(bad, SIZES), parse(bad, TIMES)), (None, None), "{bad}");
         }
-    }
-
-    #[test]
-    fn metric_names_have_fios_short_form() {
-        assert_eq!([4096, 131_072, 1 << 20, 1 << 30, 4097].map(short), ["4k", "128k", "1m", "1g", "4097"]);
     }
 }

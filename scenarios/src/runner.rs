@@ -26,6 +26,7 @@ mod load;
 mod step;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use bench::{Bench, Worker};
 pub(crate) use engines::ENGINES;
@@ -102,7 +103,7 @@ fn run_on(
     surroundings: &Surroundings<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<Run, ScenarioError> {
-    let claim = plan.target.as_ref().map(|target| target.claim(id)).transpose()?;
+    let claims = plan.targets.iter().map(|target| target.claim(id)).collect::<Result<Vec<_>, _>>()?;
     let started = Event::RunStarted {
         run: id.to_owned(),
         schema: RUN_SCHEMA,
@@ -120,7 +121,7 @@ fn run_on(
     if let Some(inventory) = &surroundings.inventory {
         writer.append(Event::Inventory { inventory: Box::new(inventory.clone()) })?;
     }
-    finish(bench, directory, writer, claim, plan, surroundings, observer, &[])
+    finish(bench, directory, writer, claims, plan, surroundings, observer, &[])
 }
 
 fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
@@ -144,9 +145,9 @@ fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>
         return Err(refused(format!("figures from before and after would not be of the same thing: {difference}")));
     }
     // Steps that are left may still need the target; the scratch file of the dead process is swept by this.
-    let claim = plan.target.as_ref().map(|target| target.claim(&directory.id())).transpose()?;
+    let claims = plan.targets.iter().map(|target| target.claim(&directory.id())).collect::<Result<Vec<_>, _>>()?;
     writer.append(Event::Resumed { plan: plan.digest() })?;
-    finish(bench, directory, writer, claim, &plan, surroundings, observer, &so_far.steps)
+    finish(bench, directory, writer, claims, &plan, surroundings, observer, &so_far.steps)
 }
 
 fn stored_plan(directory: &RunDirectory, expected: &str) -> Result<Plan, ScenarioError> {
@@ -181,7 +182,7 @@ fn finish(
     bench: Box<dyn Bench>,
     directory: RunDirectory,
     writer: Writer,
-    claim: Option<Claim>,
+    claims: Vec<Claim>,
     plan: &Plan,
     surroundings: &Surroundings<'_>,
     observer: &mut Observer<'_>,
@@ -202,7 +203,7 @@ fn finish(
             worker,
             stop,
             signals,
-            claim,
+            claims,
             ready: false,
             floor: None,
             done_ms: 0,
@@ -246,8 +247,8 @@ struct Session<'a, 'o> {
     worker: Worker,
     stop: Arc<AtomicBool>,
     signals: Signals,
-    claim: Option<Claim>,
-    /// Whether the worker has the target and the target has content.
+    claims: Vec<Claim>,
+    /// Whether the worker has the targets and they have content.
     ready: bool,
     /// Operations per second of the null engine.
     floor: Option<f64>,
@@ -286,10 +287,10 @@ impl Session<'_, '_> {
         }
         let mut ended = ended.unwrap_or(Ended::Completed);
         // A scratch file that cannot be removed is found by the operator only when somebody says so.
-        if let Some(Err(refusal)) = self.claim.take().map(Claim::release)
-            && ended == Ended::Completed
-        {
-            ended = Ended::Failed(refusal.to_string());
+        for claim in std::mem::take(&mut self.claims) {
+            if let (Err(refusal), Ended::Completed) = (claim.release(), &ended) {
+                ended = Ended::Failed(refusal.to_string());
+            }
         }
         self.writer.append(Event::RunEnded { ended })?;
         self.writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", self.writer.path()))

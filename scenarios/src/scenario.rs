@@ -10,6 +10,11 @@ use toml::Spanned;
 
 use crate::quantity::{Millis, Size};
 
+mod io;
+
+use io::IoFile;
+pub use io::{Extent, IoSpec, Rate, Targets};
+
 /// The version of the file format.
 pub const SCENARIO_SCHEMA: u32 = 1;
 
@@ -49,61 +54,6 @@ pub enum Work {
     Kernel(KernelSpec),
 }
 
-/// Operations on the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IoSpec {
-    /// Name of the engine.
-    pub engine: String,
-    /// What the operations do.
-    pub rw: Rw,
-    /// Bytes of one operation.
-    pub bs: u64,
-    /// Operations in flight, at most.
-    pub iodepth: u32,
-    /// How often operations begin; none when each begins as another is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
-    /// How much of it.
-    pub extent: Extent,
-}
-
-/// An open loop: operations begin by a clock of their own, and their latency counts from when they were due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    /// Operations per second.
-    pub per_second: u32,
-    /// How they follow one another.
-    pub arrivals: Arrivals,
-}
-
-/// How operations of an open loop follow one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Independently, as those of many users do.
-    #[default]
-    Poisson,
-    /// Evenly.
-    Constant,
-}
-
-/// How much an [`IoSpec`] does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Extent {
-    /// Every block of the target once: layout or verification, not measured.
-    Whole,
-    /// For a time, and measured.
-    Timed {
-        /// Milliseconds that are not measured.
-        ramp_ms: u64,
-        /// Milliseconds that are.
-        runtime_ms: u64,
-        /// Most bytes that are written; every write has this bound.
-        io_size: Option<u64>,
-    },
-}
-
 /// A kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelSpec {
@@ -126,10 +76,7 @@ impl Work {
     /// The family of its metrics; none when it is not measured.
     fn family(&self) -> Option<String> {
         match self {
-            Work::Io(io) => match io.extent {
-                Extent::Whole => None,
-                Extent::Timed { .. } => Some(io.family()),
-            },
+            Work::Io(io) => io.extent.is_measured().then(|| io.family()),
             Work::Kernel(kernel) => Some(kernel.kernel.family().to_owned()),
         }
     }
@@ -150,56 +97,6 @@ impl KernelName {
 pub enum KernelName {
     /// STREAM triad.
     Triad,
-}
-
-/// What an operation does, in fio's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rw {
-    /// Sequential reads.
-    Read,
-    /// Sequential writes.
-    Write,
-    /// Random reads.
-    Randread,
-    /// Random writes.
-    Randwrite,
-}
-
-impl Rw {
-    /// fio's word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Rw::Read => "read",
-            Rw::Write => "write",
-            Rw::Randread => "randread",
-            Rw::Randwrite => "randwrite",
-        }
-    }
-
-    /// Whether it changes the target.
-    pub fn is_write(self) -> bool {
-        match self {
-            Rw::Write | Rw::Randwrite => true,
-            Rw::Read | Rw::Randread => false,
-        }
-    }
-
-    fn is_sequential(self) -> bool {
-        match self {
-            Rw::Read | Rw::Write => true,
-            Rw::Randread | Rw::Randwrite => false,
-        }
-    }
-}
-
-impl IoSpec {
-    /// The metric family: `storage.randread_4k_qd32`, with `_r1000` at a rate of its own.
-    pub fn family(&self) -> String {
-        let rate = self.rate.map(|rate| format!("_r{}", rate.per_second)).unwrap_or_default();
-        let area = if self.engine == "null" { "harness.null".to_owned() } else { format!("storage.{}", self.rw.name()) };
-        format!("{area}_{}_qd{}{rate}", crate::quantity::short(self.bs), self.iodepth)
-    }
 }
 
 #[derive(Deserialize)]
@@ -233,22 +130,6 @@ struct StepFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IoFile {
-    engine: String,
-    rw: Rw,
-    bs: Size,
-    iodepth: u32,
-    rate: Option<u32>,
-    arrivals: Option<Arrivals>,
-    #[serde(default)]
-    whole: bool,
-    ramp_time: Option<Millis>,
-    runtime: Option<Millis>,
-    io_size: Option<Size>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct KernelFile {
     kernel: KernelName,
     #[serde(default)]
@@ -261,10 +142,7 @@ const STEP_NAME: &str = "lower-case letters, digits and underscores, at most 48,
 /// The step that measures the harness itself; the plan puts it first.
 pub(crate) const FLOOR_STEP: &str = "harness_floor";
 const REPEATS_MAX: u32 = 100;
-const IODEPTH_MAX: u32 = 1024;
-const RATE_MAX: u32 = 10_000_000;
 const RUNTIME_MAX_MS: u64 = 24 * 3_600_000;
-const BS_MAX: u64 = 16 << 20;
 
 impl Scenario {
     /// Reads a scenario file. `engines` are the names that it may use.
@@ -347,58 +225,6 @@ impl Check<'_> {
             work.push(Work::Kernel(spec));
         }
         Ok(StepSpec { name: step.name.into_inner(), describe: step.describe, repeats, work })
-    }
-
-    fn io(&self, io: Spanned<IoFile>, target: Option<u64>, repeats: u32, seen: &mut Seen) -> Result<IoSpec, FileError> {
-        let (span, io) = (io.span(), io.into_inner());
-        let error = |message: String| Err(self.error(span.clone(), message));
-        let Some(target) = target else { return error("expected a [target] for [[step.io]]".to_owned()) };
-        if !self.engines.contains(&io.engine.as_str()) {
-            return error(format!("unknown engine `{}`; expected one of: {}", io.engine, self.engines.join(", ")));
-        }
-        let bs = io.bs.0;
-        if !bs.is_power_of_two() || !(4096..=BS_MAX).contains(&bs) || target % bs != 0 {
-            return error("expected `bs` to be a power of two from 4KiB to 16MiB that divides the size of the target".to_owned());
-        }
-        if io.iodepth == 0 || io.iodepth > IODEPTH_MAX {
-            return error(format!("expected an iodepth from 1 to {IODEPTH_MAX}"));
-        }
-        let rate = match (io.rate, io.arrivals) {
-            (None, None) => None,
-            (None, Some(_)) => return error("expected `rate` beside `arrivals`: the operations per second".to_owned()),
-            (Some(per_second), _) if per_second == 0 || per_second > RATE_MAX || io.engine == "null" => {
-                return error(format!("expected a rate from 1 to {RATE_MAX} operations per second, of an engine with a target"));
-            }
-            (Some(per_second), arrivals) => Some(Rate { per_second, arrivals: arrivals.unwrap_or_default() }),
-        };
-        let extent = match (io.whole, io.runtime) {
-            (true, None) if io.ramp_time.is_none() && io.io_size.is_none() && rate.is_none() && io.rw.is_sequential() && repeats == 1 => {
-                Extent::Whole
-            }
-            (true, _) => {
-                return error("`whole` is one sequential pass: no ramp_time, runtime, io_size, rate or repeats, and no random order".to_owned());
-            }
-            (false, None) => return error("expected `runtime`, or `whole = true`".to_owned()),
-            (false, Some(runtime)) => {
-                let ramp = io.ramp_time.unwrap_or_default().0;
-                self.times(&span, ramp, runtime.0)?;
-                if io.rw.is_write() != io.io_size.is_some() {
-                    return error("expected `io_size` for writes, and only for them: the most bytes that one repeat may write".to_owned());
-                }
-                Extent::Timed { ramp_ms: ramp, runtime_ms: runtime.0, io_size: io.io_size.map(|size| size.0) }
-            }
-        };
-        // What was never written has nothing to be compared with, and file systems and drives answer it without reading.
-        if io.engine != "null" && !seen.laid_out && !(io.rw == Rw::Write && extent == Extent::Whole) {
-            return error("expected the target to be laid out before: a step with `rw = \"write\"` and `whole = true`".to_owned());
-        }
-        seen.io = true;
-        seen.laid_out |= io.engine != "null";
-        let spec = IoSpec { engine: io.engine, rw: io.rw, bs, iodepth: io.iodepth, rate, extent };
-        if extent != Extent::Whole && !seen.families.insert(spec.family()) {
-            return error(format!("{} is measured twice: its figures would be mixed up", spec.family()));
-        }
-        Ok(spec)
     }
 
     fn times(&self, span: &Range<usize>, ramp_ms: u64, runtime_ms: u64) -> Result<(), FileError> {

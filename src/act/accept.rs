@@ -138,6 +138,6 @@ fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Pa
         };
     }
     let scenario = workload::scenario(&planned.scenario)?;
-    let plan = workload::plan_for(&scenario, scratch, inventory)?;
+    let plan = workload::plan_for(&scenario, &[scratch.to_owned()], inventory)?;
     machine.run(&planned.run, &plan).map(Some)
 }

@@ -19,9 +19,8 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     context.require_this_machine("assay plan")?;
     let scenario = workload::scenario(&load.scenario)?;
     let inventory = context.inventory(&context.host()?);
-    let target = load.target.clone().unwrap_or_else(|| default_target(&context.runs));
-    let plan = workload::plan_for(&scenario, &target, &inventory)?;
-    if let Some(target) = &plan.target {
+    let plan = workload::plan_for(&scenario, &targets(&load.target, &context.runs), &inventory)?;
+    for target in &plan.targets {
         target.examine().map_err(|refused| Usage(format!("{:#}", anyhow::Error::new(refused))))?;
     }
     match context.format {
@@ -29,6 +28,11 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
         Format::Text => present::print(&present::tame(&text(&plan)?))?,
     }
     Ok(DONE)
+}
+
+/// What the user asked for, or the folder for scratch files.
+pub(crate) fn targets(asked: &[PathBuf], runs: &Path) -> Vec<PathBuf> {
+    if asked.is_empty() { vec![default_target(runs)] } else { asked.to_vec() }
 }
 
 /// Where scratch files lie without another wish: beside the runs, or where they will be.
@@ -44,12 +48,16 @@ fn text(plan: &Plan) -> Result<String> {
     let bytes = |count: u64| scale::reading(&count.into(), Unit::Bytes, scale::Bytes::Binary);
     let mut out = String::new();
     writeln!(out, "{}: {}", plan.scenario, plan.describe)?;
-    match &plan.target {
-        None => writeln!(out, "touches:  no storage")?,
-        Some(PlannedTarget::ScratchFile { folder, bytes: size }) => {
-            writeln!(out, "touches:  a scratch file of {} that is made in {} and removed at the end", bytes(*size), folder.display())?;
+    if plan.targets.is_empty() {
+        writeln!(out, "touches:  no storage")?;
+    }
+    for target in &plan.targets {
+        match target {
+            PlannedTarget::ScratchFile { folder, bytes: size } => {
+                writeln!(out, "touches:  a scratch file of {} that is made in {} and removed at the end", bytes(*size), folder.display())?;
+            }
+            PlannedTarget::LoopDevice { path, bytes: size } => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,
         }
-        Some(PlannedTarget::LoopDevice { path, bytes: size }) => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,
     }
     writeln!(out, "memory:   at most {}", bytes(plan.memory_bytes))?;
     writeln!(out, "written:  at most {} to the target", bytes(plan.bytes_written))?;
@@ -60,7 +68,7 @@ fn text(plan: &Plan) -> Result<String> {
         writeln!(out, "  {} ({} {rounds}): {}", step.name, step.repeats, step.describe)?;
         for work in &step.work {
             match work {
-                PlannedWork::Io(io) => writeln!(out, "    {}", io.family())?,
+                PlannedWork::Io(io) => writeln!(out, "    {}", io.label())?,
                 PlannedWork::Triad { node, .. } => writeln!(out, "    memory.triad on NUMA node {node}")?,
             }
         }

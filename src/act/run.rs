@@ -35,8 +35,8 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
         (Some(id), _) => machine.resume(&resumable(context, id)?)?,
         (None, Some(name)) => {
             let scenario = workload::scenario(name)?;
-            let target = options.target.clone().unwrap_or_else(|| super::plan::default_target(&context.runs));
-            let plan = workload::plan_for(&scenario, &target, &inventory)?;
+            let targets = super::plan::targets(&options.target, &context.runs);
+            let plan = workload::plan_for(&scenario, &targets, &inventory)?;
             machine.run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?
         }
         (None, None) => return Err(Usage("name a scenario, or --resume".into()).into()),

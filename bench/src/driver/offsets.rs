@@ -5,6 +5,7 @@ use super::busy::Busy;
 use super::distribution::Places;
 use crate::engine::OpKind;
 use crate::job::{Extent, Job, Rw};
+use crate::sprandom::Sprandom;
 
 /// Places that are tried before it is left to the operations that are out to make room.
 const TRIES: u32 = 32;
@@ -60,15 +61,37 @@ pub(super) enum Draw {
     Exhausted,
 }
 
+/// In which order blocks are visited.
+enum Order {
+    /// One after the other; where the next begins, from the start of the span.
+    Sequence(u64),
+    /// By chance.
+    Random(Places),
+    /// As preconditioning wants it, and the block that is next.
+    Sprandom(Box<Sprandom>, Option<u64>),
+}
+
+impl Order {
+    fn new(job: &Job) -> Self {
+        let blocks = job.span.bytes / u64::from(job.bs.smallest());
+        if let Extent::Sprandom { over_provisioning } = job.extent {
+            let mut stream = Sprandom::new(blocks, f64::from(over_provisioning) / 100.0, Sprandom::USUAL_REGIONS, job.seed);
+            let first = stream.next();
+            Order::Sprandom(Box::new(stream), first)
+        } else if job.rw.is_random() {
+            Order::Random(Places::new(job.distribution, blocks, job.seed))
+        } else {
+            Order::Sequence(0)
+        }
+    }
+}
+
 pub(super) struct Offsets {
     start: u64,
     bytes: u64,
     // Random offsets are multiples of it.
     align: u64,
-    // None for a sequence.
-    places: Option<Places>,
-    // Of a sequence: where the next block begins, from the start of the span.
-    next: u64,
+    order: Order,
     once: bool,
     // Streams of their own: one seed gives the same places whatever the mix.
     sizes: Random,
@@ -90,8 +113,7 @@ impl Offsets {
             start: job.span.start,
             bytes: job.span.bytes,
             align,
-            places: job.rw.is_random().then(|| Places::new(job.distribution, job.span.bytes / align, job.seed)),
-            next: 0,
+            order: Order::new(job),
             once: job.extent == Extent::WholeSpan,
             sizes: Random::new(job.seed.rotate_left(16) ^ 0x512e),
             kinds: Random::new(job.seed.rotate_left(48) ^ 0x417d),
@@ -107,7 +129,12 @@ impl Offsets {
 
     /// Whether no operation will ever come again.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.budget.is_some_and(|left| left < self.align * self.operations()) || (self.once && self.bytes - self.next < self.align)
+        let is_over = match self.order {
+            Order::Sequence(next) => self.once && self.bytes - next < self.align,
+            Order::Random(_) => false,
+            Order::Sprandom(_, next) => next.is_none(),
+        };
+        is_over || self.budget.is_some_and(|left| left < self.align * self.operations())
     }
 
     /// The next operation; its place is taken until it is given back.
@@ -121,10 +148,12 @@ impl Offsets {
             let Some(size) = afford(&self.shares, left) else { return Draw::Exhausted };
             bytes = size;
         }
-        if self.places.is_none() && self.bytes - self.next < u64::from(bytes) {
+        if let Order::Sequence(next) = &mut self.order
+            && self.bytes - *next < u64::from(bytes)
+        {
             if !self.once {
-                self.next = 0;
-            } else if let Some(size) = afford(&self.shares, self.bytes - self.next) {
+                *next = 0;
+            } else if let Some(size) = afford(&self.shares, self.bytes - *next) {
                 bytes = size;
             }
         }
@@ -151,13 +180,25 @@ impl Offsets {
     }
 
     fn place(&mut self, bytes: u32) -> Option<u64> {
-        let Some(places) = &mut self.places else {
-            let at = self.next;
-            if self.busy.as_mut().is_some_and(|busy| !busy.take(at, bytes)) {
-                return None;
+        let places = match &mut self.order {
+            Order::Random(places) => places,
+            Order::Sequence(next) => {
+                let at = *next;
+                if self.busy.as_mut().is_some_and(|busy| !busy.take(at, bytes)) {
+                    return None;
+                }
+                *next += u64::from(bytes);
+                return Some(at);
             }
-            self.next += u64::from(bytes);
-            return Some(at);
+            // A block that is out is waited for: the order is what preconditions.
+            Order::Sprandom(stream, next) => {
+                let at = (*next)? * self.align;
+                if self.busy.as_mut().is_some_and(|busy| !busy.take(at, bytes)) {
+                    return None;
+                }
+                *next = stream.next();
+                return Some(at);
+            }
         };
         let last = self.bytes - u64::from(bytes);
         let Some(busy) = &mut self.busy else { return Some((places.draw() * self.align).min(last / self.align * self.align)) };
@@ -271,6 +312,30 @@ mod tests {
         }
         assert_eq!(at, SPAN.start + SPAN.bytes);
         assert!(offsets.is_exhausted());
+    }
+
+    #[test]
+    fn preconditioning_visits_its_blocks_in_order_although_some_are_out() {
+        let span = Span { start: 4096, bytes: 4 << 20 };
+        let job = Job { extent: Extent::Sprandom { over_provisioning: 28 }, span, ..Job::new(Rw::RandWrite, 4096, 32, span) };
+        let mut offsets = Offsets::new(&job);
+        let expected: Vec<u64> = Sprandom::new(1024, 0.28, Sprandom::USUAL_REGIONS, job.seed).map(|block| 4096 + block * 4096).collect();
+        let mut out = std::collections::VecDeque::new();
+        let mut seen = Vec::new();
+        loop {
+            match offsets.draw() {
+                Draw::Next(op) => {
+                    seen.push(op.offset);
+                    out.push_back(op.offset);
+                    if out.len() > 16 {
+                        offsets.give_back(out.pop_front().expect("is out"), 4096);
+                    }
+                }
+                Draw::Busy => offsets.give_back(out.pop_front().expect("is out"), 4096),
+                Draw::Exhausted => break,
+            }
+        }
+        assert!(seen == expected && seen.len() > 1200, "{} of {}", seen.len(), expected.len());
     }
 
     #[test]

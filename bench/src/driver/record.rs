@@ -15,7 +15,7 @@ const DIGITS: u8 = 3;
 /// Width of one point of the series.
 const TICK: Duration = Duration::from_millis(100);
 /// Offsets of wrong content that are kept for people, of each kind.
-const OFFSETS_KEPT: usize = 8;
+pub(super) const OFFSETS_KEPT: usize = 8;
 
 /// Processor time of the measuring thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Progress, drive, floor};
 use crate::engine::conformance::{Leave, Scratch, job, pause, scratch};
 use crate::engine::null::Null;
-use crate::engine::uring::Uring;
+use crate::engine::uring::{Options, Uring};
 use crate::engine::{Completion, Lane, Op};
 use crate::error::EngineError;
 use crate::history::{Expected, History};
@@ -148,14 +148,15 @@ fn written() -> (Scratch, History) {
     let scratch = scratch();
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Write, 65536, 4) };
     let history = History::new(job.span);
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, Some(&Leave(job.span))).expect("opens");
+    let mut lane =
+        Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, Some(&Leave(job.span)), Options::default()).expect("opens");
     run(&job, &mut lane, Some(&history)).expect("writes");
     (scratch, history)
 }
 
 fn read_back(scratch: &Scratch, history: &History) -> JobResult {
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Read, 4096, 8) };
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, None).expect("opens");
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", job.bs.largest(), job.iodepth, None, Options::default()).expect("opens");
     run(&job, &mut lane, Some(history)).expect("reads")
 }
 
@@ -210,7 +211,7 @@ fn a_lost_write_reads_as_stale() {
     let mut before = vec![0; 4096];
     scratch.plain.as_file().read_exact_at(&mut before, 0).expect("reads");
     let rewrite = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(Rw::Write, 4096, 8) };
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", 4096, 8, Some(&Leave(rewrite.span))).expect("opens");
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", 4096, 8, Some(&Leave(rewrite.span)), Options::default()).expect("opens");
     run(&rewrite, &mut lane, Some(&history)).expect("writes");
     scratch.plain.as_file().write_all_at(&before, 0).expect("the drive forgets one write");
     scratch.plain.as_file().sync_all().expect("syncs");
@@ -269,7 +270,7 @@ fn a_read_of_which_one_unit_was_never_written_is_not_called_verified() {
     // All of the first two blocks of 64 KiB but for their last unit.
     history.written(0, 31 * 4096, first);
     let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, span: Span { start: 0, bytes: 65536 }, ..job(Rw::Read, 65536, 1) };
-    let mut lane = Uring::open(&scratch.direct, "the scratch file", 65536, 1, None).expect("opens");
+    let mut lane = Uring::open(&scratch.direct, "the scratch file", 65536, 1, None, Options::default()).expect("opens");
     assert_eq!(run(&job, &mut lane, Some(&history)).expect("reads").verification.verified, 1);
     let second = Job { span: Span { start: 65536, bytes: 65536 }, ..job };
     assert_eq!(run(&second, &mut lane, Some(&history)).expect("reads").verification.verified, 0);

@@ -1,15 +1,21 @@
-//! The `uring` engine: O_DIRECT reads and writes on an open file or block device through io_uring (`sys/ring.rs`). It writes only with a [`WriteLeave`],
-//! and touches no byte outside of it. Opening the target and making sure that nothing is lost is left to whoever gives the leave.
+//! The engines `uring` and `uring_cmd`: reads, writes, trims and flushes on an open file or block device through io_uring (`sys/ring.rs`), with O_DIRECT
+//! or as NVMe commands past the block layer. They write only with a [`WriteLeave`], and touch no byte outside of it. Opening the target and making sure
+//! that nothing is lost is left to whoever gives the leave.
 
 use std::fs::File;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
-use crate::engine::{Completion, Lane, Op};
+use crate::engine::{Completion, Lane, Op, OpKind, PATIENCE};
 use crate::error::EngineError;
 use crate::job::Span;
-use crate::sys::ring::{Buffering, Kernel, Ring};
+use crate::sys::block::Block;
+use crate::sys::nvme::Namespace;
+use crate::sys::ring::{Buffering, Kernel, Polling, Queue, Ring};
+
+/// How long the trial of polling waits for one read.
+const TRIAL: Duration = Duration::from_secs(30);
 
 /// Permission to write, given by whoever made sure that nothing is lost: a claim. Without one a lane only reads.
 pub trait WriteLeave {
@@ -17,9 +23,31 @@ pub trait WriteLeave {
     fn span(&self) -> Span;
 }
 
+/// The character device of an NVMe namespace, `/dev/ngXnY`, by which commands go past the block layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Passthrough<'a> {
+    /// Open for reading and, to write, for writing.
+    pub device: &'a File,
+    /// Namespace id; another one behind the device is an error.
+    pub nsid: u32,
+    /// log2 of the bytes of a logical block.
+    pub lba_shift: u32,
+}
+
+/// How a lane goes about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// The lane's thread polls the device for completions (IOPOLL), for which the device needs poll queues. Only reads and writes can be.
+    pub hipri: bool,
+    /// A thread of the kernel polls for submissions (SQPOLL), for which a processor must be to spare.
+    pub sqthread_poll: bool,
+    /// NVMe commands instead of reads and writes of the file.
+    pub passthrough: Option<Passthrough<'a>>,
+}
+
 /// A lane on a file or block device.
 pub struct Uring {
-    ring: Ring,
+    ring: Box<dyn Queue>,
     target: String,
     writable: Option<Span>,
 }
@@ -32,17 +60,19 @@ impl Uring {
 
     /// A lane for `iodepth` operations of `bs` bytes on `file`, which the caller has opened with O_DIRECT, on the thread that will drive it. `target`
     /// names it in messages.
-    pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>) -> Result<Self, EngineError> {
-        Self::open_as(file, target, bs, iodepth, leave, Kernel::ALL, Buffering::Registered)
+    pub fn open(file: &File, target: &str, bs: u32, iodepth: u32, leave: Option<&dyn WriteLeave>, options: Options<'_>) -> Result<Self, EngineError> {
+        Self::open_as(file, target, bs, iodepth, leave, options, Kernel::ALL, Buffering::Registered)
     }
 
     // What `open` does on a kernel of `kernels`; tests walk through the older ones.
+    #[allow(clippy::too_many_arguments, reason = "those of open and two for tests")]
     pub(crate) fn open_as(
         file: &File,
         target: &str,
         bs: u32,
         iodepth: u32,
         leave: Option<&dyn WriteLeave>,
+        options: Options<'_>,
         kernels: &[Kernel],
         buffering: Buffering,
     ) -> Result<Self, EngineError> {
@@ -52,12 +82,49 @@ impl Uring {
             let why = "it is not open with O_DIRECT: the page cache would be measured".to_owned();
             return Err(EngineError::Job { rw: "operations", target: target.to_owned(), why });
         }
-        let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
-        let ring = Ring::new(file, bs, iodepth, kernels, buffering).map_err(setup("set up io_uring"))?;
-        Ok(Self { ring, target: target.to_owned(), writable: leave.map(WriteLeave::span) })
+        let polling = Polling { completions: options.hipri, submissions: options.sqthread_poll };
+        let ring: Box<dyn Queue> = match options.passthrough {
+            None => {
+                let file = file.try_clone().map_err(setup("duplicate the file descriptor"))?;
+                let block = Block::new(file).map_err(setup("look at the open file"))?;
+                Box::new(Ring::new(block, bs, iodepth, kernels, polling, buffering).map_err(setup("set up io_uring"))?)
+            }
+            Some(Passthrough { device, nsid, lba_shift }) => {
+                let device = device.try_clone().map_err(setup("duplicate the file descriptor"))?;
+                let namespace = Namespace::new(device, nsid, lba_shift).map_err(setup("identify the NVMe namespace of the character device"))?;
+                Box::new(Ring::new(namespace, bs, iodepth, kernels, polling, buffering).map_err(setup("set up io_uring for NVMe commands"))?)
+            }
+        };
+        let mut lane = Self { ring, target: target.to_owned(), writable: leave.map(WriteLeave::span) };
+        if options.hipri {
+            lane.polls(leave.map_or(0, |leave| leave.span().start))?;
+        }
+        Ok(lane)
     }
 
-    /// What the kernel granted, for people: `io_uring (6.1), registered buffers`.
+    // One read: a device without poll queues says so only when it is asked to poll.
+    fn polls(&mut self, offset: u64) -> Result<(), EngineError> {
+        let op = Op { slot: 0, kind: OpKind::Read, offset, bytes: self.ring.block_size() };
+        let mut done = Vec::new();
+        self.submit(&[op])?;
+        let begin = Instant::now();
+        while done.is_empty() {
+            if begin.elapsed() > TRIAL {
+                return Err(EngineError::Stalled { target: self.target.clone(), in_flight: 1, waited: TRIAL });
+            }
+            self.reap(PATIENCE, &mut done)?;
+        }
+        match done.first().map(|completion| completion.result) {
+            Some(Err(libc::EOPNOTSUPP | libc::EINVAL)) => {
+                let why = "it has no poll queues (nvme.poll_queues=N on the kernel's command line makes them)".to_owned();
+                Err(EngineError::NotConfigured { what: "hipri", target: self.target.clone(), why })
+            }
+            // What else is wrong with it the job will say.
+            _ => Ok(()),
+        }
+    }
+
+    /// What the kernel granted, for people: `io_uring of 6.1 (SINGLE_ISSUER, DEFER_TASKRUN), registered buffers in 4 KiB pages`.
     pub fn describe(&self) -> String {
         self.ring.describe()
     }

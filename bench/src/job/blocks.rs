@@ -51,11 +51,11 @@ impl BlockSizes {
         &self.0
     }
 
-    /// As a part of a metric's name: `4k`, or `4k-64k` from the smallest to the largest.
+    /// As a part of a metric's name: `4k`, or `4k60-64k40` with the percents of each.
     pub(super) fn name(&self) -> String {
         match self.single() {
             Some(bytes) => short(bytes),
-            None => format!("{}-{}", short(self.smallest()), short(self.largest())),
+            None => self.0.iter().map(|(bytes, percent)| format!("{}{percent}", short(*bytes))).collect::<Vec<_>>().join("-"),
         }
     }
 }
@@ -134,9 +134,9 @@ mod tests {
         for (text, shares, name) in [
             ("4k", &[(4096, 100)][..], "4k"),
             ("512", &[(512, 100)], "512"),
-            ("4k/60:64k/40", &[(4096, 60), (65536, 40)], "4k-64k"),
-            ("4k/50:64k:1MiB", &[(4096, 50), (65536, 25), (1 << 20, 25)], "4k-1m"),
-            ("64k/10:4k/90", &[(65536, 10), (4096, 90)], "4k-64k"),
+            ("4k/60:64k/40", &[(4096, 60), (65536, 40)], "4k60-64k40"),
+            ("4k/50:64k:1MiB", &[(4096, 50), (65536, 25), (1 << 20, 25)], "4k50-64k25-1m25"),
+            ("64k/10:4k/90", &[(65536, 10), (4096, 90)], "64k10-4k90"),
         ] {
             let sizes: BlockSizes = text.parse().expect(text);
             assert_eq!((sizes.shares(), sizes.name().as_str()), (shares, name), "{text}");

@@ -70,6 +70,10 @@ impl Job {
         if let Some(bytes) = self.io_size {
             add(format!("--io_size={}", bytes / lanes));
         }
+        if let Extent::Sprandom { over_provisioning } = self.extent {
+            // Since fio 3.41: what it adds to the command for older ones is random writes of as many bytes, which do not have the effect.
+            add(format!("# with fio 3.41 or later: --sprandom=1 --spr_op={}", f64::from(over_provisioning) / 100.0));
+        }
         if self.rw == Rw::ReadModifyWrite {
             add("# fio does not write back the block that it has read: as many reads and writes, at other places".to_owned());
         }

@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn rounds_of_several_passes_are_counted_as_such() {
-        // Arrays of 24 KiB take microseconds: without counting passes of a round the figure would be a small part of the true one.
+        // Arrays of 24 KiB take microseconds: without counting the hundreds of passes of a round the figure would be less than a hundredth of the true one.
         let small = |ramp_time| {
             let triad = Triad { bytes: 72 << 10, ramp_time, runtime: Duration::from_millis(30), ..triad(vec![0]) };
             let result = run(&triad, &AtomicBool::new(false)).expect("runs");
@@ -263,7 +263,7 @@ mod tests {
             result.samples.iter().copied().fold(0.0, f64::max)
         };
         let (one_pass, many) = (small(Duration::ZERO), small(Duration::from_millis(60)));
-        assert!(many > one_pass / 2.0 && many < 1e12, "{many:.3e} against {one_pass:.3e} bytes/s");
+        assert!(many > one_pass / 20.0 && many < 1e12, "{many:.3e} against {one_pass:.3e} bytes/s");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{OFlags, statvfs};
 
@@ -14,6 +15,8 @@ use super::{TargetKind, scratch};
 
 /// Udev looks into new devices for some milliseconds; only who stays longer is a user.
 const OPENER_TRIES: u32 = 5;
+/// Between two looks.
+const OPENER_PAUSE: Duration = Duration::from_millis(60);
 
 /// The kernel's views of itself; other folders than `/sys` and `/proc` only in tests.
 pub(super) struct Kernel<'a> {
@@ -44,13 +47,7 @@ impl Kernel<'_> {
         let device = fs::symlink_metadata(path).map_err(Cause::io("look at it"))?.rdev();
         let backing = self.unused(device)?;
 
-        let exclusive = OpenOptions::new().read(true).custom_flags(flags(OFlags::EXCL | OFlags::NOFOLLOW)).open(path).map_err(|error| {
-            if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) {
-                Cause::Busy { by: "the kernel gives no exclusive access".to_owned() }
-            } else {
-                Cause::io("open it for reading")(error)
-            }
-        })?;
+        let exclusive = open_exclusively(path)?;
         // The path may mean something else by now.
         is_device(&exclusive, device)?;
         // From here on nobody can mount or claim it, so that what was true before the open is asked once more.
@@ -154,7 +151,7 @@ impl Kernel<'_> {
         let mut by = mounts::opener(self.proc, device)?;
         for _ in 1..OPENER_TRIES {
             #[allow(clippy::disallowed_methods, reason = "nothing tells when another process closes a device")]
-            std::thread::sleep(std::time::Duration::from_millis(60));
+            std::thread::sleep(OPENER_PAUSE);
             by = mounts::opener(self.proc, device)?;
         }
         Some(by)
@@ -173,6 +170,24 @@ impl Examined {
         is_device(&file, self.device)?;
         Ok(file)
     }
+}
+
+/// Opens a device as its only claimant. Who holds it for a moment only, as a child between fork and exec does, is waited for like udev.
+fn open_exclusively(path: &Path) -> Result<File, Cause> {
+    let open = || OpenOptions::new().read(true).custom_flags(flags(OFlags::EXCL | OFlags::NOFOLLOW)).open(path);
+    let is_busy = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error());
+    let mut opened = open();
+    for _ in 1..OPENER_TRIES {
+        if !opened.as_ref().is_err_and(is_busy) {
+            break;
+        }
+        #[allow(clippy::disallowed_methods, reason = "nothing tells when another process closes a device")]
+        std::thread::sleep(OPENER_PAUSE);
+        opened = open();
+    }
+    opened.map_err(|error| {
+        if is_busy(&error) { Cause::Busy { by: "the kernel gives no exclusive access".to_owned() } } else { Cause::io("open it for reading")(error) }
+    })
 }
 
 fn is_device(file: &File, device: u64) -> Result<(), Cause> {

@@ -41,7 +41,7 @@ fn number(locator: &str) -> Option<u32> {
 }
 
 /// The kernel's list form, `0-63,128-191`; an empty list is none.
-fn list(text: &str) -> Option<Vec<u32>> {
+pub(super) fn list(text: &str) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();
     for part in text.trim().split(',').filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) bytes: u64,
     /// Latencies, nanoseconds; kernels have none.
     pub(crate) latencies: Option<Histogram<u64>>,
+    /// Kinds of operations apart, when there were several.
+    pub(crate) kinds: Vec<Kind>,
     /// Of an open loop: how late the harness itself began operations, nanoseconds.
     pub(crate) lag: Option<Histogram<u64>>,
     /// Bytes per second, one figure per sample; operations have none.
@@ -46,15 +48,41 @@ pub(crate) struct Outcome {
 
 /// Does work. Keeps what one piece leaves for the next: what was written where, memory that was touched.
 pub(crate) trait Bench: Send {
-    /// Takes the target on which all operations work from now on; nothing is known about its content.
-    fn take_target(&mut self, target: Leave);
+    /// Takes the targets on which all operations work from now on; nothing is known about their content. `unit` is that of the write history.
+    fn take_targets(&mut self, targets: Vec<Leave>, unit: u64);
     /// Does one piece of work on this thread, or on threads of its own. Ends soon after `stop` is set.
-    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String>;
+    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble>;
+}
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The harness or an engine failed; says subject, act and cause.
+    Failed(String),
+    /// This host or device is not set up for it: no fault, and no figure.
+    NotConfigured(String),
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Trouble::Failed(why)
+    }
+}
+
+/// Latencies of one kind of operation of mixed work.
+#[derive(Debug, Clone)]
+pub(crate) struct Kind {
+    /// `read`, `write` or `trim`.
+    pub(crate) name: &'static str,
+    /// Operations in the measured time.
+    pub(crate) operations: u64,
+    /// Their latencies, nanoseconds.
+    pub(crate) latencies: Histogram<u64>,
 }
 
 enum Command {
-    Target(Leave),
-    Work(PlannedWork, oneshot::Sender<Result<Outcome, String>>),
+    Targets(Vec<Leave>, u64),
+    Work(PlannedWork, oneshot::Sender<Result<Outcome, Trouble>>),
 }
 
 /// The thread that measures.
@@ -72,7 +100,7 @@ impl Worker {
             for command in inbox {
                 // Nobody waits any more when the run was given up: the answer may be lost.
                 match command {
-                    Command::Target(target) => bench.take_target(target),
+                    Command::Targets(targets, unit) => bench.take_targets(targets, unit),
                     Command::Work(work, answer) => drop(answer.send(bench.work(&work, &stop))),
                 }
             }
@@ -81,11 +109,11 @@ impl Worker {
         Ok(Self { commands: Some(commands), thread: Some(thread), hung: false })
     }
 
-    pub(crate) fn target(&self, target: Leave) {
-        self.send(Command::Target(target));
+    pub(crate) fn targets(&self, targets: Vec<Leave>, unit: u64) {
+        self.send(Command::Targets(targets, unit));
     }
 
-    pub(crate) fn work(&self, work: PlannedWork) -> oneshot::Receiver<Result<Outcome, String>> {
+    pub(crate) fn work(&self, work: PlannedWork) -> oneshot::Receiver<Result<Outcome, Trouble>> {
         let (answer, receiver) = oneshot::channel();
         self.send(Command::Work(work, answer));
         receiver

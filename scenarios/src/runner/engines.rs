@@ -1,21 +1,22 @@
-//! The real bench: hands planned work to the engines and kernels of `assay-bench`, with the write history of the target, so that every read of a run
+//! The real bench: hands planned work to the engines and kernels of `assay-bench`, with the write history of each target, so that every read of a run
 //! is compared with what the run wrote last.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use assay_bench::engine::null::Null;
-use assay_bench::engine::uring::{Uring, WriteLeave};
+use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::kernel::triad::{self, Triad};
-use assay_bench::{Access, Arrivals as JobArrivals, Extent as JobExtent, History, Job, JobResult, Lane, Load, Rw as JobRw, Span, Verify, drive};
+use assay_bench::{EngineError, History, Job, JobResult, Lane, Span, Verify, drive, drive_lanes, merge};
 
 use crate::claim::{Claim, Leave};
 use crate::error::chain;
-use crate::plan::PlannedWork;
-use crate::scenario::{Arrivals, Extent, IoSpec, Rate, Rw};
+use crate::plan::{PlannedIo, PlannedWork};
+use crate::scenario::IoSpec;
 
-use super::bench::{Bench, Outcome};
+use super::bench::{Bench, Kind, Outcome, Trouble};
 
 /// Names of the engines that a scenario may use.
 pub(crate) const ENGINES: &[&str] = &["null", "uring"];
@@ -25,23 +26,28 @@ const STALL: Duration = Duration::from_secs(60);
 /// The range that the null engine pretends to have.
 const NULL_SPAN: Span = Span { start: 0, bytes: 1 << 30 };
 
-/// Engines and what they know of the target.
+/// Engines and what they know of the targets.
 #[derive(Debug, Default)]
 pub(crate) struct Engines {
-    target: Option<(Leave, History)>,
+    targets: Vec<(Leave, History)>,
     stamp_seed: u64,
     jobs: u64,
 }
 
 impl Bench for Engines {
-    fn take_target(&mut self, target: Leave) {
-        let history = History::new(target.span());
-        self.target = Some((target, history));
+    fn take_targets(&mut self, targets: Vec<Leave>, unit: u64) {
+        self.targets = targets
+            .into_iter()
+            .map(|target| {
+                let history = History::with_unit(target.span(), unit);
+                (target, history)
+            })
+            .collect();
         // Stamps of an earlier life of the same blocks must not be taken for ours.
         self.stamp_seed = u64::from_le_bytes(*uuid::Uuid::now_v7().as_bytes().last_chunk().expect("a UUID has sixteen bytes"));
     }
 
-    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String> {
+    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         match work {
             PlannedWork::Io(io) => self.io(io, stop).map(|result| outcome_of_job(io, result)),
             PlannedWork::Triad { node, cpus, array_bytes, ramp_ms, runtime_ms, samples } => {
@@ -54,67 +60,81 @@ impl Bench for Engines {
                     repeats: *samples,
                 };
                 let result = triad::run(&triad, stop).map_err(|error| chain(&error))?;
-                outcome_of_triad(&triad, result)
+                Ok(outcome_of_triad(&triad, result)?)
             }
         }
     }
 }
 
 impl Engines {
-    fn io(&mut self, io: &IoSpec, stop: &AtomicBool) -> Result<JobResult, String> {
+    fn io(&mut self, io: &PlannedIo, stop: &AtomicBool) -> Result<JobResult, Trouble> {
         self.jobs += 1;
-        let told = |error: assay_bench::EngineError| chain(&error);
-        if io.engine == "null" {
-            let job = job(io, NULL_SPAN, self.jobs, 0, Verify::Off)?;
+        let spec = &io.spec;
+        if spec.engine == "null" {
+            let job = Job { seed: self.jobs, stall: STALL, ..spec.job(NULL_SPAN)? };
             return drive(&job, &mut Null::new(job.bs.largest(), job.iodepth), None, stop, None).map_err(told);
         }
-        let (leave, history) = self.target.as_mut().ok_or("no target was claimed")?;
-        let job = job(io, leave.span(), self.jobs, self.stamp_seed, Verify::Stamp)?;
-        let writable = io.rw.is_write().then_some(&*leave as &dyn WriteLeave);
-        let mut lane: Box<dyn Lane> = match io.engine.as_str() {
-            "uring" => Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable).map_err(told)?),
-            other => return Err(format!("there is no engine `{other}`")),
-        };
-        drive(&job, lane.as_mut(), Some(&*history), stop, None).map_err(told)
-    }
-}
-
-fn job(io: &IoSpec, span: Span, seed: u64, stamp_seed: u64, verify: Verify) -> Result<Job, String> {
-    let (ramp_time, extent, io_size) = match io.extent {
-        Extent::Whole => (Duration::ZERO, JobExtent::WholeSpan, None),
-        Extent::Timed { ramp_ms, runtime_ms, io_size } => {
-            (Duration::from_millis(ramp_ms), JobExtent::Runtime(Duration::from_millis(runtime_ms)), io_size)
+        let mut jobs = Vec::new();
+        for (at, number) in (0..).zip(&io.on) {
+            let (leave, history) = self.targets.get(*number).ok_or_else(|| "no target was claimed".to_owned())?;
+            // Each target has places of its own: drives that all work on the same ones do not show what they can do.
+            let seed = self.jobs ^ (at << 32);
+            let job = Job { seed, stamp_seed: self.stamp_seed, verify: Verify::Stamp, stall: STALL, ..spec.job(leave.span())? };
+            jobs.push((job, leave, history));
         }
-    };
-    let bs = u32::try_from(io.bs).map_err(|_| format!("blocks of {} bytes are too large", io.bs))?;
-    let load = match io.rate {
-        None => Load::Closed,
-        Some(Rate { per_second: rate, arrivals: Arrivals::Poisson }) => Load::Open { rate, arrivals: JobArrivals::Poisson },
-        Some(Rate { per_second: rate, arrivals: Arrivals::Constant }) => Load::Open { rate, arrivals: JobArrivals::Constant },
-    };
-    let new = Job::new(job_rw(io.rw), bs, io.iodepth, span);
-    Ok(Job { ramp_time, load, extent, io_size, seed, stamp_seed, verify, stall: STALL, ..new })
-}
-
-fn job_rw(rw: Rw) -> JobRw {
-    match rw {
-        Rw::Read => JobRw::Read,
-        Rw::Write => JobRw::Write,
-        Rw::Randread => JobRw::RandRead,
-        Rw::Randwrite => JobRw::RandWrite,
+        let lanes = usize::try_from(spec.lanes()).expect("few lanes");
+        if let ([(job, leave, history)], 1) = (jobs.as_slice(), lanes) {
+            return drive(job, open(spec, leave, job).map_err(told)?.as_mut(), Some(*history), stop, None).map_err(told);
+        }
+        let cpu = |target: usize, lane: usize| io.cpus.get(target * lanes + lane).map(|cpu| usize::try_from(*cpu).expect("a CPU number fits"));
+        let results: Vec<Result<JobResult, EngineError>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..)
+                .zip(&jobs)
+                .map(|(target, (job, leave, history))| {
+                    let seats: Vec<Vec<usize>> = (0..lanes).map(|lane| cpu(target, lane).into_iter().collect()).collect();
+                    scope.spawn(move || drive_lanes(job, &seats, &|_, part| open(spec, leave, part), Some(*history), stop, None))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("lanes do not panic")).collect()
+        });
+        Ok(merge(results.into_iter().collect::<Result<Vec<_>, _>>().map_err(told)?))
     }
 }
 
-fn outcome_of_job(io: &IoSpec, result: JobResult) -> Outcome {
+fn open(spec: &IoSpec, leave: &Leave, job: &Job) -> Result<Box<dyn Lane>, EngineError> {
+    let writable = spec.rw.writes().then_some(leave as &dyn WriteLeave);
+    let options = Options { hipri: spec.hipri, sqthread_poll: spec.sqthread_poll, passthrough: None };
+    Ok(Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable, options)?))
+}
+
+fn told(error: EngineError) -> Trouble {
+    let mut cause = &error;
+    while let EngineError::Lane { source, .. } = cause {
+        cause = source;
+    }
+    if matches!(cause, EngineError::NotConfigured { .. }) { Trouble::NotConfigured(chain(cause)) } else { Trouble::Failed(chain(&error)) }
+}
+
+fn outcome_of_job(io: &PlannedIo, result: JobResult) -> Outcome {
     let corrupt: Vec<String> = result.corrupt_offsets.iter().map(|(kind, offset)| format!("{} at byte {offset}", kind.name())).collect();
     let mut notes = BTreeMap::new();
     if !corrupt.is_empty() {
         notes.insert("corrupt".to_owned(), corrupt.join(", "));
     }
     if let Some(open) = result.open.as_ref().filter(|open| open.backlog > 0) {
-        notes.insert(format!("backlog {}", io.family()), format!("{} operations were due and had not begun at the end", open.backlog));
+        notes.insert(format!("backlog {}", io.label()), format!("{} operations were due and had not begun at the end", open.backlog));
+    }
+    let kinds = [("read", result.read), ("write", result.write), ("trim", result.trim)];
+    let mut kinds: Vec<Kind> = kinds
+        .into_iter()
+        .filter(|(_, direction)| direction.operations > 0)
+        .map(|(name, direction)| Kind { name, operations: direction.operations, latencies: direction.histogram })
+        .collect();
+    if kinds.len() < 2 {
+        kinds.clear();
     }
     Outcome {
+        kinds,
         lag: result.open.map(|open| open.lag),
         elapsed: result.elapsed,
         operations: result.operations,
@@ -147,6 +167,7 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
         operations: 0,
         bytes: 0,
         latencies: None,
+        kinds: Vec::new(),
         lag: None,
         series: series.collect(),
         samples: result.samples,
@@ -161,12 +182,15 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
 /// The fio command that does the same on `path`.
 pub(super) fn fio(io: &IoSpec, claim: &Claim, path: &str) -> String {
     let span = Span { start: claim.start(), bytes: claim.bytes() };
-    job(io, span, 1, 0, Verify::Off).map_or_else(|why| why, |job| job.fio(path, &Access::default()))
+    io.job(span).map_or_else(|why| why, |job| job.fio(path, &io.access()))
 }
 
 #[cfg(test)]
 mod tests {
+    use assay_bench::Rw;
+
     use super::*;
+    use crate::scenario::Extent;
 
     #[test]
     fn every_engine_that_a_scenario_may_use_is_in_the_registry() {
@@ -177,7 +201,9 @@ mod tests {
 
     #[test]
     fn without_a_claim_nothing_is_read_or_written() {
-        let io = IoSpec { engine: "uring".into(), rw: Rw::Read, bs: 4096, iodepth: 1, rate: None, extent: Extent::Whole };
-        assert!(Engines::default().io(&io, &AtomicBool::new(false)).expect_err("no claim").contains("claimed"));
+        let spec = IoSpec::new("uring", Rw::Read, 4096, 1, Extent::Whole);
+        let io = PlannedIo { spec, on: vec![0], of: None, cpus: Vec::new() };
+        let trouble = Engines::default().io(&io, &AtomicBool::new(false)).expect_err("no claim");
+        assert_eq!(trouble, Trouble::Failed("no target was claimed".to_owned()));
     }
 }

@@ -11,7 +11,8 @@ use assay_model::run::{Condition, CounterSample, LatencyCurve, Series, Verificat
 use assay_model::unit::Unit;
 use hdrhistogram::Histogram;
 
-use crate::plan::PlannedWork;
+use crate::plan::{PlannedIo, PlannedWork};
+use crate::scenario::KernelName;
 
 use super::bench::Outcome;
 
@@ -23,16 +24,20 @@ const LAG_SHARE: f64 = 0.1;
 const QUANTILES: &[f64] =
     &[0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
 
+const PERCENTILES: &[(&str, f64)] = &[("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999)];
+
 /// All repeats of one piece of work: when each began (seconds since the step began) and what it found.
 pub(super) struct Repeats<'a> {
     pub(super) work: &'a PlannedWork,
     pub(super) outcomes: Vec<(f64, Outcome)>,
+    // Why there is none, when this host or device is not set up for it.
+    pub(super) not_configured: Option<String>,
 }
 
 impl Repeats<'_> {
-    /// The metric family, when the work is measured.
-    pub(super) fn family(&self) -> Option<String> {
-        family(self.work)
+    /// The metric family, with what tells its targets from others, when the work is measured.
+    pub(super) fn label(&self) -> Option<String> {
+        label(self.work)
     }
 
     fn samples(&self, value: impl Fn(&Outcome) -> f64) -> Samples {
@@ -40,14 +45,10 @@ impl Repeats<'_> {
     }
 }
 
-/// The metric family of a piece of work that is measured.
-pub(super) fn family(work: &PlannedWork) -> Option<String> {
-    use crate::scenario::{Extent, KernelName};
+/// The metric family of a piece of work that is measured, with what tells its targets from others.
+pub(super) fn label(work: &PlannedWork) -> Option<String> {
     match work {
-        PlannedWork::Io(io) => match io.extent {
-            Extent::Whole => None,
-            Extent::Timed { .. } => Some(io.family()),
-        },
+        PlannedWork::Io(io) => io.spec.extent.is_measured().then(|| io.label()),
         PlannedWork::Triad { .. } => Some(KernelName::Triad.family().to_owned()),
     }
 }
@@ -57,13 +58,39 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-fn per_second(count: u64, outcome: &Outcome) -> f64 {
+pub(super) fn per_second(count: u64, outcome: &Outcome) -> f64 {
     float(count) / outcome.elapsed.as_secs_f64()
+}
+
+fn quantile_of(latencies: Option<&Histogram<u64>>, quantile: f64) -> f64 {
+    latencies.map_or(f64::NAN, |latencies| float(latencies.value_at_quantile(quantile)))
+}
+
+/// What tells the drives of a figure from others.
+pub(super) fn dimensions_of_drive(io: &PlannedIo) -> BTreeMap<String, String> {
+    io.of.iter().map(|of| ("drive".to_owned(), of.clone())).collect()
+}
+
+/// What tells a figure from others of its name.
+fn dimensions(io: &PlannedIo, target: &str) -> BTreeMap<String, String> {
+    let spec = &io.spec;
+    let mut dimensions: BTreeMap<String, String> =
+        [("engine", spec.engine.clone()), ("rw", spec.rw.name().to_owned()), ("bs", spec.bs.to_string()), ("iodepth", spec.iodepth.to_string())]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+    if let Some(rate) = spec.rate {
+        dimensions.insert("rate".to_owned(), rate.per_second.to_string());
+    }
+    if spec.engine != "null" {
+        dimensions.insert("target".to_owned(), target.to_owned());
+    }
+    dimensions.extend(dimensions_of_drive(io));
+    dimensions
 }
 
 /// Figures, curves and series of one piece of work, when it is measured.
 pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Event> {
-    let Some(family) = repeats.family() else { return Vec::new() };
+    let Some(label) = repeats.label().filter(|_| repeats.not_configured.is_none()) else { return Vec::new() };
     let step = step.to_owned();
     let mut events = Vec::new();
     let metric = |name: &str, unit, direction, dimensions: &BTreeMap<String, String>, samples| Event::Metric {
@@ -72,19 +99,10 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
     };
     match repeats.work {
         PlannedWork::Io(io) => {
-            let mut dimensions: BTreeMap<String, String> =
-                [("engine", io.engine.clone()), ("rw", io.rw.name().to_owned()), ("bs", io.bs.to_string()), ("iodepth", io.iodepth.to_string())]
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .into();
-            if let Some(rate) = io.rate {
-                dimensions.insert("rate".to_owned(), rate.per_second.to_string());
-            }
-            if io.engine != "null" {
-                dimensions.insert("target".to_owned(), target.to_owned());
-            }
+            let (family, dimensions) = (io.spec.family(), dimensions(io, target));
             let higher = Direction::HigherIsBetter;
             events.push(metric(&format!("{family}.iops"), Unit::OpsPerSecond, higher, &dimensions, repeats.samples(|o| per_second(o.operations, o))));
-            if io.engine == "null" {
+            if io.spec.engine == "null" {
                 return events;
             }
             events.push(metric(
@@ -94,19 +112,35 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
                 &dimensions,
                 repeats.samples(|o| per_second(o.bytes, o)),
             ));
-            for (word, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999)] {
-                let samples =
-                    repeats.samples(|outcome| outcome.latencies.as_ref().map_or(f64::NAN, |latencies| float(latencies.value_at_quantile(quantile))));
-                events.push(metric(&format!("{family}.{word}"), Unit::Nanoseconds, Direction::LowerIsBetter, &dimensions, samples));
+            let lower = Direction::LowerIsBetter;
+            for (word, quantile) in PERCENTILES {
+                let samples = repeats.samples(|outcome| quantile_of(outcome.latencies.as_ref(), *quantile));
+                events.push(metric(&format!("{family}.{word}"), Unit::Nanoseconds, lower, &dimensions, samples));
             }
-            events.extend(curve(&step, &family, repeats));
+            for kind in ["read", "write", "trim"] {
+                let of = |outcome: &Outcome| outcome.kinds.iter().find(|of| of.name == kind).cloned();
+                // A repeat in which there was none of a kind has no figure of it: it is not left out, and makes the median no number.
+                if !repeats.outcomes.iter().any(|(_, outcome)| of(outcome).is_some()) {
+                    continue;
+                }
+                let samples = repeats.samples(|outcome| of(outcome).map_or(f64::NAN, |of| per_second(of.operations, outcome)));
+                events.push(metric(&format!("{family}.{kind}.iops"), Unit::OpsPerSecond, higher, &dimensions, samples));
+                for (word, quantile) in PERCENTILES {
+                    let samples = repeats.samples(|outcome| quantile_of(of(outcome).as_ref().map(|of| &of.latencies), *quantile));
+                    events.push(metric(&format!("{family}.{kind}.{word}"), Unit::Nanoseconds, lower, &dimensions, samples));
+                }
+            }
+            events.extend(curve(&step, &label, repeats));
             events.push(series(&step, &format!("{family}.iops"), Unit::OpsPerSecond, repeats));
+            if let Some(Event::Series { series, .. }) = events.last_mut() {
+                series.name = io.of.as_ref().map_or_else(|| series.name.clone(), |of| format!("{}@{of}", series.name));
+            }
         }
         PlannedWork::Triad { node, cpus, array_bytes, .. } => {
             let dimensions = [("numa_node", node.to_string()), ("threads", cpus.len().to_string()), ("array_bytes", array_bytes.to_string())]
                 .map(|(name, value)| (name.to_owned(), value))
                 .into();
-            let name = format!("{family}.bandwidth");
+            let name = format!("{label}.bandwidth");
             let samples = Samples::new(repeats.outcomes.iter().flat_map(|(_, outcome)| outcome.samples.clone()).collect());
             events.push(metric(&name, Unit::BytesPerSecond, Direction::HigherIsBetter, &dimensions, samples));
             events.push(series(&step, &name, Unit::BytesPerSecond, repeats));
@@ -116,7 +150,7 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
 }
 
 /// One curve over all repeats: histograms are added, never percentiles.
-fn curve(step: &str, family: &str, repeats: &Repeats<'_>) -> Option<Event> {
+fn curve(step: &str, label: &str, repeats: &Repeats<'_>) -> Option<Event> {
     let mut merged: Option<Histogram<u64>> = None;
     for latencies in repeats.outcomes.iter().filter_map(|(_, outcome)| outcome.latencies.as_ref()) {
         match &mut merged {
@@ -126,7 +160,7 @@ fn curve(step: &str, family: &str, repeats: &Repeats<'_>) -> Option<Event> {
     }
     let merged = merged.filter(|all| !all.is_empty())?;
     let points = QUANTILES.iter().map(|quantile| (*quantile, merged.value_at_quantile(*quantile))).collect();
-    Some(Event::Latency { step: step.to_owned(), curve: LatencyCurve { name: family.to_owned(), count: merged.len(), points } })
+    Some(Event::Latency { step: step.to_owned(), curve: LatencyCurve { name: label.to_owned(), count: merged.len(), points } })
 }
 
 fn series(step: &str, name: &str, unit: Unit, repeats: &Repeats<'_>) -> Event {
@@ -155,7 +189,7 @@ pub(super) fn verification<'a>(outcomes: impl Iterator<Item = (&'a PlannedWork, 
 
 pub(super) fn is_null(work: &PlannedWork) -> bool {
     match work {
-        PlannedWork::Io(io) => io.engine == "null",
+        PlannedWork::Io(io) => io.spec.engine == "null",
         PlannedWork::Triad { .. } => false,
     }
 }
@@ -163,22 +197,22 @@ pub(super) fn is_null(work: &PlannedWork) -> bool {
 /// Whether a figure is too close to what the harness itself reaches.
 pub(super) fn at_floor(repeats: &Repeats<'_>, floor: Option<f64>) -> Option<Condition> {
     let PlannedWork::Io(io) = repeats.work else { return None };
-    if io.engine == "null" {
+    if io.spec.engine == "null" {
         return None;
     }
-    let family = repeats.family()?;
+    let label = repeats.label().filter(|_| repeats.not_configured.is_none())?;
     let reached = repeats.samples(|outcome| per_second(outcome.operations, outcome)).median();
     let Some(floor) = floor.filter(|floor| floor.is_finite() && *floor > 0.0) else {
-        return Some(Condition::AtHarnessFloor(format!("{family}: what the harness itself can do was not measured")));
+        return Some(Condition::AtHarnessFloor(format!("{label}: what the harness itself can do was not measured")));
     };
     (reached > floor * FLOOR_SHARE).then(|| {
-        Condition::AtHarnessFloor(format!("{family}: {reached:.0} op/s is more than half of the {floor:.0} op/s that the harness itself can do"))
+        Condition::AtHarnessFloor(format!("{label}: {reached:.0} op/s is more than half of the {floor:.0} op/s that the harness itself can do"))
     })
 }
 
 /// Whether an open loop began its operations so late that its latencies are the harness's.
 pub(super) fn late(repeats: &Repeats<'_>) -> Option<Condition> {
-    let family = repeats.family()?;
+    let label = repeats.label()?;
     let p99 = |of: fn(&Outcome) -> Option<&Histogram<u64>>| {
         repeats.samples(|outcome| of(outcome).map_or(f64::NAN, |all| float(all.value_at_quantile(0.99)))).median()
     };
@@ -187,7 +221,7 @@ pub(super) fn late(repeats: &Repeats<'_>) -> Option<Condition> {
     // Not "more than": what is no number is no proof either.
     let is_small = lag <= latency * LAG_SHARE;
     (!is_small).then(|| {
-        Condition::AtHarnessFloor(format!("{family}: operations began {:.0} us late, of a latency of {:.0} us (p99)", lag / 1e3, latency / 1e3))
+        Condition::AtHarnessFloor(format!("{label}: operations began {:.0} us late, of a latency of {:.0} us (p99)", lag / 1e3, latency / 1e3))
     })
 }
 

@@ -8,15 +8,16 @@ use assay_model::run::{Condition, Ended, Step};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep_until};
 
+use crate::claim::Claim;
 use crate::error::ScenarioError;
 use crate::plan::{PlannedStep, PlannedWork};
-use crate::scenario::{Extent, FLOOR_STEP};
+use crate::scenario::FLOOR_STEP;
 
-use super::bench::Outcome;
+use super::bench::{Outcome, Trouble};
 use super::facts::{self, Repeats};
 use super::histograms::{self, Interval};
 use super::load::{Load, Mark, Processes};
-use super::{Progress, Session, TICK};
+use super::{Progress, Session, TICK, together};
 
 /// Work that takes this much longer than planned hangs in the kernel: a drive that is lost answers after minutes, or never.
 const HUNG_AFTER: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 180 });
@@ -29,6 +30,8 @@ const SLOWEST_PASS: u64 = 1 << 20;
 enum Answer<T> {
     Done(T),
     Failed(String),
+    /// The host or the device is not set up for it.
+    NotConfigured(String),
     Cancelled,
 }
 
@@ -45,7 +48,7 @@ impl Session<'_, '_> {
         let before = (self.surroundings.counters)();
         self.writer.append(Event::CountersBefore { step: name.clone(), counters: before.clone() })?;
 
-        let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(|work| Repeats { work, outcomes: Vec::new() }).collect();
+        let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(|work| Repeats { work, outcomes: Vec::new(), not_configured: None }).collect();
         let mut load = Load::default();
         let processes = Processes::now();
         let ended = self.rounds(planned, &mut repeats, &mut load).await?;
@@ -55,8 +58,10 @@ impl Session<'_, '_> {
         let mut events = Vec::new();
         let mut conditions = facts::risen(&before, &after);
         if ended == Ended::Completed {
-            let target = self.claim.as_ref().map_or("none", |claim| claim.kind());
+            let target = self.claims.first().map_or("none", |claim| claim.kind());
             events.extend(repeats.iter().flat_map(|repeats| facts::figures(name, repeats, target)));
+            events.extend(together::shares(name, &repeats));
+            events.extend(together::peers(name, &repeats));
             if name == FLOOR_STEP {
                 self.floor = events.iter().find_map(first_figure);
             }
@@ -83,20 +88,20 @@ impl Session<'_, '_> {
         if planned.work.iter().any(needs_target) && !self.ready {
             match self.prepare(planned).await? {
                 Answer::Done(()) => {}
-                Answer::Failed(why) => return Ok(Ended::Failed(why)),
+                Answer::Failed(why) | Answer::NotConfigured(why) => return Ok(Ended::Failed(why)),
                 Answer::Cancelled => return Ok(Ended::Cancelled),
             }
         }
         let began = Instant::now();
         for _ in 0..planned.repeats {
-            for repeats in repeats.iter_mut() {
+            for repeats in repeats.iter_mut().filter(|repeats| repeats.not_configured.is_none()) {
                 if self.signals.seen {
                     return Ok(Ended::Cancelled);
                 }
                 let mark = Mark::now();
                 let at = began.elapsed().as_secs_f64();
                 let answer = self.work(repeats.work).await;
-                if facts::family(repeats.work).is_some() {
+                if facts::label(repeats.work).is_some() {
                     load.add_since(&mark);
                 }
                 match answer {
@@ -107,7 +112,9 @@ impl Session<'_, '_> {
                             return Ok(Ended::Failed(why));
                         }
                     }
-                    Answer::Failed(why) => return Ok(Ended::Failed(why)),
+                    // A layout that cannot be is no preparation; a measurement that cannot be has no figure.
+                    Answer::NotConfigured(why) if facts::label(repeats.work).is_some() => repeats.not_configured = Some(why),
+                    Answer::Failed(why) | Answer::NotConfigured(why) => return Ok(Ended::Failed(why)),
                     Answer::Cancelled => return Ok(Ended::Cancelled),
                 }
             }
@@ -117,8 +124,11 @@ impl Session<'_, '_> {
 
     /// Hands the claimed target to the worker; after a resumption it is laid out again, for the file of the dead process is gone.
     async fn prepare(&mut self, planned: &PlannedStep) -> Result<Answer<()>, ScenarioError> {
-        let Some(claim) = &self.claim else { return Ok(Answer::Failed("there is no claimed target".to_owned())) };
-        self.worker.target(claim.leave()?);
+        if self.claims.is_empty() {
+            return Ok(Answer::Failed("there is no claimed target".to_owned()));
+        }
+        let unit = crate::plan::history_unit(self.plan.steps.iter().flat_map(|step| &step.work));
+        self.worker.targets(self.claims.iter().map(|claim| claim.leave()).collect::<Result<_, _>>()?, unit);
         self.ready = true;
         let earlier = self.plan.steps.iter().take_while(|step| step.name != planned.name).flat_map(|step| &step.work);
         let layouts: Vec<PlannedWork> = earlier.filter(|work| is_layout(work)).cloned().collect();
@@ -130,7 +140,7 @@ impl Session<'_, '_> {
                     None => {}
                     Some(why) => return Ok(Answer::Failed(why)),
                 },
-                Answer::Failed(why) => return Ok(Answer::Failed(why)),
+                Answer::Failed(why) | Answer::NotConfigured(why) => return Ok(Answer::Failed(why)),
                 Answer::Cancelled => return Ok(Answer::Cancelled),
             }
         }
@@ -173,18 +183,23 @@ impl Session<'_, '_> {
             Ok(_) if self.signals.seen => Answer::Cancelled,
             Ok(Ok(_)) if told_to_stop => Answer::Failed(format!("the work did not end by itself within {} s", began.elapsed().as_secs())),
             Ok(Ok(outcome)) => Answer::Done(outcome),
-            Ok(Err(why)) => Answer::Failed(why),
+            Ok(Err(Trouble::Failed(why))) => Answer::Failed(why),
+            Ok(Err(Trouble::NotConfigured(why))) => Answer::NotConfigured(why),
             Err(oneshot::error::RecvError { .. }) => Answer::Failed("the measuring thread died".to_owned()),
         }
     }
 
+    fn target_bytes(&self) -> u64 {
+        self.claims.first().map_or(0, |claim| claim.bytes())
+    }
+
     fn planned_ms(&self, work: &PlannedWork) -> u64 {
-        crate::plan::duration_of(work, self.claim.as_ref().map_or(0, |claim| claim.bytes()))
+        crate::plan::duration_of(work, self.target_bytes())
     }
 
     fn slowest_pass(&self, work: &PlannedWork) -> Duration {
         let bytes = match work {
-            PlannedWork::Io(io) if io.extent == Extent::Whole => self.claim.as_ref().map_or(0, |claim| claim.bytes()),
+            PlannedWork::Io(io) if !io.spec.extent.is_measured() => self.target_bytes(),
             PlannedWork::Io(_) => 0,
             PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes / 16,
         };
@@ -196,16 +211,25 @@ impl Session<'_, '_> {
         let note = |name: String, text: String| Event::Note { step: planned.name.clone(), name, text };
         let own = repeats.iter().flat_map(|repeats| &repeats.outcomes).flat_map(|(_, outcome)| &outcome.notes);
         let mut notes: Vec<Event> = own.map(|(name, text)| note(name.clone(), text.clone())).collect();
-        let Some(claim) = &self.claim else { return notes };
-        let shown = crate::printable::Printable::new(claim.path()).to_string();
+        for repeats in repeats {
+            if let (Some(why), Some(label)) = (&repeats.not_configured, repeats.label()) {
+                notes.push(note(format!("not configured {label}"), why.clone()));
+            }
+        }
+        let shown = |claim: &Claim| crate::printable::Printable::new(claim.path()).to_string();
         for work in planned.work.iter().filter(|work| needs_target(work)) {
             if let PlannedWork::Io(io) = work {
-                let fio = super::engines::fio(io, claim, &shown);
-                notes.push(note(format!("fio {}", io.family()), fio));
+                // One command for each target; those of several at once are meant to be started together.
+                let each = io.on.iter().filter_map(|number| self.claims.get(*number));
+                let commands: Vec<String> = each.map(|claim| super::engines::fio(&io.spec, claim, &shown(claim))).collect();
+                notes.push(note(format!("fio {}", io.label()), commands.join("\n")));
             }
         }
         if planned.work.iter().any(needs_target) {
-            notes.push(note("target".to_owned(), format!("{} bytes of {shown}, {}", claim.bytes(), claim.describe())));
+            for (at, claim) in self.claims.iter().enumerate() {
+                let name = if self.claims.len() == 1 { "target".to_owned() } else { format!("target {}", at + 1) };
+                notes.push(note(name, format!("{} bytes of {}, {}", claim.bytes(), shown(claim), claim.describe())));
+            }
         }
         notes
     }
@@ -221,7 +245,7 @@ impl Session<'_, '_> {
 fn intervals<'a>(step: &str, repeats: &'a [Repeats<'_>], began: Duration) -> Vec<Interval<'a>> {
     let mut intervals = Vec::new();
     for repeats in repeats {
-        let Some(family) = repeats.family() else { continue };
+        let Some(family) = repeats.label() else { continue };
         for (at, outcome) in &repeats.outcomes {
             if let Some(latencies) = &outcome.latencies {
                 intervals.push(Interval {
@@ -266,7 +290,7 @@ fn needs_target(work: &PlannedWork) -> bool {
 
 fn is_layout(work: &PlannedWork) -> bool {
     match work {
-        PlannedWork::Io(io) => io.extent == Extent::Whole && io.rw.is_write(),
+        PlannedWork::Io(io) => io.spec.lays_out(),
         PlannedWork::Triad { .. } => false,
     }
 }

@@ -1,3 +1,5 @@
+use assay_bench::Arrivals;
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -52,6 +54,42 @@ fn a_rate_makes_a_family_of_its_own() {
 }
 
 #[test]
+fn every_word_is_read_and_what_changes_a_figure_is_in_its_name() {
+    let with = |from: &str, to: &str| {
+        let scenario = parse(&GOOD.replace(from, to)).unwrap_or_else(|error| panic!("{error}"));
+        let Work::Io(io) = &scenario.steps[1].work[0] else { panic!("an io") };
+        (io.family(), io.written(16 << 20))
+    };
+    let rw = "rw = \"randread\"";
+    let writes = "runtime = \"1s\"\nio_size = \"1GiB\"";
+    for (from, to, family, written) in [
+        (rw, "rw = \"randread\"\nnumjobs = 4\nhipri = true\nsqthread_poll = true", "storage.randread_4k_qd32_j4_hipri_sqpoll", 0),
+        (rw, "rw = \"randread\"\nrandom_distribution = \"zipf:1.2\"", "storage.randread_4k_qd32_zipf1_2", 0),
+        (rw, "rw = \"randread\"\nnumjobs = 1\ntargets = \"all\"", "storage.randread_4k_qd32", 0),
+        ("bs = \"4KiB\"", "bssplit = \"4k/60:64k/40\"", "storage.randread_4k60-64k40_qd32", 0),
+        ("bs = \"4KiB\"", "bs = \"512B\"", "storage.randread_512_qd32", 0),
+    ] {
+        assert_eq!(with(from, to), (family.to_owned(), written));
+    }
+    for (words, family) in [
+        ("rw = \"randrw\"\nrwmixread = 70", "storage.randrw70_4k_qd32"),
+        ("rw = \"rw\"", "storage.rw50_4k_qd32"),
+        ("rw = \"rmw\"", "storage.rmw_4k_qd32"),
+        ("rw = \"randtrim\"", "storage.randtrim_4k_qd32"),
+        ("rw = \"randwrite\"\nfua = true\nfsync = 8\nbuffer_compress_percentage = 50", "storage.randwrite_4k_qd32_fsync8_fua_compress50"),
+    ] {
+        let scenario = parse(&GOOD.replace(rw, words).replace("runtime = \"1s\"", writes)).unwrap_or_else(|error| panic!("{error}"));
+        let Work::Io(io) = &scenario.steps[1].work[0] else { panic!("an io") };
+        assert_eq!((io.family().as_str(), io.written(16 << 20)), (family, 1 << 30));
+    }
+    let sprandom = GOOD.replace("rw = \"write\"", "rw = \"randwrite\"").replace("whole = true", "sprandom = \"28%\"");
+    let Work::Io(io) = &parse(&sprandom).expect("preconditions").steps[0].work[0] else { panic!("an io") };
+    assert!(io.lays_out() && io.written(1 << 30) > 1_300_000_000);
+    let purged = GOOD.replace("rw = \"write\"", "rw = \"trim\"");
+    assert!(parse(&purged).expect_err("nothing there").to_string().contains("laid out before"));
+}
+
+#[test]
 fn whatever_cannot_be_meant_is_refused_at_its_line() {
     let cases = [
         ("schema = 1", "schema = 2", "schema = 1", 2),
@@ -65,18 +103,32 @@ fn whatever_cannot_be_meant_is_refused_at_its_line() {
         ("name = \"random\"", "name = \"harness_floor\"", "other than", 17),
         ("repeats = 3", "repeats = 0", "1 to 100 repeats", 16),
         ("repeats = 3", "repeats = -1", "invalid value", 19),
-        ("rw = \"randread\"", "rw = \"trim\"", "unknown variant `trim`", 22),
+        ("rw = \"randread\"", "rw = \"erase\"", "unknown variant `erase`", 22),
+        ("rw = \"randread\"", "rw = \"randtrim\"", "expected `io_size`", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nrwmixread = 70", "`rwmixread` means", 20),
+        ("rw = \"randread\"", "rw = \"read\"\nrandom_distribution = \"zipf:1.2\"", "`random_distribution` means", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nrandom_distribution = \"zipf:1\"", "zipf needs a theta", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nfsync = 4", "fua and fsync", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nfua = true", "fua and fsync", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nbuffer_compress_percentage = 101", "percentages", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\nnumjobs = 0", "numjobs", 20),
+        ("rw = \"randread\"", "rw = \"randread\"\ntargets = \"some\"", "unknown variant `some`", 23),
+        ("bs = \"4KiB\"", "bssplit = \"4k/60:64k/30\"", "add up to 90", 20),
+        ("bs = \"4KiB\"", "bs = \"4KiB\"\nbssplit = \"4k/100\"", "either `bs` or `bssplit`", 20),
+        ("runtime = \"1s\"", "sprandom = \"7%\"", "pseudo-random preconditioning is random writes", 20),
+        ("runtime = \"1s\"", "sprandom = \"7\"", "whole percent", 25),
+        ("runtime = \"1s\"", "runtime = \"1s\"\nsprandom = \"7%\"", "`sprandom` is one pass", 20),
         ("rw = \"randread\"", "rw = \"randwrite\"", "expected `io_size`", 20),
         ("engine = \"uring\"\nrw = \"randread\"", "engine = \"spdk\"\nrw = \"randread\"", "unknown engine `spdk`; expected one of: null, uring", 20),
         ("bs = \"4KiB\"", "bs = \"5KiB\"", "power of two", 20),
-        ("bs = \"4KiB\"", "bs = \"512B\"", "power of two", 20),
+        ("bs = \"4KiB\"", "bs = \"256B\"", "power of two", 20),
         ("bs = \"1MiB\"", "bs = \"16MiB\"\nverify = true", "unknown field `verify`", 14),
         ("iodepth = 32", "iodepth = 0", "iodepth from 1", 20),
         ("runtime = \"1s\"", "runtime = \"0s\"", "more than nothing", 20),
         ("runtime = \"1s\"", "runtime = \"25h\"", "at most 24h", 20),
         ("runtime = \"1s\"", "", "expected `runtime`", 20),
         ("runtime = \"1s\"", "whole = true", "`whole` is one sequential pass", 20),
-        ("runtime = \"1s\"", "runtime = \"1s\"\nio_size = \"1GiB\"", "only for them", 20),
+        ("runtime = \"1s\"", "runtime = \"1s\"\nio_size = \"1GiB\"", "only there", 20),
         ("iodepth = 32", "iodepth = 32\nrate = 0", "rate from 1", 20),
         ("iodepth = 32", "iodepth = 32\nrate = 10000001", "rate from 1", 20),
         ("iodepth = 32", "iodepth = 32\narrivals = \"constant\"", "expected `rate`", 20),

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use assay_bench::engine::null::Null;
-use assay_bench::engine::uring::{Uring, WriteLeave};
+use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::{EngineError, Extent, History, Job, JobResult, Rw, Span, Verify, drive};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -168,7 +168,7 @@ impl Ours<'_> {
             let leave = place.leave()?;
             let writable = leave.as_ref().filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
             let target = crate::printable::Printable::new(place.path()).to_string();
-            let mut lane = Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable).map_err(told)?;
+            let mut lane = Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable, Options::default()).map_err(told)?;
             drive(job, &mut lane, history, stop, None).map_err(told)
         };
         let result = std::thread::scope(|scope| scope.spawn(work).join()).map_err(|_| "our measuring thread died".to_owned())??;

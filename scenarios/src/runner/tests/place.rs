@@ -16,8 +16,8 @@ use crate::claim::{Leave, TargetKind};
 use crate::directory::run_id;
 use crate::error::ScenarioError;
 use crate::journal::Stamps;
-use crate::plan::{Plan, PlanContext, PlannedWork, plan};
-use crate::runner::bench::{Bench, Outcome};
+use crate::plan::{self, Plan, PlanContext, PlannedWork};
+use crate::runner::bench::{Bench, Outcome, Trouble};
 use crate::runner::{Observer, Surroundings, resume_on, run_on};
 use crate::scenario::Scenario;
 
@@ -103,7 +103,8 @@ impl Place {
 
     pub(super) fn plan_on(&self, target: &std::path::Path, kind: TargetKind) -> Plan {
         let scenario = Scenario::parse("tiny.toml", SCENARIO, crate::runner::ENGINES).expect("good");
-        plan(&scenario, &PlanContext { target: Some((target, kind)), inventory: None, cpus: &[0], memory_available: 1 << 30 }).expect("plans")
+        plan::plan(&scenario, &PlanContext { targets: &[plan::Place::new(target, kind)], inventory: None, cpus: &[0], memory_available: 1 << 30 })
+            .expect("plans")
     }
 
     pub(super) fn run(&self, bench: Box<dyn Bench>, plan: &Plan, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
@@ -140,7 +141,7 @@ impl Place {
     }
 }
 
-type Script = dyn FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, String> + Send;
+type Script = dyn FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, Trouble> + Send;
 
 /// Answers every piece of work from a closure that is told how many came before.
 pub(super) struct Scripted {
@@ -150,7 +151,7 @@ pub(super) struct Scripted {
 
 impl Scripted {
     pub(super) fn answering(
-        script: impl FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, String> + Send + 'static,
+        script: impl FnMut(usize, &PlannedWork, &AtomicBool) -> Result<Outcome, Trouble> + Send + 'static,
     ) -> (Box<dyn Bench>, Arc<Mutex<Vec<String>>>) {
         let calls = Arc::new(Mutex::new(Vec::new()));
         (Box::new(Self { script: Box::new(script), calls: Arc::clone(&calls) }), calls)
@@ -163,15 +164,16 @@ impl Scripted {
 }
 
 impl Bench for Scripted {
-    fn take_target(&mut self, target: Leave) {
-        self.calls.lock().expect("not poisoned").push(format!("target {}", target.name()));
+    fn take_targets(&mut self, targets: Vec<Leave>, _unit: u64) {
+        let named = |target: &Leave| format!("target {}", target.name());
+        self.calls.lock().expect("not poisoned").extend(targets.iter().map(named));
     }
 
-    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, String> {
+    fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         let mut calls = self.calls.lock().expect("not poisoned");
         let before = calls.iter().filter(|call| !call.starts_with("target")).count();
         calls.push(match work {
-            PlannedWork::Io(io) => io.family(),
+            PlannedWork::Io(io) => io.label(),
             PlannedWork::Triad { .. } => "triad".to_owned(),
         });
         drop(calls);
@@ -180,12 +182,13 @@ impl Bench for Scripted {
 }
 
 /// A plausible answer.
-pub(super) fn good(work: &PlannedWork) -> Outcome {
-    let null = matches!(work, PlannedWork::Io(io) if io.engine == "null");
+pub(in crate::runner) fn good(work: &PlannedWork) -> Outcome {
+    let null = matches!(work, PlannedWork::Io(io) if io.spec.engine == "null");
     let operations = if null { 1_000_000 } else { 1000 };
     let mut latencies = Histogram::new(3).expect("a histogram");
     latencies.record_n(50_000, operations).expect("recorded");
     Outcome {
+        kinds: Vec::new(),
         elapsed: Duration::from_secs(1),
         operations,
         bytes: operations * 4096,

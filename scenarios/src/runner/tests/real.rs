@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use assay_model::run::{Ended, Run};
+use assay_model::metric::Metric;
+use assay_model::run::{Ended, Recorded, Run};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::place::{Place, STEPS};
 use crate::claim::{GUARD, TargetKind};
+use crate::plan::{self, PlanContext};
 use crate::runner::Progress;
 use crate::runner::engines::Engines;
+use crate::scenario::Scenario;
 
 fn engines() -> Box<Engines> {
     Box::new(Engines::default())
@@ -35,6 +38,131 @@ fn a_scratch_file_is_laid_out_measured_and_verified_to_the_last_block() {
         assert!(metric.fact.samples.values().iter().all(|value| value.is_finite() && *value > 0.0), "{}", metric.fact.name);
     }
     assert_eq!(place.leftovers(), 0);
+}
+
+const WORDS: &str = r#"
+schema = 1
+name = "words"
+describe = "d"
+[target]
+size = "8MiB"
+[[step]]
+name = "precondition"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "trim"
+bs = "1MiB"
+iodepth = 1
+whole = true
+[[step.io]]
+engine = "uring"
+rw = "randwrite"
+bs = "4KiB"
+iodepth = 8
+sprandom = "28%"
+targets = "all"
+[[step]]
+name = "random"
+describe = "d"
+repeats = 2
+[[step.io]]
+engine = "uring"
+rw = "randrw"
+rwmixread = 70
+bssplit = "4k/60:64k/40"
+random_distribution = "zipf:1.2"
+buffer_compress_percentage = 50
+fsync = 16
+iodepth = 4
+runtime = "40ms"
+io_size = "1GiB"
+[[step.io]]
+engine = "uring"
+rw = "randread"
+bs = "4KiB"
+iodepth = 4
+runtime = "40ms"
+[[step.io]]
+engine = "uring"
+rw = "randread"
+bs = "4KiB"
+iodepth = 4
+runtime = "40ms"
+targets = "all"
+[[step.io]]
+engine = "uring"
+rw = "randwrite"
+bs = "512B"
+iodepth = 4
+numjobs = 2
+fua = true
+runtime = "40ms"
+io_size = "1GiB"
+targets = "all"
+[[step.io]]
+engine = "uring"
+rw = "rmw"
+bs = "4KiB"
+iodepth = 4
+sqthread_poll = true
+runtime = "40ms"
+io_size = "1GiB"
+[[step.io]]
+engine = "uring"
+rw = "randread"
+bs = "4KiB"
+iodepth = 4
+hipri = true
+runtime = "40ms"
+[[step]]
+name = "verify"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "read"
+bs = "64KiB"
+iodepth = 4
+whole = true
+"#;
+
+#[test]
+fn every_word_of_a_scenario_runs_on_several_targets_and_what_it_wrote_is_read_back() {
+    let place = Place::new();
+    let folders = [place.scratch().join("one"), place.scratch().join("two")];
+    folders.iter().for_each(|folder| std::fs::create_dir_all(folder).expect("a folder"));
+    let scenario = Scenario::parse("words.toml", WORDS, crate::runner::ENGINES).expect("good");
+    let targets = folders.each_ref().map(|folder| plan::Place::new(folder, TargetKind::Folder));
+    let context = PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30 };
+    let run = place.run(engines(), &plan::plan(&scenario, &context).expect("plans"), &mut |_| {}).expect("runs");
+
+    assert_eq!(run.ended, Ended::Completed);
+    // Both targets, in blocks of 64 KiB.
+    assert_eq!(verified(&run, "verify"), (256, 256, 0, 0));
+    let (operations, _, failed, corrupt) = verified(&run, "random");
+    assert!(operations > 0 && failed == 0 && corrupt == 0, "{:?}", run.steps[2].verification);
+    let random = &run.steps[2];
+    let metric = |name: &str, drive: &str| {
+        let found = random.metrics.iter().find(|metric| metric.fact.name.0 == name && metric.fact.dimensions["drive"] == drive);
+        found.unwrap_or_else(|| panic!("no {name} of {drive}")).fact.samples.values().to_vec()
+    };
+    let mixed = "storage.randrw70_4k60-64k40_qd4_zipf1_2_fsync16_compress50";
+    for drive in ["one", "two"] {
+        for name in [".iops", ".read.iops", ".write.iops", ".read.p99", ".write.p99"] {
+            let samples = metric(&format!("{mixed}{name}"), drive);
+            assert!(samples.len() == 2 && samples.iter().all(|value| *value > 0.0), "{name} {samples:?}");
+        }
+        assert_eq!(metric("storage.rmw_4k_qd4_sqpoll.iops", drive).len(), 2);
+    }
+    assert_eq!(metric("storage.randwrite_512_qd4_fua_j2.iops", "all").len(), 2);
+    assert!(metric("storage.randread_4k_qd4.all_share", "all").iter().all(|share| *share > 0.0 && *share < 10.0));
+    // What a device without poll queues cannot do is neither an error nor a figure.
+    let hipri = |metric: &Recorded<Metric>| metric.fact.name.0.starts_with("storage.randread_4k_qd4_hipri");
+    let told = random.notes.keys().any(|note| note.starts_with("not configured storage.randread_4k_qd4_hipri@one"));
+    assert_ne!(random.metrics.iter().any(hipri), told, "{:?}", random.notes);
+    assert!(random.notes["fio storage.randread_4k_qd4@all"].lines().count() == 2, "{:?}", random.notes);
+    assert_eq!(place.leftovers(), 2, "the two folders, and no file in them");
+    assert!(folders.iter().all(|folder| std::fs::read_dir(folder).expect("a folder").next().is_none()));
 }
 
 #[test]

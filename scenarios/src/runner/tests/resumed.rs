@@ -5,6 +5,7 @@ use assay_model::run::{Ended, Run};
 
 use super::place::{Place, STEPS, Scripted, good};
 use crate::error::ScenarioError;
+use crate::runner::bench::Trouble;
 
 /// A run of a healthy bench, and its journal.
 fn finished(place: &Place) -> (Run, PathBuf, Vec<u8>) {
@@ -91,7 +92,7 @@ fn a_resumed_run_that_fails_is_failed_and_stays_so() {
         .expect("there");
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     std::fs::write(&journal, lines[..=layout_end].concat()).expect("cut");
-    let (bench, _) = Scripted::answering(|n, work, _| if n == 2 { Err("gone".into()) } else { Ok(good(work)) });
+    let (bench, _) = Scripted::answering(|n, work, _| if n == 2 { Err(Trouble::Failed("gone".into())) } else { Ok(good(work)) });
     let resumed = place.resume(bench, &run.id).expect("resumes");
     assert!(matches!(&resumed.ended, Ended::Failed(why) if why.contains("step random: gone")), "{:?}", resumed.ended);
     let (bench, _) = Scripted::healthy();

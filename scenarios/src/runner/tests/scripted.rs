@@ -11,7 +11,7 @@ use super::place::{Place, STEPS, Scripted, good};
 use crate::error::ScenarioError;
 use crate::plan::PlannedWork;
 use crate::runner::Progress;
-use crate::runner::bench::Outcome;
+use crate::runner::bench::{Outcome, Trouble};
 
 fn step<'a>(run: &'a Run, name: &str) -> &'a Step {
     run.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("no step {name}"))
@@ -103,7 +103,7 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
     ];
     for (what, answer, name, says) in cases {
         let place = Place::new();
-        let (bench, _) = Scripted::answering(move |n, work, _| answer(n, work));
+        let (bench, _) = Scripted::answering(move |n, work, _| answer(n, work).map_err(Trouble::Failed));
         let run = place.run(bench, &place.plan(), &mut |_| {}).unwrap_or_else(|error| panic!("{what}: {error}"));
         let last = run.steps.last().expect("a step");
         assert_eq!(last.name, name, "{what}");
@@ -154,7 +154,7 @@ fn wrong_content_and_failed_operations_are_facts_of_a_completed_step_and_of_a_fa
             if n == 4 {
                 Ok(spoiled(work))
             } else if n == 6 && fails {
-                Err("gone".into())
+                Err(Trouble::Failed("gone".into()))
             } else {
                 Ok(good(work))
             }
@@ -226,7 +226,7 @@ fn a_figure_near_what_the_harness_can_do_is_marked_and_one_without_a_floor_too()
 fn a_refused_target_leaves_no_run_behind() {
     let place = Place::new();
     let mut plan = place.plan();
-    plan.target = Some(crate::plan::PlannedTarget::ScratchFile { folder: place.folder.path().join("missing"), bytes: 8 << 20 });
+    plan.targets = vec![crate::plan::PlannedTarget::ScratchFile { folder: place.folder.path().join("missing"), bytes: 8 << 20 }];
     let (bench, calls) = Scripted::healthy();
     let error = place.run(bench, &plan, &mut |_| {}).expect_err("refused");
     assert!(matches!(error, ScenarioError::Refused(_)), "{error}");
