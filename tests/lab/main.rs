@@ -136,7 +136,7 @@ fn accuses_only(node: &Node, arguments: &str, ids: &[&str]) -> Outcome {
     let asked = Instant::now();
     let mut outcome = node.assay(arguments);
     while outcome.failed() != expected && asked.elapsed() < SETTLES {
-        std::thread::sleep(Duration::from_secs(2));
+        node.sure("sleep 2");
         outcome = node.assay(arguments);
     }
     assert_eq!(outcome.failed(), expected, "{:#?}", outcome.reasons());
