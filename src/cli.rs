@@ -142,9 +142,26 @@ pub(crate) struct Accept {
 pub(crate) struct Load {
     /// Name of the scenario, or the path of a scenario file
     pub(crate) scenario: String,
-    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times
+    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be
+    /// given several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) writes: Writes,
+}
+
+/// What may be done to real drives.
+#[derive(Debug, Args)]
+pub(crate) struct Writes {
+    /// Confirm that everything on the drive with this serial number may be lost: without it no drive is written; may be given several times
+    #[arg(long, value_name = "SERIAL")]
+    pub(crate) i_own_serial: Vec<String>,
+    /// The second key for scenarios that purge a drive as a whole: its serial number again; may be given several times
+    #[arg(long, value_name = "SERIAL")]
+    pub(crate) purge_serial: Vec<String>,
+    /// Most of its rated life that a run may take of a drive
+    #[arg(long, value_name = "PERCENT", default_value_t = 1)]
+    pub(crate) endurance_percent: u32,
 }
 
 #[derive(Debug, Args)]
@@ -152,9 +169,12 @@ pub(crate) struct Run {
     /// Name of the scenario, or the path of a scenario file; with --resume it may be left out
     #[arg(required_unless_present = "resume")]
     pub(crate) scenario: Option<String>,
-    /// What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times
+    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be
+    /// given several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) writes: Writes,
     /// Finish a run that was interrupted or cancelled: its id, or the newest one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
     pub(crate) resume: Option<String>,

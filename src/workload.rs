@@ -4,8 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use assay_model::ceiling::rated_bytes;
 use assay_model::inventory::Inventory;
+use assay_model::judge;
 use assay_model::run::{CounterSample, Ended, Environment, Run};
+use assay_model::site::Site;
 use assay_probes::{Host, environment, error_counters};
 use assay_scenarios::catalog;
 use assay_scenarios::claim::target_kind;
@@ -13,11 +16,12 @@ use assay_scenarios::error::ScenarioError;
 use assay_scenarios::fio::Peer;
 use assay_scenarios::fio::calibrate::{self, Calibrated, Calibration};
 use assay_scenarios::journal::Stamps;
-use assay_scenarios::plan::{Place, Plan, PlanContext, plan, this_host};
+use assay_scenarios::plan::{Permits, Place, Plan, PlanContext, plan, this_host};
 use assay_scenarios::runner::{self, Progress, Surroundings};
 use assay_scenarios::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::Writes;
 use crate::context::Usage;
 use crate::present;
 
@@ -32,13 +36,33 @@ pub(crate) fn scenario(name: &str) -> Result<Scenario> {
 }
 
 /// What `scenario` would do on this node with `targets`; touches neither.
-pub(crate) fn plan_for(scenario: &Scenario, targets: &[PathBuf], inventory: &Inventory) -> Result<Plan> {
+pub(crate) fn plan_for(scenario: &Scenario, targets: &[PathBuf], permits: &Permits, site: &Site, inventory: &Inventory) -> Result<Plan> {
     let mut places = Vec::new();
-    for target in targets.iter().filter(|_| scenario.target_bytes.is_some()) {
-        places.push(Place::new(target, target_kind(target).map_err(|error| refusal(error.into()))?));
+    for target in targets.iter().filter(|_| scenario.target.is_some()) {
+        let target = &named_by_udev(target)?;
+        let place = Place::new(target, target_kind(target).map_err(|error| refusal(error.into()))?);
+        let rated_bytes = site.bom.as_ref().zip(place.bytes).and_then(|(bom, bytes)| rated_bytes(bom, &site.parts, bytes));
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count of bytes")]
+        let rated_bytes = rated_bytes.map(|bytes| bytes as u64);
+        places.push(Place { rated_bytes, ..place });
     }
     let (cpus, memory_available) = this_host();
-    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available }).map_err(refusal)
+    let edges = judge::edges(site, Some(inventory));
+    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available, edges: &edges, permits })
+        .map_err(refusal)
+}
+
+/// The links below /dev/disk are names of devices, and the only ones that are followed: they say which drive is meant.
+fn named_by_udev(target: &Path) -> Result<PathBuf> {
+    if target.starts_with("/dev/disk") {
+        return std::fs::canonicalize(target).with_context(|| Usage(format!("cannot find the device {}", target.display())));
+    }
+    Ok(target.to_owned())
+}
+
+/// What the operator allows to be done to drives.
+pub(crate) fn permits(writes: &Writes) -> Permits {
+    Permits { owned: writes.i_own_serial.clone(), purged: writes.purge_serial.clone(), endurance_percent: writes.endurance_percent }
 }
 
 /// The machine as a place for runs.

@@ -137,7 +137,7 @@ impl<'a> Driver<'a> {
             unread: Vec::with_capacity(depth),
             modified: Vec::with_capacity(depth),
             unflushed: 0,
-            recorder: Recorder::new(usual),
+            recorder: Recorder::new(usual, job.offsets_kept),
             lane,
         })
     }

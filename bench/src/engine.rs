@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 
+pub mod faulty;
+pub mod memory;
 pub mod null;
 pub mod status;
 pub mod uring;

@@ -204,6 +204,8 @@ pub struct Job {
     pub fua: bool,
     /// How much of the payload compresses away, percent.
     pub compress_percentage: u8,
+    /// Offsets of wrong content that are kept for people, of each kind.
+    pub offsets_kept: usize,
 }
 
 /// How operations reach the target: what an engine is opened with, beside the job.
@@ -246,6 +248,7 @@ impl Job {
             fsync: 0,
             fua: false,
             compress_percentage: 0,
+            offsets_kept: 8,
         }
     }
 

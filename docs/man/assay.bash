@@ -1266,13 +1266,25 @@ _assay() {
             return 0
             ;;
         assay__subcmd__plan)
-            opts="-v -h -V --target --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --i-own-serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --purge-serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endurance-percent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1378,13 +1390,25 @@ _assay() {
             return 0
             ;;
         assay__subcmd__run)
-            opts="-v -h -V --target --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --i-own-serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --purge-serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endurance-percent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

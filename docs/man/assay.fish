@@ -170,7 +170,10 @@ complete -c assay -n "__fish_assay_using_subcommand list" -l listen -d 'Seconds 
 complete -c assay -n "__fish_assay_using_subcommand list" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand list" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand plan" -l target -d 'What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l target -d 'What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be given several times' -r -F
+complete -c assay -n "__fish_assay_using_subcommand plan" -l i-own-serial -d 'Confirm that everything on the drive with this serial number may be lost: without it no drive is written; may be given several times' -r
+complete -c assay -n "__fish_assay_using_subcommand plan" -l purge-serial -d 'The second key for scenarios that purge a drive as a whole: its serial number again; may be given several times' -r
+complete -c assay -n "__fish_assay_using_subcommand plan" -l endurance-percent -d 'Most of its rated life that a run may take of a drive' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
@@ -184,7 +187,10 @@ complete -c assay -n "__fish_assay_using_subcommand plan" -l listen -d 'Seconds 
 complete -c assay -n "__fish_assay_using_subcommand plan" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand plan" -s V -l version -d 'Print version'
-complete -c assay -n "__fish_assay_using_subcommand run" -l target -d 'What the scenario works on: a folder for its scratch file, or a loop device that holds nothing; may be given several times' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l target -d 'What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be given several times' -r -F
+complete -c assay -n "__fish_assay_using_subcommand run" -l i-own-serial -d 'Confirm that everything on the drive with this serial number may be lost: without it no drive is written; may be given several times' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l purge-serial -d 'The second key for scenarios that purge a drive as a whole: its serial number again; may be given several times' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l endurance-percent -d 'Most of its rated life that a run may take of a drive' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a run that was interrupted or cancelled: its id, or the newest one' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F

@@ -46,6 +46,11 @@ pub fn of_node(inventory: &Inventory, channels_per_socket: Option<u32>) -> Vec<C
     ceilings
 }
 
+/// Bytes that the warranty lets a drive of this capacity write in all, as far as a part of the order says.
+pub fn rated_bytes(bom: &Bom, parts: &Parts, capacity: u64) -> Option<f64> {
+    drive::rated_bytes(bom, parts, capacity)
+}
+
 /// The ceilings that follow from the order alone.
 pub fn of_bom(bom: &Bom, parts: &Parts) -> Vec<Ceiling> {
     let mut ceilings = memory::of_bom(bom, parts);

@@ -8,9 +8,11 @@ use crate::check::{Absence, Check, CheckId};
 use crate::contradiction::Contradiction;
 use crate::gate::{Decision, GATE_SCHEMA, Gate, Judged, Judgement, Requirement, Severity};
 use crate::inventory::Inventory;
+use crate::limit::{Bound, Limit};
 use crate::outcome::MetricRow;
 use crate::phase::Phase;
 use crate::run::Run;
+use crate::sequential::Edge;
 use crate::site::Site;
 use crate::verdict::{Rank, Reason, Verdict, worst};
 use crate::waiver::Waiver;
@@ -85,6 +87,20 @@ pub fn judge(case: &Case<'_>) -> Judgement {
 /// What one run says by itself, whatever the gate: whether it completed, whether its data were right, whether anything disturbed it.
 pub fn checks_of(run: &Run) -> Vec<Check> {
     run::checks(run)
+}
+
+/// The limits of the site's gates that are numbers on this node: those that a run can be held against while it goes on.
+pub fn edges(site: &Site, inventory: Option<&Inventory>) -> Vec<Edge> {
+    let ceilings = figure::ceilings(site, inventory);
+    let number = |limit: &Limit| match limit.bound {
+        Bound::AtLeast(_) | Bound::AtMost(_) => Some(limit.bound),
+        Bound::Efficiency(share) => {
+            let ceiling = ceilings.iter().find(|ceiling| ceiling.metric == limit.metric)?;
+            ceiling.value.map(|value| Bound::AtLeast(share * value))
+        }
+    };
+    let limits = site.gates.iter().flat_map(|gate| &gate.requires).filter_map(|requirement| requirement.limit.as_ref());
+    limits.filter_map(|limit| Some(Edge { metric: limit.metric.clone(), bound: number(limit)? })).collect()
 }
 
 /// The gate of `assay verify`: every check that the inventory gave, as severe as the site's gates say. It asks for no run.

@@ -202,6 +202,7 @@ pub(crate) fn doubtful(conditions: &[Condition]) -> Option<Reason> {
             Condition::ClockStepped(what) => disturbed.push(format!("clock stepped: {what}")),
             Condition::NeighbourBusy(what) => disturbed.push(format!("neighbour busy: {what}")),
             Condition::DeviceErrors(what) => disturbed.push(format!("device errors: {what}")),
+            Condition::NotSteady(what) => disturbed.push(format!("not steady: {what}")),
         }
     }
     match (disturbed.is_empty(), floor.is_empty()) {

@@ -161,6 +161,8 @@ pub enum Condition {
     NeighbourBusy(String),
     /// Error counters rose.
     DeviceErrors(String),
+    /// The figure had not settled when the last round was done.
+    NotSteady(String),
 }
 
 /// Latency quantiles of one operation kind.
@@ -181,8 +183,19 @@ pub struct Series {
     pub name: String,
     /// Unit of the values.
     pub unit: crate::unit::Unit,
-    /// `(seconds since the step began, value)`, ascending.
+    /// What the values are drawn over: seconds since the step began, unless it says otherwise.
+    #[serde(default = "seconds", skip_serializing_if = "is_seconds")]
+    pub over: crate::unit::Unit,
+    /// `(place, value)`, places ascending.
     pub points: Vec<(f64, f64)>,
+}
+
+fn seconds() -> crate::unit::Unit {
+    crate::unit::Unit::Seconds
+}
+
+fn is_seconds(unit: &crate::unit::Unit) -> bool {
+    *unit == crate::unit::Unit::Seconds
 }
 
 /// One `accept`: what a report and a gate speak of.

@@ -97,7 +97,7 @@ fn curve(name: &str, count: u64, median_us: f64) -> LatencyCurve {
 
 fn series(name: &str, unit: Unit, level: f64, dip_at: u32) -> Series {
     let value = |n: u32| level * (1.0 + 0.05 * noise(n)) * if (dip_at..dip_at + 3).contains(&n) { 0.42 } else { 1.0 };
-    Series { name: name.into(), unit, points: (1..=100).map(|n| (f64::from(n) / 10.0, value(n))).collect() }
+    Series { name: name.into(), unit, over: Unit::Seconds, points: (1..=100).map(|n| (f64::from(n) / 10.0, value(n))).collect() }
 }
 
 pub(crate) fn storage_quick(factor: f64) -> Run {

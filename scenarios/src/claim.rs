@@ -1,5 +1,5 @@
-//! The right to write: a [`Claim`] is the only way to an engine that writes, and only the two functions here make one. Today that is a scratch file
-//! that assay makes itself, or a loop device that nobody uses and that holds nothing. Everything is looked at read-only first; a refusal has written nothing.
+//! The right to write: a [`Claim`] is the only way to an engine that writes, and only the functions here make one: of a scratch file that
+//! assay makes itself, of a loop device that nobody uses and that holds nothing, or of such a drive, which the operator has confirmed by its serial number. Everything is looked at read-only first; a refusal has written nothing.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub use refusal::{Cause, Refusal};
 pub use scratch::{KEEP_FREE, SCRATCH_PREFIX, SCRATCH_SHARE};
 pub use signature::GUARD;
 
-use device::Kernel;
+use device::{Below, Kernel};
 use refusal::refused;
 
 /// What a path is to a claim, by one `lstat`.
@@ -29,7 +29,7 @@ use refusal::refused;
 pub enum TargetKind {
     /// A folder: a scratch file can be made in it.
     Folder,
-    /// A block device: it can be claimed when it is an unused, unlabelled loop device.
+    /// A block device: it can be claimed when it is unused and unlabelled, and a loop device or a drive that the operator confirmed.
     BlockDevice,
 }
 
@@ -47,7 +47,7 @@ pub struct Claim {
 enum Held {
     Scratch(scratch::Scratch),
     // Keeps the device from being mounted or claimed by anyone else while the claim lives.
-    Device { _exclusive: File, backing: PathBuf },
+    Device { _exclusive: File, below: Below },
 }
 
 /// What `path` is to a claim. Reads one inode; opens nothing.
@@ -64,14 +64,33 @@ pub fn scratch(folder: &Path, run: &str, bytes: u64) -> Result<Claim, Refusal> {
 /// Claims `bytes` bytes of a loop device that is not mounted, held, partitioned, labelled, read-only or open elsewhere. The first and last
 /// [`GUARD`] bytes, where labels live, are not part of the claim: the device is as unlabelled after the run as before.
 pub fn loop_device(path: &Path, bytes: u64) -> Result<Claim, Refusal> {
-    let examined = Kernel::running().examine(path, bytes).map_err(refused(path))?;
+    device(path, bytes, None)
+}
+
+/// The same of a drive whose serial number the operator has confirmed to be this one.
+pub fn drive(path: &Path, serial: &str, bytes: u64) -> Result<Claim, Refusal> {
+    device(path, bytes, Some(serial))
+}
+
+fn device(path: &Path, bytes: u64, confirmed: Option<&str>) -> Result<Claim, Refusal> {
+    let examined = Kernel::running().examine(path, bytes, confirmed).map_err(refused(path))?;
     let file = examined.open_for_writing(path).map_err(refused(path))?;
-    Ok(Claim { file, path: path.to_owned(), start: GUARD, bytes, held: Held::Device { backing: examined.backing, _exclusive: examined.exclusive } })
+    Ok(Claim { file, path: path.to_owned(), start: GUARD, bytes, held: Held::Device { below: examined.below, _exclusive: examined.exclusive } })
+}
+
+/// The serial number of a block device; none of a loop device, and none where the kernel knows none.
+pub fn serial_of(path: &Path) -> Result<Option<String>, Refusal> {
+    Kernel::running().serial(path).map_err(refused(path))
 }
 
 /// Makes every check of [`loop_device`] and opens nothing for writing: what `assay plan` asks.
 pub fn examine_loop_device(path: &Path, bytes: u64) -> Result<(), Refusal> {
-    Kernel::running().examine(path, bytes).map_err(refused(path)).map(drop)
+    Kernel::running().examine(path, bytes, None).map_err(refused(path)).map(drop)
+}
+
+/// Makes every check of [`drive`] and opens nothing for writing.
+pub fn examine_drive(path: &Path, serial: &str, bytes: u64) -> Result<(), Refusal> {
+    Kernel::running().examine(path, bytes, Some(serial)).map_err(refused(path)).map(drop)
 }
 
 /// Makes every check of [`scratch`] that can be made without making the file: what `assay plan` asks.
@@ -139,15 +158,17 @@ impl Claim {
     pub fn describe(&self) -> String {
         match &self.held {
             Held::Scratch(scratch) => format!("scratch file on {}", mounts::describe_folder(scratch.folder())),
-            Held::Device { backing, .. } => format!("loop device over {}", Printable::new(backing)),
+            Held::Device { below: Below::File(backing), .. } => format!("loop device over {}", Printable::new(backing)),
+            Held::Device { below: Below::Drive(serial), .. } => format!("drive with the serial number {}", Printable::new(serial)),
         }
     }
 
-    /// `scratch` or `loop`: the dimension of metrics, so that figures of different targets are never compared.
+    /// The dimension of metrics, so that figures of different kinds of targets are never compared.
     pub fn kind(&self) -> &'static str {
         match &self.held {
             Held::Scratch(_) => "scratch_file",
-            Held::Device { .. } => "loop_device",
+            Held::Device { below: Below::File(_), .. } => "loop_device",
+            Held::Device { below: Below::Drive(_), .. } => "drive",
         }
     }
 

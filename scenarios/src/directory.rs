@@ -11,6 +11,7 @@ use assay_model::run::Run;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::error::ScenarioError;
+use crate::patience::patiently;
 use crate::printable::Printable;
 
 /// A run directory is made under a name with this prefix, so that one without a first event never has the name of a run.
@@ -66,7 +67,8 @@ impl RunDirectory {
 
     fn lock(path: &Path) -> Result<Self, ScenarioError> {
         let handle = open_directory(path).map_err(ScenarioError::io("open run directory", path))?;
-        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+        let lock = || flock(&handle, FlockOperation::NonBlockingLockExclusive);
+        match patiently(lock, |answer| *answer == Err(rustix::io::Errno::WOULDBLOCK)) {
             Ok(()) => Ok(Self { path: path.to_owned(), handle }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(ScenarioError::Held { path: Printable::new(path) }),
             Err(error) => Err(ScenarioError::io("lock run directory", path)(error.into())),

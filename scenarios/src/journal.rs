@@ -212,7 +212,12 @@ mod tests {
     #[test]
     fn an_event_that_no_json_carries_is_refused_and_the_journal_goes_on() {
         let (_folder, _path, mut writer) = begun();
-        let series = assay_model::run::Series { name: "n".into(), unit: assay_model::unit::Unit::Count, points: vec![(0.0, f64::NAN)] };
+        let series = assay_model::run::Series {
+            name: "n".into(),
+            unit: assay_model::unit::Unit::Count,
+            over: assay_model::unit::Unit::Seconds,
+            points: vec![(0.0, f64::NAN)],
+        };
         assert!(writer.append(Event::Series { step: "a".into(), series }).is_err());
         assert_eq!(writer.append(Event::RunEnded { ended: Ended::Cancelled }).expect("appended"), 1);
         assert_eq!(writer.read_back().expect("reads").entries.len(), 2);

@@ -7,6 +7,7 @@ pub mod directory;
 pub mod error;
 pub mod fio;
 pub mod journal;
+mod patience;
 pub mod plan;
 pub mod printable;
 mod quantity;

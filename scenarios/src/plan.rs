@@ -9,26 +9,27 @@ use assay_bench::{History, Rw};
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::Value;
 use assay_model::inventory::Inventory;
+use assay_model::sequential::Edge;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::claim::{self, TargetKind};
 use crate::error::ScenarioError;
-use crate::printable::Printable;
-use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Scenario, StepSpec, Work};
+use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Rounds, Scenario, StepSpec, Work};
 
 mod cpus;
 mod seats;
+mod target;
 #[cfg(test)]
 mod tests;
 
 use seats::Seats;
 
 /// The version of the stored form.
-pub const PLAN_SCHEMA: u32 = 2;
+pub const PLAN_SCHEMA: u32 = 3;
 
 /// Everything that a run will do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// [`PLAN_SCHEMA`].
@@ -69,18 +70,32 @@ pub enum PlannedTarget {
         /// Size of the range.
         bytes: u64,
     },
+    /// A range of a drive that holds nothing, and that the operator has confirmed.
+    Drive {
+        /// Its path.
+        path: PathBuf,
+        /// Its serial number.
+        serial: String,
+        /// Size of the range.
+        bytes: u64,
+        /// Bytes that it may write in its life.
+        rated_bytes: u64,
+    },
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep {
     /// Its name.
     pub name: String,
     /// What it is for.
     pub describe: String,
-    /// Number of rounds.
-    pub repeats: u32,
+    /// How many rounds.
+    pub rounds: Rounds,
+    /// The limits that its figures are held against: they say when enough rounds are done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
     /// What one round does, in order.
     pub work: Vec<PlannedWork>,
     /// About how long it takes, milliseconds.
@@ -92,6 +107,7 @@ pub struct PlannedStep {
 /// One piece of work of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "a plan has some hundred of them, and nearly all are operations")]
 pub enum PlannedWork {
     /// Operations on targets.
     Io(PlannedIo),
@@ -151,6 +167,29 @@ pub struct Place {
     pub node: Option<u32>,
     /// CPUs beside the device; empty when nothing says which.
     pub near: Vec<u32>,
+    /// Size of a device, bytes.
+    pub bytes: Option<u64>,
+    /// Serial number of a drive; loop devices and folders have none.
+    pub serial: Option<String>,
+    /// Bytes that its warranty lets it write in all, as far as the site knows the part.
+    pub rated_bytes: Option<u64>,
+}
+
+/// What the operator allows to be done to drives. Loop devices and scratch files need no word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permits {
+    /// Serial numbers of drives whose content may be lost.
+    pub owned: Vec<String>,
+    /// Serial numbers of those that may be purged as a whole, the second key.
+    pub purged: Vec<String>,
+    /// Most of its rated life that a run may take of a drive, percent.
+    pub endurance_percent: u32,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self { owned: Vec::new(), purged: Vec::new(), endurance_percent: 1 }
+    }
 }
 
 /// What a plan depends on besides its scenario.
@@ -164,6 +203,10 @@ pub struct PlanContext<'a> {
     pub cpus: &'a [u32],
     /// Bytes of memory that are free for use.
     pub memory_available: u64,
+    /// The limits of the site's gates, as far as they are numbers here.
+    pub edges: &'a [Edge],
+    /// What the operator allows.
+    pub permits: &'a Permits,
 }
 
 /// Bytes per second with which the duration of a whole pass is guessed; a plan that is too short by a factor harms nobody.
@@ -192,6 +235,11 @@ impl Plan {
         digest(&self.to_json())
     }
 
+    /// Bytes that are written to one target at most; trims wear nothing, and are left out.
+    pub fn written_to(&self, number: usize) -> u64 {
+        self.targets.get(number).map_or(0, |target| target::written_to(number, &self.steps, target.bytes()))
+    }
+
     /// Names of the steps, in order.
     pub fn step_names(&self) -> Vec<String> {
         self.steps.iter().map(|step| step.name.clone()).collect()
@@ -206,12 +254,15 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 /// Decides what a run of `scenario` does here. Touches nothing.
 pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, ScenarioError> {
     let unplannable = |why: String| ScenarioError::Unplannable { scenario: scenario.name.clone(), why };
-    let targets = match scenario.target_bytes {
-        None => Vec::new(),
+    let (targets, target_bytes) = match scenario.target {
+        None => (Vec::new(), 0),
         Some(_) if context.targets.is_empty() => {
-            return Err(unplannable("it needs a target: a folder for a scratch file, or an unlabelled loop device".to_owned()));
+            return Err(unplannable("it needs a target: a folder for a scratch file, or an unlabelled device".to_owned()));
         }
-        Some(bytes) => planned_targets(context.targets, bytes).map_err(unplannable)?,
+        Some(size) => {
+            let bytes = target::bytes(size, context.targets).map_err(unplannable)?;
+            (target::planned(context.targets, bytes, context.permits).map_err(unplannable)?, bytes)
+        }
     };
     let seats = Seats::new(context.targets, context.cpus);
     let cpu = seats.first().ok_or_else(|| unplannable("this process may use no CPU at all".to_owned()))?;
@@ -221,11 +272,11 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
         steps.push(floor_step());
     }
     for step in &scenario.steps {
-        steps.push(planned_step(step, scenario.target_bytes.unwrap_or(0), context, &seats).map_err(unplannable)?);
+        steps.push(planned_step(step, target_bytes, context, &seats).map_err(unplannable)?);
     }
     // What was written where is remembered for the whole run: a generation for each unit.
     let unit = history_unit(steps.iter().flat_map(|step| &step.work));
-    let history = History::footprint(scenario.target_bytes.unwrap_or(0), unit).saturating_mul(u64::try_from(targets.len()).expect("few targets"));
+    let history = History::footprint(target_bytes, unit).saturating_mul(u64::try_from(targets.len()).expect("few targets"));
     let memory_bytes = history + steps.iter().flat_map(|step| &step.work).map(memory_of).max().unwrap_or(0);
     if memory_bytes > context.memory_available / 2 {
         let available = context.memory_available;
@@ -233,6 +284,7 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
             "its arrays or buffers take {memory_bytes} bytes of memory; at most half of the {available} bytes available may be taken"
         )));
     }
+    target::may_be_written(&targets, &steps, target_bytes, context.permits).map_err(unplannable)?;
     Ok(Plan {
         schema: PLAN_SCHEMA,
         scenario: scenario.name.clone(),
@@ -256,29 +308,6 @@ pub(crate) fn history_unit<'a>(work: impl Iterator<Item = &'a PlannedWork>) -> u
     if is_fine { UNIT_MIN } else { UNIT }
 }
 
-fn planned_targets(places: &[Place], bytes: u64) -> Result<Vec<PlannedTarget>, String> {
-    let mut targets = Vec::new();
-    for place in places {
-        let target = planned_target(&place.path, place.kind, bytes)?;
-        if targets.contains(&target) {
-            return Err(format!("the target {} was given twice", Printable::new(target.path())));
-        }
-        targets.push(target);
-    }
-    Ok(targets)
-}
-
-fn planned_target(path: &Path, kind: TargetKind, bytes: u64) -> Result<PlannedTarget, String> {
-    if path.to_str().is_none() {
-        return Err(format!("the target {} is not valid UTF-8, and a plan is a text", Printable::new(path)));
-    }
-    let path = std::path::absolute(path).map_err(|error| format!("the target {}: {error}", Printable::new(path)))?;
-    Ok(match kind {
-        TargetKind::Folder => PlannedTarget::ScratchFile { folder: path, bytes },
-        TargetKind::BlockDevice => PlannedTarget::LoopDevice { path, bytes },
-    })
-}
-
 fn is_kernel(work: &Work) -> bool {
     match work {
         Work::Io(_) => false,
@@ -300,7 +329,8 @@ fn floor_step() -> PlannedStep {
     PlannedStep {
         name: FLOOR_STEP.to_owned(),
         describe: "operations that do nothing: the most that the harness itself can do".to_owned(),
-        repeats,
+        rounds: Rounds::Fixed(repeats),
+        edges: Vec::new(),
         work: vec![PlannedWork::Io(PlannedIo { spec, on: Vec::new(), of: None, cpus: Vec::new() })],
         duration_ms: AROUND_STEP_MS + u64::from(repeats) * (ramp_ms + runtime_ms),
         bytes_written: 0,
@@ -312,17 +342,21 @@ fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>, s
     for spec in &step.work {
         match spec {
             Work::Io(io) => work.extend(seats.planned(io)?.into_iter().map(PlannedWork::Io)),
-            Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.repeats, context)?),
+            Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.rounds.most(), context)?),
         }
     }
     // A kernel takes all its samples in one go.
-    let rounds = if step.work.iter().all(is_kernel) { 1 } else { step.repeats };
-    let repeats = u64::from(rounds);
+    let rounds = if step.work.iter().all(is_kernel) { Rounds::Fixed(1) } else { step.rounds.clone() };
+    let repeats = u64::from(rounds.most());
+    let families: Vec<String> = step.work.iter().filter_map(Work::family).collect();
+    let is_own = |edge: &&Edge| families.iter().any(|family| edge.metric.0.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')));
+    let edges = context.edges.iter().filter(is_own).filter(|_| matches!(rounds, Rounds::Sequential { .. })).cloned().collect();
     let once = work.iter().map(memory_of).sum::<u64>() * 1000 / GUESSED_TOUCH;
     Ok(PlannedStep {
         name: step.name.clone(),
         describe: step.describe.clone(),
-        repeats: rounds,
+        rounds,
+        edges,
         duration_ms: AROUND_STEP_MS + once + repeats * work.iter().map(|work| duration_of(work, target_bytes)).sum::<u64>(),
         bytes_written: repeats.saturating_mul(work.iter().map(|work| written_by(work, target_bytes)).sum()),
         work,
@@ -363,7 +397,10 @@ pub(crate) fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
         PlannedWork::Io(io) => match io.spec.extent {
             Extent::Whole => target_bytes.saturating_mul(1000) / GUESSED_PASS,
             Extent::Sprandom { .. } => io.spec.written(target_bytes).saturating_mul(1000) / GUESSED_RANDOM,
-            Extent::Timed { ramp_ms, runtime_ms, .. } => ramp_ms + runtime_ms,
+            Extent::Timed { ramp_ms, runtime_ms, .. } => {
+                let tries = io.spec.knee.map_or(1, |knee| knee.range.usual_tries());
+                (ramp_ms + runtime_ms).saturating_mul(tries.into())
+            }
         },
         PlannedWork::Triad { ramp_ms, runtime_ms, samples, .. } => ramp_ms + runtime_ms * u64::from(*samples),
     }
@@ -381,7 +418,14 @@ impl PlannedTarget {
     pub fn path(&self) -> &Path {
         match self {
             PlannedTarget::ScratchFile { folder, .. } => folder,
-            PlannedTarget::LoopDevice { path, .. } => path,
+            PlannedTarget::LoopDevice { path, .. } | PlannedTarget::Drive { path, .. } => path,
+        }
+    }
+
+    /// Bytes of it that are worked on.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            PlannedTarget::ScratchFile { bytes, .. } | PlannedTarget::LoopDevice { bytes, .. } | PlannedTarget::Drive { bytes, .. } => *bytes,
         }
     }
 
@@ -390,6 +434,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::examine_scratch(folder, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::examine_loop_device(path, *bytes),
+            PlannedTarget::Drive { path, serial, bytes, .. } => claim::examine_drive(path, serial, *bytes),
         }
     }
 
@@ -398,6 +443,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::scratch(folder, run, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::loop_device(path, *bytes),
+            PlannedTarget::Drive { path, serial, bytes, .. } => claim::drive(path, serial, *bytes),
         }
     }
 }

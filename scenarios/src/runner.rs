@@ -22,7 +22,9 @@ mod bench;
 mod engines;
 mod facts;
 mod histograms;
+mod knee;
 mod load;
+mod rounds;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -4,16 +4,18 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use assay_model::sequential;
 use assay_model::source::{self, FileError};
+use assay_model::steady::Steady;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::quantity::{Millis, Size};
+use crate::quantity::{Millis, Percent, Size};
 
 mod io;
 
 use io::IoFile;
-pub use io::{Extent, IoSpec, Rate, Targets};
+pub use io::{Extent, IoSpec, KneeSpec, Rate, Targets};
 
 /// The version of the file format.
 pub const SCENARIO_SCHEMA: u32 = 1;
@@ -25,10 +27,20 @@ pub struct Scenario {
     pub name: String,
     /// One sentence for people.
     pub describe: String,
-    /// Bytes of the target that it works on; none when it touches no storage.
-    pub target_bytes: Option<u64>,
+    /// How much of the target it works on; none when it touches no storage.
+    pub target: Option<TargetSize>,
     /// What it does, in order.
     pub steps: Vec<StepSpec>,
+}
+
+/// How much of a target a scenario works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetSize {
+    /// So many bytes.
+    Bytes(u64),
+    /// All of a device.
+    Whole,
 }
 
 /// One step: everything in it is done `repeats` times, round by round, and judged together.
@@ -38,10 +50,56 @@ pub struct StepSpec {
     pub name: String,
     /// One sentence for people.
     pub describe: String,
-    /// Number of rounds.
-    pub repeats: u32,
+    /// How many rounds.
+    pub rounds: Rounds,
     /// What one round does, in order.
     pub work: Vec<Work>,
+}
+
+/// How many rounds a step takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounds {
+    /// So many.
+    Fixed(u32),
+    /// So many, and more while a figure with a limit is not clear of it.
+    Sequential {
+        /// At least.
+        from: u32,
+        /// At most.
+        to: u32,
+    },
+    /// Until the figures are steady; those of the last rounds count.
+    Steady {
+        /// At most.
+        to: u32,
+        /// What counts as steady.
+        steady: Steady,
+        /// The family of the figures that are looked at; all without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
+}
+
+impl Rounds {
+    /// The most that it can take.
+    pub fn most(&self) -> u32 {
+        match self {
+            Rounds::Fixed(count) => *count,
+            Rounds::Sequential { to, .. } | Rounds::Steady { to, .. } => *to,
+        }
+    }
+}
+
+impl std::fmt::Display for Rounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rounds::Fixed(1) => f.write_str("1 round"),
+            Rounds::Fixed(count) => write!(f, "{count} rounds"),
+            Rounds::Sequential { from, to } => write!(f, "{from} to {to} rounds"),
+            Rounds::Steady { to, .. } => write!(f, "at most {to} rounds, until steady"),
+        }
+    }
 }
 
 /// A piece of work that can be done on its own.
@@ -74,7 +132,7 @@ impl Scenario {
 
 impl Work {
     /// The family of its metrics; none when it is not measured.
-    fn family(&self) -> Option<String> {
+    pub(crate) fn family(&self) -> Option<String> {
         match self {
             Work::Io(io) => io.extent.is_measured().then(|| io.family()),
             Work::Kernel(kernel) => Some(kernel.kernel.family().to_owned()),
@@ -113,7 +171,9 @@ struct ScenarioFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TargetFile {
-    size: Size,
+    size: Option<Size>,
+    #[serde(default)]
+    whole: bool,
 }
 
 #[derive(Deserialize)]
@@ -122,10 +182,22 @@ struct StepFile {
     name: Spanned<String>,
     describe: String,
     repeats: Option<u32>,
+    repeats_max: Option<u32>,
+    steady: Option<Spanned<SteadyFile>>,
     #[serde(default)]
     io: Vec<Spanned<IoFile>>,
     #[serde(default)]
     kernel: Vec<Spanned<KernelFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SteadyFile {
+    rounds_max: Option<u32>,
+    window: Option<u32>,
+    excursion: Option<Percent>,
+    slope: Option<Percent>,
+    of: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -142,7 +214,19 @@ const STEP_NAME: &str = "lower-case letters, digits and underscores, at most 48,
 /// The step that measures the harness itself; the plan puts it first.
 pub(crate) const FLOOR_STEP: &str = "harness_floor";
 const REPEATS_MAX: u32 = 100;
+/// The specification's own bound of rounds.
+const STEADY_ROUNDS: u32 = 25;
 const RUNTIME_MAX_MS: u64 = 24 * 3_600_000;
+
+impl TargetSize {
+    /// A size for what must be known before the target is: a whole device is at least as divisible as this.
+    fn nominal(self) -> u64 {
+        match self {
+            TargetSize::Bytes(bytes) => bytes,
+            TargetSize::Whole => 1 << 40,
+        }
+    }
+}
 
 impl Scenario {
     /// Reads a scenario file. `engines` are the names that it may use.
@@ -173,11 +257,13 @@ impl Check<'_> {
         }
         let target = match file.target {
             Some(target) => {
-                let bytes = target.get_ref().size.0;
-                if bytes == 0 || bytes % (1 << 20) != 0 {
-                    return Err(self.error(target.span(), "expected a size of whole MiB"));
-                }
-                Some((bytes, target.span()))
+                let span = target.span();
+                let size = match target.into_inner() {
+                    TargetFile { size: Some(Size(bytes)), whole: false } if bytes > 0 && bytes % (1 << 20) == 0 => TargetSize::Bytes(bytes),
+                    TargetFile { size: None, whole: true } => TargetSize::Whole,
+                    TargetFile { .. } => return Err(self.error(span, "expected a size of whole MiB, or `whole = true`")),
+                };
+                Some((size, span))
             }
             None => None,
         };
@@ -187,12 +273,12 @@ impl Check<'_> {
         let mut seen = Seen::default();
         let mut steps = Vec::new();
         for step in file.step {
-            steps.push(self.step(step, target.as_ref().map(|(bytes, _)| *bytes), &mut seen)?);
+            steps.push(self.step(step, target.as_ref().map(|(size, _)| size.nominal()), &mut seen)?);
         }
         if let (Some((_, span)), false) = (&target, seen.io) {
             return Err(self.error(span.clone(), "expected a [[step.io]] that uses the target"));
         }
-        Ok(Scenario { name: file.name.into_inner(), describe: file.describe, target_bytes: target.map(|(bytes, _)| bytes), steps })
+        Ok(Scenario { name: file.name.into_inner(), describe: file.describe, target: target.map(|(size, _)| size), steps })
     }
 
     fn step(&self, step: Spanned<StepFile>, target: Option<u64>, seen: &mut Seen) -> Result<StepSpec, FileError> {
@@ -204,16 +290,23 @@ impl Check<'_> {
         if !seen.steps.insert(step.name.get_ref().clone()) {
             return Err(self.error(step.name.span(), "another step has this name"));
         }
-        let repeats = step.repeats.unwrap_or(1);
-        if repeats == 0 || repeats > REPEATS_MAX {
-            return Err(self.error(span, format!("expected 1 to {REPEATS_MAX} repeats")));
-        }
+        let rounds = self.rounds(&span, &step)?;
+        let repeats = rounds.most();
         if step.io.is_empty() == step.kernel.is_empty() {
             return Err(self.error(span, "expected either [[step.io]] or [[step.kernel]]"));
         }
         let mut work = Vec::new();
         for io in step.io {
-            work.push(Work::Io(self.io(io, target, repeats, seen)?));
+            work.extend(self.io(io, target, repeats, seen)?.into_iter().map(Work::Io));
+        }
+        if let Rounds::Steady { of: Some(of), .. } = &rounds
+            && !work.iter().any(|work| work.family().is_some_and(|family| family == *of))
+        {
+            let families: Vec<String> = work.iter().filter_map(Work::family).collect();
+            return Err(self.error(span, format!("steady of `{of}`, which is no figure of this step: {}", families.join(", "))));
+        }
+        if rounds != Rounds::Fixed(repeats) && !work.iter().any(is_measured) {
+            return Err(self.error(span, "rounds without a figure have nothing to be judged by: expected `repeats` alone"));
         }
         for kernel in step.kernel {
             let (span, kernel) = (kernel.span(), kernel.into_inner());
@@ -224,7 +317,35 @@ impl Check<'_> {
             }
             work.push(Work::Kernel(spec));
         }
-        Ok(StepSpec { name: step.name.into_inner(), describe: step.describe, repeats, work })
+        Ok(StepSpec { name: step.name.into_inner(), describe: step.describe, rounds, work })
+    }
+
+    fn rounds(&self, span: &Range<usize>, step: &StepFile) -> Result<Rounds, FileError> {
+        let error = |message: String| Err(self.error(span.clone(), message));
+        let valid = |count: u32| (1..=REPEATS_MAX).contains(&count);
+        match (step.repeats, step.repeats_max, &step.steady) {
+            (repeats, None, None) if valid(repeats.unwrap_or(1)) => Ok(Rounds::Fixed(repeats.unwrap_or(1))),
+            (Some(from), Some(to), None) if from >= sequential::FEWEST && from <= to && valid(to) => Ok(Rounds::Sequential { from, to }),
+            (_, Some(_), None) => {
+                error(format!("expected `repeats` of at least {} beside `repeats_max`, and at most {REPEATS_MAX} of both", sequential::FEWEST))
+            }
+            (None, None, Some(file)) => {
+                let (file, usual) = (file.get_ref(), Steady::default());
+                let percent = |own: &Option<Percent>, usual| own.as_ref().map_or(usual, |Percent(own)| *own);
+                let steady = Steady {
+                    window: file.window.unwrap_or(usual.window),
+                    excursion_percent: percent(&file.excursion, usual.excursion_percent),
+                    slope_percent: percent(&file.slope, usual.slope_percent),
+                };
+                let to = file.rounds_max.unwrap_or(STEADY_ROUNDS);
+                if !valid(to) || steady.window < 3 || steady.window > to {
+                    return error(format!("expected a window of at least 3 rounds, within at most {REPEATS_MAX} rounds"));
+                }
+                Ok(Rounds::Steady { to, steady, of: file.of.clone() })
+            }
+            (_, _, Some(_)) => error("expected either `repeats` or [step.steady]".to_owned()),
+            (_, None, None) => error(format!("expected 1 to {REPEATS_MAX} repeats")),
+        }
     }
 
     fn times(&self, span: &Range<usize>, ramp_ms: u64, runtime_ms: u64) -> Result<(), FileError> {
@@ -241,6 +362,14 @@ struct Seen {
     families: BTreeSet<String>,
     io: bool,
     laid_out: bool,
+    purged: bool,
+}
+
+fn is_measured(work: &Work) -> bool {
+    match work {
+        Work::Io(io) => io.extent.is_measured(),
+        Work::Kernel(_) => false,
+    }
 }
 
 fn is_name(name: &str, joint: u8) -> bool {

@@ -12,7 +12,7 @@ use assay_model::run::{Ended, Environment, Run};
 use assay_scenarios::claim::TargetKind;
 use assay_scenarios::directory::run_id;
 use assay_scenarios::journal::Stamps;
-use assay_scenarios::plan::{Place, PlanContext, plan};
+use assay_scenarios::plan::{Permits, Place, PlanContext, plan};
 use assay_scenarios::runner::{Surroundings, resume, run};
 use assay_scenarios::scenario::Scenario;
 use tempfile::TempDir;
@@ -80,7 +80,9 @@ fn victim() {
         Some(path) => resume(&path, surroundings, &mut |_| {}),
         None => {
             let scenario = Scenario::parse("tiny.toml", SCENARIO, &["null", "uring"]).expect("good");
-            let context = PlanContext { targets: &[Place::new(&folder, TargetKind::Folder)], inventory: None, cpus: &[0], memory_available: 1 << 30 };
+            let targets = [Place::new(&folder, TargetKind::Folder)];
+            let permits = Permits::default();
+            let context = PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges: &[], permits: &permits };
             let plan = plan(&scenario, &context).expect("plans");
             run(&runs, &run_id("tiny", jiff::Timestamp::now()), &plan, surroundings, &mut |_| {})
         }

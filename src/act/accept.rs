@@ -13,6 +13,7 @@ use assay_model::site::{Site, digest};
 use assay_probes::check;
 use assay_reports::store::{Content, Store, StoreError};
 use assay_scenarios::directory::run_id;
+use assay_scenarios::plan::Permits;
 
 use super::report::REPORT;
 use crate::assessment::{Assessment, gate_of, phase};
@@ -44,7 +45,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     let machine = Machine::new(&host, &inventory, &context.runs);
     let scratch = options.scratch.clone().unwrap_or_else(|| context.runs.clone());
     for planned in &acceptance.runs {
-        match make(&store, &machine, planned, &scratch, &inventory) {
+        match make(&store, &machine, planned, &scratch, &site, &inventory) {
             Ok(Some(run)) if run.ended == Ended::Cancelled => {
                 present::say(&format!("stopped; `{} --resume {}` finishes it", context.command("accept"), acceptance.id));
                 break;
@@ -129,7 +130,7 @@ fn is_unfinished(store: &Store, acceptance: &Acceptance) -> bool {
 }
 
 /// Makes a planned run, finishes it, or leaves it as it is when it is over.
-fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Path, inventory: &Inventory) -> Result<Option<Run>> {
+fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Path, site: &Site, inventory: &Inventory) -> Result<Option<Run>> {
     let path = store.path(&planned.run)?;
     if path.exists() {
         return match store.load(&planned.run)? {
@@ -138,6 +139,6 @@ fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Pa
         };
     }
     let scenario = workload::scenario(&planned.scenario)?;
-    let plan = workload::plan_for(&scenario, &[scratch.to_owned()], inventory)?;
+    let plan = workload::plan_for(&scenario, &[scratch.to_owned()], &Permits::default(), site, inventory)?;
     machine.run(&planned.run, &plan).map(Some)
 }

@@ -19,7 +19,7 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     context.require_this_machine("assay plan")?;
     let scenario = workload::scenario(&load.scenario)?;
     let inventory = context.inventory(&context.host()?);
-    let plan = workload::plan_for(&scenario, &targets(&load.target, &context.runs), &inventory)?;
+    let plan = workload::plan_for(&scenario, &targets(&load.target, &context.runs), &workload::permits(&load.writes), &context.site()?, &inventory)?;
     for target in &plan.targets {
         target.examine().map_err(|refused| Usage(format!("{:#}", anyhow::Error::new(refused))))?;
     }
@@ -44,6 +44,7 @@ pub(crate) fn default_target(runs: &Path) -> PathBuf {
     }
 }
 
+#[allow(clippy::cast_precision_loss, reason = "a share for people")]
 fn text(plan: &Plan) -> Result<String> {
     let bytes = |count: u64| scale::reading(&count.into(), Unit::Bytes, scale::Bytes::Binary);
     let mut out = String::new();
@@ -51,12 +52,17 @@ fn text(plan: &Plan) -> Result<String> {
     if plan.targets.is_empty() {
         writeln!(out, "touches:  no storage")?;
     }
-    for target in &plan.targets {
+    for (number, target) in plan.targets.iter().enumerate() {
         match target {
             PlannedTarget::ScratchFile { folder, bytes: size } => {
                 writeln!(out, "touches:  a scratch file of {} that is made in {} and removed at the end", bytes(*size), folder.display())?;
             }
             PlannedTarget::LoopDevice { path, bytes: size } => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,
+            PlannedTarget::Drive { path, serial, bytes: size, rated_bytes } => {
+                writeln!(out, "touches:  {} of {}, the drive with the serial number {serial}", bytes(*size), path.display())?;
+                let share = plan.written_to(number) as f64 / *rated_bytes as f64 * 100.0;
+                writeln!(out, "          writes at most {share:.3} % of the {} that it may write in its life", bytes(*rated_bytes))?;
+            }
         }
     }
     writeln!(out, "memory:   at most {}", bytes(plan.memory_bytes))?;
@@ -64,8 +70,7 @@ fn text(plan: &Plan) -> Result<String> {
     writeln!(out, "takes:    about {} s", plan.duration_ms.div_ceil(1000))?;
     writeln!(out, "steps:")?;
     for step in &plan.steps {
-        let rounds = if step.repeats == 1 { "round" } else { "rounds" };
-        writeln!(out, "  {} ({} {rounds}): {}", step.name, step.repeats, step.describe)?;
+        writeln!(out, "  {} ({}): {}", step.name, step.rounds, step.describe)?;
         for work in &step.work {
             match work {
                 PlannedWork::Io(io) => writeln!(out, "    {}", io.label())?,

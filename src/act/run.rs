@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
         (None, Some(name)) => {
             let scenario = workload::scenario(name)?;
             let targets = super::plan::targets(&options.target, &context.runs);
-            let plan = workload::plan_for(&scenario, &targets, &inventory)?;
+            let plan = workload::plan_for(&scenario, &targets, &workload::permits(&options.writes), &context.site()?, &inventory)?;
             machine.run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?
         }
         (None, None) => return Err(Usage("name a scenario, or --resume".into()).into()),

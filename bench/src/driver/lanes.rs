@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::record::OFFSETS_KEPT;
 use super::{JobResult, Progress, drive};
 use crate::engine::Lane;
 use crate::error::EngineError;
@@ -152,11 +151,7 @@ pub fn merge(results: Vec<JobResult>) -> JobResult {
                 *counts.entry(name).or_insert(0) += count;
             }
         }
-        for (kind, offset) in other.corrupt_offsets {
-            if all.corrupt_offsets.iter().filter(|(other, _)| *other == kind).count() < OFFSETS_KEPT {
-                all.corrupt_offsets.push((kind, offset));
-            }
-        }
+        all.corrupt_offsets.extend(other.corrupt_offsets);
         all.cpu.user_ns += other.cpu.user_ns;
         all.cpu.system_ns += other.cpu.system_ns;
         if let (Some(open), Some(other)) = (&mut all.open, other.open) {

@@ -1,4 +1,4 @@
-//! What a job came to: every latency in a histogram (0.1 %, 64 s), throughput per 100 ms, failures by error, corruption by kind. Judges nothing.
+//! What a job came to: every latency in a histogram (0.1 %, 120 s), throughput per 100 ms, failures by error, corruption by kind. Judges nothing.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,11 @@ use crate::engine::OpKind;
 use crate::stamp::Corruption;
 
 /// Longest latency that is told apart from longer ones.
-const LATENCY_MAX: u64 = 64_000_000_000;
+const LATENCY_MAX: u64 = 120_000_000_000;
 /// Three significant digits: an error of at most 0.1 %.
 const DIGITS: u8 = 3;
 /// Width of one point of the series.
 const TICK: Duration = Duration::from_millis(100);
-/// Offsets of wrong content that are kept for people, of each kind.
-pub(super) const OFFSETS_KEPT: usize = 8;
 
 /// Processor time of the measuring thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,13 +166,14 @@ pub(super) struct Recorder {
     series: Vec<(f64, f64)>,
     verification: Verification,
     corrupt_offsets: Vec<(Corruption, u64)>,
+    offsets_kept: usize,
     open: Option<OpenLoop>,
     stopped: bool,
 }
 
 impl Recorder {
-    /// Of a job whose operations are, in doubt, of this kind.
-    pub(super) fn new(usual: OpKind) -> Self {
+    /// Of a job whose operations are, in doubt, of this kind. Of wrong content, so many offsets of each kind are kept.
+    pub(super) fn new(usual: OpKind, offsets_kept: usize) -> Self {
         Self {
             tallies: [Tally::NONE; 4],
             overdue: number(usual),
@@ -186,6 +185,7 @@ impl Recorder {
             series: Vec::new(),
             verification: Verification::default(),
             corrupt_offsets: Vec::new(),
+            offsets_kept,
             open: None,
             stopped: false,
         }
@@ -284,8 +284,9 @@ impl Recorder {
     }
 
     pub(super) fn corrupt(&mut self, corruption: Corruption, offset: u64) {
-        *self.verification.corrupt.entry(corruption.name().to_owned()).or_insert(0) += 1;
-        if self.corrupt_offsets.iter().filter(|(kind, _)| *kind == corruption).count() < OFFSETS_KEPT {
+        let count = self.verification.corrupt.entry(corruption.name().to_owned()).or_insert(0);
+        *count += 1;
+        if usize::try_from(*count).is_ok_and(|count| count <= self.offsets_kept) {
             self.corrupt_offsets.push((corruption, offset));
         }
     }
@@ -327,7 +328,7 @@ mod tests {
     /// Batches of 10 operations, one per millisecond, each 200 us long, of which `measured` fall between start and stop.
     fn recorded(measured: u32) -> JobResult {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(OpKind::Read);
+        let mut recorder = Recorder::new(OpKind::Read, 8);
         let batch = |recorder: &mut Recorder, at: Instant| {
             (0..10).for_each(|_| recorder.operation(at, at - Duration::from_micros(200), OpKind::Read, 4096));
             recorder.flush(at);
@@ -371,7 +372,7 @@ mod tests {
     #[test]
     fn a_stall_is_one_long_low_point() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(OpKind::Read);
+        let mut recorder = Recorder::new(OpKind::Read, 8);
         recorder.start(begin, Cpu::default());
         let late = begin + Duration::from_secs(2);
         recorder.operation(late, begin, OpKind::Read, 4096);
@@ -383,9 +384,9 @@ mod tests {
     #[test]
     fn every_latency_is_recorded_within_a_thousandth_and_none_is_lost_at_the_ends() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(OpKind::Read);
+        let mut recorder = Recorder::new(OpKind::Read, 8);
         recorder.start(begin, Cpu::default());
-        let latencies = [0, 1, 999, 12_345_678, 63_000_000_000, 200_000_000_000];
+        let latencies = [0, 1, 999, 12_345_678, 100_000_000_000, 200_000_000_000];
         for nanos in latencies {
             let at = begin + Duration::from_nanos(nanos);
             recorder.operation(at, begin, OpKind::Read, 4096);
@@ -400,7 +401,7 @@ mod tests {
     #[test]
     fn what_hangs_at_the_end_is_in_the_tail() {
         let begin = Instant::now();
-        let mut recorder = Recorder::new(OpKind::Read);
+        let mut recorder = Recorder::new(OpKind::Read, 8);
         recorder.start(begin, Cpu::default());
         recorder.stop(begin + Duration::from_secs(1), Cpu::default());
         recorder.operation(begin + Duration::from_secs(4), begin, OpKind::Read, 4096);
@@ -411,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_first_offsets_of_each_kind_are_kept() {
-        let mut recorder = Recorder::new(OpKind::Read);
+        let mut recorder = Recorder::new(OpKind::Read, 8);
         (0..20).for_each(|unit| recorder.corrupt(Corruption::Stale, unit * 4096));
         recorder.corrupt(Corruption::Torn, 1 << 30);
         let result = recorder.finish(false);
@@ -421,7 +422,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_no_figure() {
-        let result = Recorder::new(OpKind::Read).finish(true);
+        let result = Recorder::new(OpKind::Read, 8).finish(true);
         assert!(result.iops().is_nan() && result.bandwidth().is_nan() && result.series.is_empty());
     }
 }

@@ -94,6 +94,17 @@ fn endurance(line: &BomLine, part: Option<&NvmePart>, several: bool) -> Ceiling 
     Ceiling::computed(name, Unit::BytesPerSecond, "drive writes per day x capacity / 86400 s", inputs, |[dwpd, capacity]| budget(dwpd, capacity))
 }
 
+/// Bytes that the warranty of five years lets a drive of this capacity write in all; the least of what the order's parts of that capacity may.
+pub(super) fn rated_bytes(bom: &Bom, parts: &Parts, capacity: u64) -> Option<f64> {
+    let rated = bom.of(Kind::Nvme).filter_map(|line| {
+        let size = expected(line, Attr::Capacity, None).value().and_then(Value::as_f64)?;
+        let dwpd = parts.nvme.get(line.part.as_ref()?)?.dwpd?;
+        // Of the same size to the byte.
+        ((size - Value::from(capacity).as_f64()?).abs() < 1.0).then_some(dwpd * size * 5.0 * 365.0)
+    });
+    rated.min_by(f64::total_cmp)
+}
+
 /// Bytes per second that use up `dwpd` drive writes per day.
 pub(super) fn budget(dwpd: f64, capacity: f64) -> f64 {
     dwpd * capacity / 86_400.0

@@ -269,7 +269,8 @@ fn without_figures(step: &Step, resumed: EventSeq) -> Step {
             | Condition::HostSaturated(_)
             | Condition::AtHarnessFloor(_)
             | Condition::ClockStepped(_)
-            | Condition::NeighbourBusy(_) => {}
+            | Condition::NeighbourBusy(_)
+            | Condition::NotSteady(_) => {}
         }
     }
     // Wrong content stays wrong content, and is judged as such; only what was right is measured again.

@@ -106,7 +106,10 @@ fn complete() -> Vec<Event> {
         Event::Condition { step: "drill".into(), condition: Condition::NeighbourBusy("cc1 used 80 % of a CPU".into()) },
         Event::Note { step: "drill".into(), name: "fio".into(), text: "fio --rw=randread".into() },
         Event::Latency { step: "drill".into(), curve: LatencyCurve { name: "storage.x".into(), count: 2, points: vec![(0.5, 10), (1.0, 20)] } },
-        Event::Series { step: "drill".into(), series: Series { name: "storage.x.iops".into(), unit: Unit::OpsPerSecond, points: vec![(0.1, 7.0)] } },
+        Event::Series {
+            step: "drill".into(),
+            series: Series { name: "storage.x.iops".into(), unit: Unit::OpsPerSecond, over: Unit::Seconds, points: vec![(0.1, 7.0)] },
+        },
         after("drill", 3),
         ended("drill", Ended::Completed),
     ];

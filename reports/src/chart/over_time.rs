@@ -21,12 +21,16 @@ pub(crate) fn over_time(series: &Series) -> Result<Option<Chart>, ChartError> {
     let median = Samples::new(points.iter().map(|(_, value)| *value).collect()).median();
     let (lowest, highest) = points.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), (_, value)| (low.min(*value), high.max(*value)));
     let drawn = points.chunks(points.len().div_ceil(DRAWN)).flat_map(extremes).collect();
-    let plot = Plot { x: Axis::elapsed(end), y: Axis::from_zero(highest, series.unit), points: drawn, join: Join::Area, reference: Some(median) };
+    let is_timed = series.over == Unit::Seconds;
+    let x = if is_timed { Axis::elapsed(end) } else { Axis::from_zero(end, series.over) };
+    // An amount per time has an area; a curve over something else has no median that means anything.
+    let join = if is_timed { Join::Area } else { Join::Line };
+    let plot = Plot { x, y: Axis::from_zero(highest, series.unit), points: drawn, join, reference: is_timed.then_some(median) };
     let figure = |value: f64| scale::scaled(value, series.unit);
     let mut alt = format!(
         "{} over {}: median {}, lowest {}, highest {}.",
         series.name,
-        scale::scaled(end, Unit::Seconds).text,
+        scale::scaled(end, series.over).text,
         figure(median).text,
         figure(lowest).text,
         figure(highest).text
@@ -35,12 +39,16 @@ pub(crate) fn over_time(series: &Series) -> Result<Option<Chart>, ChartError> {
         alt.push_str(&format!(" {left_out} of {} points are no numbers and are left out.", series.points.len()));
     }
     let per_row = points.len().div_ceil(LISTED);
-    let rows = points.chunks(per_row).map(|chunk| row(chunk, series.unit)).collect();
-    let columns = if per_row == 1 { vec!["Time", "Value"] } else { vec!["Until", "Lowest", "Median", "Highest"] };
+    let rows = points.chunks(per_row).map(|chunk| row(chunk, series)).collect();
+    let columns = match (per_row == 1, is_timed) {
+        (true, true) => vec!["Time", "Value"],
+        (true, false) => vec!["Rate", "Value"],
+        (false, _) => vec!["Until", "Lowest", "Median", "Highest"],
+    };
     let table_note = if per_row == 1 { Shown::default() } else { Shown::from(format!("{} points, {per_row} to a row.", points.len())) };
     Ok(Some(Chart {
         heading: Shown::from(&series.name),
-        axes: "Value by time since the step began; dashed: median",
+        axes: if is_timed { "Value by time since the step began; dashed: median" } else { "Value by the rate of operations" },
         alt: Shown::from(alt),
         svg: plot.draw()?,
         columns,
@@ -49,9 +57,10 @@ pub(crate) fn over_time(series: &Series) -> Result<Option<Chart>, ChartError> {
     }))
 }
 
-fn row(chunk: &[(f64, f64)], unit: Unit) -> Vec<Scaled> {
+fn row(chunk: &[(f64, f64)], series: &Series) -> Vec<Scaled> {
+    let unit = series.unit;
     let at = chunk.last().map_or(f64::NAN, |(at, _)| *at);
-    let time = scale::scaled(at, Unit::Seconds);
+    let time = scale::scaled(at, series.over);
     match chunk {
         [(_, only)] => vec![time, scale::scaled(*only, unit)],
         _ => {
@@ -80,7 +89,7 @@ mod tests {
     use super::*;
 
     fn series(points: Vec<(f64, f64)>) -> Series {
-        Series { name: "storage.r.iops".into(), unit: Unit::OpsPerSecond, points }
+        Series { name: "storage.r.iops".into(), unit: Unit::OpsPerSecond, over: Unit::Seconds, points }
     }
 
     #[test]

@@ -160,6 +160,7 @@ fn condition(condition: &Condition) -> (&'static str, Shown) {
         Condition::ClockStepped(why) => ("clock stepped", Shown::from(why)),
         Condition::NeighbourBusy(why) => ("neighbour busy", Shown::from(why)),
         Condition::DeviceErrors(why) => ("device errors", Shown::from(why)),
+        Condition::NotSteady(why) => ("not steady", Shown::from(why)),
     }
 }
 

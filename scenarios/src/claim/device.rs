@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{OFlags, statvfs};
 
@@ -12,11 +11,8 @@ use super::mounts::{self, number};
 use super::refusal::{Cause, kind_of};
 use super::signature::{self, GUARD};
 use super::{TargetKind, scratch};
-
-/// Udev looks into new devices for some milliseconds; only who stays longer is a user.
-const OPENER_TRIES: u32 = 5;
-/// Between two looks.
-const OPENER_PAUSE: Duration = Duration::from_millis(60);
+use crate::patience::patiently;
+use crate::printable::Printable;
 
 /// The kernel's views of itself; other folders than `/sys` and `/proc` only in tests.
 pub(super) struct Kernel<'a> {
@@ -28,8 +24,17 @@ pub(super) struct Kernel<'a> {
 #[derive(Debug)]
 pub(super) struct Examined {
     pub(super) exclusive: File,
-    pub(super) backing: PathBuf,
+    pub(super) below: Below,
     device: u64,
+}
+
+/// What a device is made of.
+#[derive(Debug)]
+pub(super) enum Below {
+    /// A file, below a loop device.
+    File(PathBuf),
+    /// A drive, with its serial number.
+    Drive(String),
 }
 
 impl Kernel<'static> {
@@ -39,19 +44,20 @@ impl Kernel<'static> {
 }
 
 impl Kernel<'_> {
-    /// Every check there is; only reads. `bytes` are wanted between the label areas.
-    pub(super) fn examine(&self, path: &Path, bytes: u64) -> Result<Examined, Cause> {
+    /// Every check there is; only reads. `bytes` are wanted between the label areas. What is no loop device must have the serial number that the
+    /// operator confirmed.
+    pub(super) fn examine(&self, path: &Path, bytes: u64, confirmed: Option<&str>) -> Result<Examined, Cause> {
         if kind_of(path)? != TargetKind::BlockDevice {
             return Err(Cause::WrongKind { what: "folder" });
         }
         let device = fs::symlink_metadata(path).map_err(Cause::io("look at it"))?.rdev();
-        let backing = self.unused(device)?;
+        self.unused(device, confirmed)?;
 
         let exclusive = open_exclusively(path)?;
         // The path may mean something else by now.
         is_device(&exclusive, device)?;
         // From here on nobody can mount or claim it, so that what was true before the open is asked once more.
-        self.unused(device)?;
+        let below = self.unused(device, confirmed)?;
         if let Some(by) = self.lasting_opener(&number(device)) {
             return Err(Cause::Busy { by });
         }
@@ -62,12 +68,15 @@ impl Kernel<'_> {
             return Err(Cause::TooSmall { bytes: size, needed });
         }
         signature::is_blank(&exclusive, size)?;
-        room_below(&backing, size)?;
-        Ok(Examined { exclusive, backing, device })
+        match &below {
+            Below::File(backing) => room_below(backing, size)?,
+            Below::Drive(_) => {}
+        }
+        Ok(Examined { exclusive, below, device })
     }
 
-    /// Whether the kernel knows of any use of the device; the file below it when not.
-    fn unused(&self, device: u64) -> Result<PathBuf, Cause> {
+    /// Whether the kernel knows of any use of the device; what lies below it when not.
+    fn unused(&self, device: u64, confirmed: Option<&str>) -> Result<Below, Cause> {
         let own = number(device);
         let entry = self.sys.join("dev/block").join(&own);
         if !entry.exists() {
@@ -77,7 +86,7 @@ impl Kernel<'_> {
         let family: Vec<String> = std::iter::once(own).chain(partitions.iter().map(|(number, _)| number.clone())).collect();
 
         if let Some(mount) = mounts::mounts(self.proc)?.iter().find(|mount| mount.is_of(&family)) {
-            return Err(Cause::Mounted { on: crate::printable::Printable::new(&mount.on) });
+            return Err(Cause::Mounted { on: Printable::new(&mount.on) });
         }
         let swaps = mounts::swaps(self.proc)?;
         if swaps.iter().any(|path| mounts::number_of(path).is_some_and(|number| family.contains(&number))) {
@@ -95,7 +104,18 @@ impl Kernel<'_> {
         if !partitions.is_empty() {
             return Err(Cause::Partitioned { partitions: partitions.len() });
         }
-        self.loop_backing(&entry, &swaps)
+        let name = fs::canonicalize(&entry).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
+        if name.starts_with("loop") {
+            self.loop_backing(&entry, &name, &swaps).map(Below::File)
+        } else {
+            drive(&entry, name, confirmed).map(Below::Drive)
+        }
+    }
+
+    /// The serial number of a drive; none of a loop device, and none where there is no telling.
+    pub(super) fn serial(&self, path: &Path) -> Result<Option<String>, Cause> {
+        let device = fs::symlink_metadata(path).map_err(Cause::io("look at it"))?.rdev();
+        Ok(serial(&self.sys.join("dev/block").join(number(device))))
     }
 
     /// Number and folder of each partition that the kernel knows.
@@ -105,19 +125,7 @@ impl Kernel<'_> {
     }
 
     /// The backing file, when this is a loop device over a plain file that nothing else uses, and that may be written.
-    fn loop_backing(&self, entry: &Path, swaps: &[PathBuf]) -> Result<PathBuf, Cause> {
-        let name = fs::canonicalize(entry).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
-        if !name.starts_with("loop") {
-            let serial = ["serial", "device/serial", "device/wwid", "wwid"]
-                .iter()
-                .find_map(|file| attribute(entry, file).ok())
-                .filter(|serial| !serial.is_empty());
-            let serial = serial.map_or_else(
-                || "it has no serial number".to_owned(),
-                |serial| format!("its serial number is {}", crate::printable::Printable::new(serial)),
-            );
-            return Err(Cause::NotLoop { what: name, serial });
-        }
+    fn loop_backing(&self, entry: &Path, name: &str, swaps: &[PathBuf]) -> Result<PathBuf, Cause> {
         if !entry.join("loop/backing_file").exists() {
             return Err(Cause::Unbound);
         }
@@ -130,15 +138,14 @@ impl Kernel<'_> {
         if attribute(entry, "loop/offset")? != "0" || attribute(entry, "loop/sizelimit")? != "0" {
             return Err(untrusted("it shows only a part of its file"));
         }
-        let data = fs::symlink_metadata(&backing)
-            .map_err(|error| Cause::Backing { why: format!("{}: {error}", crate::printable::Printable::new(&backing)) })?;
+        let data = fs::symlink_metadata(&backing).map_err(|error| Cause::Backing { why: format!("{}: {error}", Printable::new(&backing)) })?;
         if !data.file_type().is_file() {
             return Err(untrusted(if data.file_type().is_block_device() { "another block device, not a file" } else { "not a regular file" }));
         }
         if swaps.iter().any(|swap| is_same_file(swap, &data)) {
             return Err(untrusted("its file is in use as swap space"));
         }
-        for other in names(&self.sys.join("block"))?.into_iter().filter(|other| other.starts_with("loop") && *other != name) {
+        for other in names(&self.sys.join("block"))?.into_iter().filter(|other| other.starts_with("loop") && other != name) {
             let file = self.sys.join("block").join(&other).join("loop/backing_file");
             if fs::read_to_string(file).is_ok_and(|path| is_same_file(Path::new(path.trim_end_matches('\n')), &data)) {
                 return Err(Cause::Backing { why: format!("{other} is bound to the same file") });
@@ -148,13 +155,7 @@ impl Kernel<'_> {
     }
 
     fn lasting_opener(&self, device: &str) -> Option<String> {
-        let mut by = mounts::opener(self.proc, device)?;
-        for _ in 1..OPENER_TRIES {
-            #[allow(clippy::disallowed_methods, reason = "nothing tells when another process closes a device")]
-            std::thread::sleep(OPENER_PAUSE);
-            by = mounts::opener(self.proc, device)?;
-        }
-        Some(by)
+        patiently(|| mounts::opener(self.proc, device), Option::is_some)
     }
 }
 
@@ -172,19 +173,30 @@ impl Examined {
     }
 }
 
+/// The serial number of a drive that may be written and that the operator has confirmed.
+fn drive(entry: &Path, name: String, confirmed: Option<&str>) -> Result<String, Cause> {
+    let what = Printable::new(name);
+    let Some(serial) = serial(entry) else { return Err(Cause::Nameless { what }) };
+    if attribute(entry, "ro")? != "0" {
+        return Err(Cause::ReadOnly);
+    }
+    match confirmed {
+        Some(confirmed) if confirmed == serial => Ok(serial),
+        Some(confirmed) => Err(Cause::OtherDrive { what, serial: Printable::new(serial), expected: Printable::new(confirmed) }),
+        None => Err(Cause::Unconfirmed { what, serial: Printable::new(serial) }),
+    }
+}
+
+fn serial(entry: &Path) -> Option<String> {
+    let read = |file: &&str| attribute(entry, file).ok().map(|serial| serial.trim().to_owned()).filter(|serial| !serial.is_empty());
+    ["device/serial", "serial", "wwid", "device/wwid"].iter().find_map(read)
+}
+
 /// Opens a device as its only claimant. Who holds it for a moment only, as a child between fork and exec does, is waited for like udev.
 fn open_exclusively(path: &Path) -> Result<File, Cause> {
     let open = || OpenOptions::new().read(true).custom_flags(flags(OFlags::EXCL | OFlags::NOFOLLOW)).open(path);
     let is_busy = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error());
-    let mut opened = open();
-    for _ in 1..OPENER_TRIES {
-        if !opened.as_ref().is_err_and(is_busy) {
-            break;
-        }
-        #[allow(clippy::disallowed_methods, reason = "nothing tells when another process closes a device")]
-        std::thread::sleep(OPENER_PAUSE);
-        opened = open();
-    }
+    let opened = patiently(open, |opened| opened.as_ref().is_err_and(is_busy));
     opened.map_err(|error| {
         if is_busy(&error) { Cause::Busy { by: "the kernel gives no exclusive access".to_owned() } } else { Cause::io("open it for reading")(error) }
     })

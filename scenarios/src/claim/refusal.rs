@@ -27,7 +27,7 @@ pub enum Cause {
     Missing,
     #[error("it is a symbolic link; name what it points to")]
     SymbolicLink,
-    #[error("it is a {what}; assay writes to scratch files of its own in a folder that you name, and to unlabelled loop devices")]
+    #[error("it is a {what}; assay writes to scratch files of its own in a folder that you name, and to unlabelled devices")]
     WrongKind { what: &'static str },
     #[error("it is mounted on {on}")]
     Mounted { on: Printable },
@@ -37,12 +37,16 @@ pub enum Cause {
     Held { holders: String },
     #[error("it has {partitions} partitions")]
     Partitioned { partitions: usize },
-    #[error("it is a partition; only whole loop devices can be claimed")]
+    #[error("it is a partition; only whole devices can be claimed")]
     Partition,
     #[error("it is read-only")]
     ReadOnly,
-    #[error("it is {what}, no loop device; {serial}, and claiming devices by serial is not possible in this version")]
-    NotLoop { what: String, serial: String },
+    #[error("it is {what}, and has no serial number that you could confirm it by")]
+    Nameless { what: Printable },
+    #[error("it is {what} with the serial number {serial}; if everything on it may be lost, say --i-own-serial {serial}")]
+    Unconfirmed { what: Printable, serial: Printable },
+    #[error("it is {what} with the serial number {serial}, and not {expected}")]
+    OtherDrive { what: Printable, serial: Printable, expected: Printable },
     #[error("no file is bound to it")]
     Unbound,
     #[error("what lies below it cannot be trusted: {why}")]

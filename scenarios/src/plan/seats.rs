@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Place, PlannedIo, cpus};
-use crate::claim::TargetKind;
+use crate::claim::{self, TargetKind};
 use crate::scenario::{IoSpec, Targets};
 
 /// What tells targets from the others, and which they are.
@@ -85,7 +85,7 @@ impl Seats {
 impl Place {
     /// Looks where a target is; what sysfs does not say is not known.
     pub fn new(path: &Path, kind: TargetKind) -> Self {
-        let mut place = Self { path: path.to_owned(), kind, node: None, near: Vec::new() };
+        let mut place = Self { path: path.to_owned(), kind, node: None, near: Vec::new(), bytes: None, serial: None, rated_bytes: None };
         if kind == TargetKind::BlockDevice
             && let Some(name) = fs::canonicalize(path).ok().as_deref().and_then(Path::file_name)
             && let Ok(device) = fs::canonicalize(Path::new("/sys/class/block").join(name))
@@ -93,6 +93,9 @@ impl Place {
             place.node = device.ancestors().find_map(|folder| fs::read_to_string(folder.join("numa_node")).ok()?.trim().parse().ok());
             let list = device.ancestors().find_map(|folder| fs::read_to_string(folder.join("local_cpulist")).ok());
             place.near = list.as_deref().and_then(cpus::list).unwrap_or_default();
+            // The kernel counts sectors of 512 bytes, whatever the device has.
+            place.bytes = fs::read_to_string(device.join("size")).ok().and_then(|size| size.trim().parse::<u64>().ok()?.checked_mul(512));
+            place.serial = claim::serial_of(path).ok().flatten();
         }
         place
     }
@@ -106,7 +109,8 @@ mod tests {
     use crate::scenario::Extent;
 
     fn place(name: &str, node: u32, near: &[u32]) -> Place {
-        Place { path: Path::new("/dev").join(name), kind: TargetKind::BlockDevice, node: Some(node), near: near.to_vec() }
+        let path = Path::new("/dev").join(name);
+        Place { node: Some(node), near: near.to_vec(), kind: TargetKind::BlockDevice, ..Place::new(&path, TargetKind::Folder) }
     }
 
     fn spec(targets: Targets, numjobs: Option<u32>) -> IoSpec {

@@ -18,8 +18,13 @@ fn scratch() -> &'static [Place] {
     &*SCRATCH
 }
 
+fn permits() -> &'static Permits {
+    static NONE: std::sync::LazyLock<Permits> = std::sync::LazyLock::new(Permits::default);
+    &NONE
+}
+
 fn context(inventory: &Inventory) -> PlanContext<'_> {
-    PlanContext { targets: scratch(), inventory: Some(inventory), cpus: &[0, 1, 2, 3], memory_available: 64 * GIB }
+    PlanContext { targets: scratch(), inventory: Some(inventory), cpus: &[0, 1, 2, 3], memory_available: 64 * GIB, edges: &[], permits: permits() }
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn a_plan_survives_being_stored_and_its_digest_follows_every_change() {
     let plan = plan(&scenario("storage-quick").expect("known"), &context(&seen)).expect("plans");
     assert_eq!(serde_json::from_slice::<Plan>(&plan.to_json()).expect("reads back"), plan);
     let mut other = plan.clone();
-    other.steps[2].repeats += 1;
+    other.steps[2].rounds = Rounds::Fixed(other.steps[2].rounds.most() + 1);
     assert_ne!(plan.digest(), other.digest());
     assert_eq!(plan.digest().len(), 64);
 }
@@ -92,4 +97,58 @@ fn a_target_that_no_text_can_name_is_refused() {
 fn this_host_has_memory_and_cpus() {
     let (cpus, memory) = this_host();
     assert!(!cpus.is_empty() && memory > 0);
+}
+
+fn drive(serial: &str, bytes: u64) -> Place {
+    let folder = Place::new(std::path::Path::new("/dev/nvme9n1"), TargetKind::Folder);
+    Place { kind: TargetKind::BlockDevice, bytes: Some(bytes), serial: Some(serial.to_owned()), ..folder }
+}
+
+fn on_a_drive(text: &str, place: &Place, permits: &Permits) -> Result<Plan, String> {
+    let seen = inventory(Vec::new());
+    let scenario = Scenario::parse("x.toml", text, &crate::catalog::engines()).expect("loads");
+    plan(&scenario, &PlanContext { targets: std::slice::from_ref(place), permits, ..context(&seen) }).map_err(|error| error.to_string())
+}
+
+const LAYOUT: &str = "schema = 1\nname = \"x\"\ndescribe = \"d\"\n[target]\nsize = \"10GiB\"\n[[step]]\nname = \"a\"\ndescribe = \"d\"\n\
+                      [[step.io]]\nengine = \"uring\"\nrw = \"write\"\nbs = \"1MiB\"\niodepth = 8\nwhole = true\n";
+const PURGE: &str = "schema = 1\nname = \"x\"\ndescribe = \"d\"\n[target]\nwhole = true\n[[step]]\nname = \"a\"\ndescribe = \"d\"\n\
+                     [[step.io]]\nengine = \"uring\"\nrw = \"trim\"\nbs = \"1MiB\"\niodepth = 8\nwhole = true\n";
+
+#[test]
+fn a_drive_is_planned_for_by_its_serial_number_only_and_purged_with_two_keys() {
+    let place = drive("S1", 480_103_981_056);
+    let permits = |owned: &[&str], purged: &[&str]| Permits {
+        owned: owned.iter().map(|serial| (*serial).to_owned()).collect(),
+        purged: purged.iter().map(|serial| (*serial).to_owned()).collect(),
+        ..Permits::default()
+    };
+    for owned in [&[][..], &["S2"], &["s1", "S11", ""]] {
+        let refused = on_a_drive(LAYOUT, &place, &permits(owned, &["S1"])).expect_err("not confirmed");
+        assert!(refused.contains("--i-own-serial S1"), "{refused}");
+    }
+    let planned = on_a_drive(LAYOUT, &place, &permits(&["S2", "S1"], &[])).expect("confirmed");
+    assert!(matches!(&planned.targets[..], [PlannedTarget::Drive { serial, bytes, .. }] if serial == "S1" && *bytes == 10 << 30));
+    let refused = on_a_drive(PURGE, &place, &permits(&["S1"], &["S2"])).expect_err("one key");
+    assert!(refused.contains("--purge-serial S1"), "{refused}");
+    let planned = on_a_drive(PURGE, &place, &permits(&["S1"], &["S1"])).expect("two keys");
+    let PlannedTarget::Drive { bytes, .. } = planned.targets[0] else { panic!("{planned:?}") };
+    assert!(bytes < 480_103_981_056 && bytes > 480_000_000_000 && bytes % (16 << 20) == 0, "{bytes}");
+    let folder = Place::new(std::path::Path::new("/tmp"), TargetKind::Folder);
+    let refused = on_a_drive(PURGE, &folder, &permits(&[], &[])).expect_err("a folder is no device");
+    assert!(refused.contains("whole devices"), "{refused}");
+}
+
+#[test]
+fn no_more_of_a_drives_life_is_taken_than_was_allowed() {
+    // 10 GiB of a drive of 480 GB and 0.3 drive writes per day: 0.004 % of its life.
+    let place = drive("S1", 480_103_981_056);
+    let permits = |endurance_percent| Permits { owned: vec!["S1".to_owned()], endurance_percent, ..Permits::default() };
+    assert!(on_a_drive(LAYOUT, &place, &permits(1)).is_ok());
+    let refused = on_a_drive(LAYOUT, &place, &permits(0)).expect_err("nothing");
+    assert!(refused.contains("more than 0 %") && refused.contains("--endurance-percent"), "{refused}");
+    let worn = Place { rated_bytes: Some(1_073_741_824_000), ..place.clone() };
+    assert!(on_a_drive(LAYOUT, &worn, &permits(1)).is_ok(), "exactly one percent");
+    let worn = Place { rated_bytes: Some(1_073_741_823_000), ..place };
+    assert!(on_a_drive(LAYOUT, &worn, &permits(1)).expect_err("a little more").contains("10737418240 bytes"));
 }

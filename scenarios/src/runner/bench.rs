@@ -30,8 +30,12 @@ pub(crate) struct Outcome {
     pub(crate) kinds: Vec<Kind>,
     /// Of an open loop: how late the harness itself began operations, nanoseconds.
     pub(crate) lag: Option<Histogram<u64>>,
-    /// Bytes per second, one figure per sample; operations have none.
+    /// Of an open loop: operations that were due and had not begun at the end.
+    pub(crate) backlog: u64,
+    /// Bytes per second of a kernel, or the rate of a knee; one figure per sample. Other operations have none.
     pub(crate) samples: Vec<f64>,
+    /// Of a knee: every rate that was tried, and the 99th percentile of the latency at it, nanoseconds.
+    pub(crate) sweep: Vec<(f64, f64)>,
     /// Seconds since the beginning of the measured time, and the figure per second (operations, or bytes of a kernel).
     pub(crate) series: Vec<(f64, f64)>,
     /// Operations, ramp included; elements of a kernel.
@@ -82,7 +86,7 @@ pub(crate) struct Kind {
 
 enum Command {
     Targets(Vec<Leave>, u64),
-    Work(PlannedWork, oneshot::Sender<Result<Outcome, Trouble>>),
+    Work(Box<PlannedWork>, oneshot::Sender<Result<Outcome, Trouble>>),
 }
 
 /// The thread that measures.
@@ -115,7 +119,7 @@ impl Worker {
 
     pub(crate) fn work(&self, work: PlannedWork) -> oneshot::Receiver<Result<Outcome, Trouble>> {
         let (answer, receiver) = oneshot::channel();
-        self.send(Command::Work(work, answer));
+        self.send(Command::Work(Box::new(work), answer));
         receiver
     }
 

@@ -135,7 +135,9 @@ fn outcome_of_job(io: &PlannedIo, result: JobResult) -> Outcome {
     }
     Outcome {
         kinds,
+        backlog: result.open.as_ref().map_or(0, |open| open.backlog),
         lag: result.open.map(|open| open.lag),
+        sweep: Vec::new(),
         elapsed: result.elapsed,
         operations: result.operations,
         bytes: result.bytes,
@@ -169,6 +171,8 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
         latencies: None,
         kinds: Vec::new(),
         lag: None,
+        backlog: 0,
+        sweep: Vec::new(),
         series: series.collect(),
         samples: result.samples,
         all_operations: result.verified,

@@ -30,18 +30,29 @@ const PERCENTILES: &[(&str, f64)] = &[("p50", 0.5), ("p99", 0.99), ("p99_9", 0.9
 pub(super) struct Repeats<'a> {
     pub(super) work: &'a PlannedWork,
     pub(super) outcomes: Vec<(f64, Outcome)>,
+    // The first whose figures count: those before it were not steady.
+    pub(super) counted_from: usize,
     // Why there is none, when this host or device is not set up for it.
     pub(super) not_configured: Option<String>,
 }
 
-impl Repeats<'_> {
+impl<'a> Repeats<'a> {
+    pub(super) fn new(work: &'a PlannedWork) -> Self {
+        Self { work, outcomes: Vec::new(), counted_from: 0, not_configured: None }
+    }
+
+    /// Those whose figures count.
+    pub(super) fn counted(&self) -> &[(f64, Outcome)] {
+        self.outcomes.get(self.counted_from..).unwrap_or_default()
+    }
+
     /// The metric family, with what tells its targets from others, when the work is measured.
     pub(super) fn label(&self) -> Option<String> {
         label(self.work)
     }
 
     fn samples(&self, value: impl Fn(&Outcome) -> f64) -> Samples {
-        Samples::new(self.outcomes.iter().map(|(_, outcome)| value(outcome)).collect())
+        Samples::new(self.counted().iter().map(|(_, outcome)| value(outcome)).collect())
     }
 }
 
@@ -101,6 +112,13 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
         PlannedWork::Io(io) => {
             let (family, dimensions) = (io.spec.family(), dimensions(io, target));
             let higher = Direction::HigherIsBetter;
+            if io.spec.knee.is_some() {
+                let knees = repeats.samples(|outcome| outcome.samples.first().copied().unwrap_or(f64::NAN));
+                events.push(metric(&format!("{family}.rate"), Unit::OpsPerSecond, higher, &dimensions, knees));
+                events.extend(curve(&step, &label, repeats));
+                events.push(sweep(&step, &label, repeats));
+                return events;
+            }
             events.push(metric(&format!("{family}.iops"), Unit::OpsPerSecond, higher, &dimensions, repeats.samples(|o| per_second(o.operations, o))));
             if io.spec.engine == "null" {
                 return events;
@@ -120,7 +138,7 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
             for kind in ["read", "write", "trim"] {
                 let of = |outcome: &Outcome| outcome.kinds.iter().find(|of| of.name == kind).cloned();
                 // A repeat in which there was none of a kind has no figure of it: it is not left out, and makes the median no number.
-                if !repeats.outcomes.iter().any(|(_, outcome)| of(outcome).is_some()) {
+                if !repeats.counted().iter().any(|(_, outcome)| of(outcome).is_some()) {
                     continue;
                 }
                 let samples = repeats.samples(|outcome| of(outcome).map_or(f64::NAN, |of| per_second(of.operations, outcome)));
@@ -149,10 +167,26 @@ pub(super) fn figures(step: &str, repeats: &Repeats<'_>, target: &str) -> Vec<Ev
     events
 }
 
+/// A figure that one of its repeats has not is none: the journal takes numbers only, and says which figure is missing and why.
+pub(super) fn only_numbers(mut event: Event) -> Event {
+    if let Event::Series { series, .. } = &mut event {
+        series.points.retain(|(at, value)| at.is_finite() && value.is_finite());
+    }
+    let Event::Metric { step, metric } = &event else { return event };
+    let samples = metric.samples.values();
+    let missing = samples.iter().filter(|sample| !sample.is_finite()).count();
+    if missing == 0 {
+        return event;
+    }
+    let drive = metric.dimensions.get("drive").map(|drive| format!("@{drive}")).unwrap_or_default();
+    let text = format!("{missing} of {} repeats have no such figure: it is left out as a whole", samples.len());
+    Event::Note { step: step.clone(), name: format!("no figure {}{drive}", metric.name), text }
+}
+
 /// One curve over all repeats: histograms are added, never percentiles.
 fn curve(step: &str, label: &str, repeats: &Repeats<'_>) -> Option<Event> {
     let mut merged: Option<Histogram<u64>> = None;
-    for latencies in repeats.outcomes.iter().filter_map(|(_, outcome)| outcome.latencies.as_ref()) {
+    for latencies in repeats.counted().iter().filter_map(|(_, outcome)| outcome.latencies.as_ref()) {
         match &mut merged {
             Some(all) => all.add(latencies).ok()?,
             None => merged = Some(latencies.clone()),
@@ -165,7 +199,15 @@ fn curve(step: &str, label: &str, repeats: &Repeats<'_>) -> Option<Event> {
 
 fn series(step: &str, name: &str, unit: Unit, repeats: &Repeats<'_>) -> Event {
     let points = repeats.outcomes.iter().flat_map(|(began, outcome)| outcome.series.iter().map(move |(at, value)| (began + at, *value))).collect();
-    Event::Series { step: step.to_owned(), series: Series { name: name.to_owned(), unit, points } }
+    Event::Series { step: step.to_owned(), series: Series { name: name.to_owned(), unit, over: Unit::Seconds, points } }
+}
+
+/// The latency at every rate that was tried, of all searches.
+fn sweep(step: &str, label: &str, repeats: &Repeats<'_>) -> Event {
+    let mut points: Vec<(f64, f64)> = repeats.counted().iter().flat_map(|(_, outcome)| outcome.sweep.clone()).collect();
+    points.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let series = Series { name: format!("{label}.p99"), unit: Unit::Nanoseconds, over: Unit::OpsPerSecond, points };
+    Event::Series { step: step.to_owned(), series }
 }
 
 /// What all of a step's work proved of its operations. The null engine has none to prove.

@@ -188,6 +188,7 @@ mod tests {
                 Condition::ClockStepped(_) => "clock",
                 Condition::NeighbourBusy(_) => "neighbour",
                 Condition::DeviceErrors(_) => "errors",
+                Condition::NotSteady(_) => "unsteady",
             })
             .collect()
     }

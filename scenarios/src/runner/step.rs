@@ -17,7 +17,7 @@ use super::bench::{Outcome, Trouble};
 use super::facts::{self, Repeats};
 use super::histograms::{self, Interval};
 use super::load::{Load, Mark, Processes};
-use super::{Progress, Session, TICK, together};
+use super::{Progress, Session, TICK, rounds, together};
 
 /// Work that takes this much longer than planned hangs in the kernel: a drive that is lost answers after minutes, or never.
 const HUNG_AFTER: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 180 });
@@ -27,7 +27,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10
 const SLOWEST_PASS: u64 = 1 << 20;
 
 /// How one piece of work came back.
-enum Answer<T> {
+pub(super) enum Answer<T> {
     Done(T),
     Failed(String),
     /// The host or the device is not set up for it.
@@ -48,7 +48,7 @@ impl Session<'_, '_> {
         let before = (self.surroundings.counters)();
         self.writer.append(Event::CountersBefore { step: name.clone(), counters: before.clone() })?;
 
-        let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(|work| Repeats { work, outcomes: Vec::new(), not_configured: None }).collect();
+        let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(Repeats::new).collect();
         let mut load = Load::default();
         let processes = Processes::now();
         let ended = self.rounds(planned, &mut repeats, &mut load).await?;
@@ -58,6 +58,9 @@ impl Session<'_, '_> {
         let mut events = Vec::new();
         let mut conditions = facts::risen(&before, &after);
         if ended == Ended::Completed {
+            let (settled, doubts) = rounds::settle(planned, &mut repeats);
+            events.extend(settled.map(|text| Event::Note { step: name.clone(), name: "rounds".to_owned(), text }));
+            conditions.extend(doubts);
             let target = self.claims.first().map_or("none", |claim| claim.kind());
             events.extend(repeats.iter().flat_map(|repeats| facts::figures(name, repeats, target)));
             events.extend(together::shares(name, &repeats));
@@ -76,7 +79,7 @@ impl Session<'_, '_> {
         events.extend(self.notes(planned, &repeats));
         histograms::append(&self.directory.histograms(), &intervals(name, &repeats, self.began_of(&repeats)))?;
         for event in events {
-            self.writer.append(event)?;
+            self.writer.append(facts::only_numbers(event))?;
         }
         self.writer.append(Event::CountersAfter { step: name.clone(), counters: after })?;
         self.writer.append(Event::StepEnded { step: name.clone(), ended: ended.clone() })?;
@@ -93,14 +96,20 @@ impl Session<'_, '_> {
             }
         }
         let began = Instant::now();
-        for _ in 0..planned.repeats {
+        while !rounds::are_enough(planned, repeats) {
             for repeats in repeats.iter_mut().filter(|repeats| repeats.not_configured.is_none()) {
                 if self.signals.seen {
                     return Ok(Ended::Cancelled);
                 }
                 let mark = Mark::now();
                 let at = began.elapsed().as_secs_f64();
-                let answer = self.work(repeats.work).await;
+                let answer = match repeats.work {
+                    PlannedWork::Io(io) => match io.spec.knee {
+                        Some(knee) => self.knee(io, knee).await,
+                        None => self.work(repeats.work).await,
+                    },
+                    PlannedWork::Triad { .. } => self.work(repeats.work).await,
+                };
                 if facts::label(repeats.work).is_some() {
                     load.add_since(&mark);
                 }
@@ -148,7 +157,7 @@ impl Session<'_, '_> {
     }
 
     /// One piece of work on the worker, with progress, signals and an end for what hangs.
-    async fn work(&mut self, work: &PlannedWork) -> Answer<Outcome> {
+    pub(super) async fn work(&mut self, work: &PlannedWork) -> Answer<Outcome> {
         let planned_ms = self.planned_ms(work);
         let (base, began) = (self.done_ms, Instant::now());
         let mut hung_at = began + Duration::from_millis(planned_ms) + HUNG_AFTER + self.slowest_pass(work);
@@ -221,7 +230,12 @@ impl Session<'_, '_> {
             if let PlannedWork::Io(io) = work {
                 // One command for each target; those of several at once are meant to be started together.
                 let each = io.on.iter().filter_map(|number| self.claims.get(*number));
-                let commands: Vec<String> = each.map(|claim| super::engines::fio(&io.spec, claim, &shown(claim))).collect();
+                // Of a knee: at the rate that was found.
+                let spec = match (io.spec.knee, found_rate(repeats, work)) {
+                    (Some(knee), Some(rate)) => super::knee::at(&io.spec, knee, rate),
+                    (Some(_), None) | (None, _) => io.spec.clone(),
+                };
+                let commands: Vec<String> = each.map(|claim| super::engines::fio(&spec, claim, &shown(claim))).collect();
                 notes.push(note(format!("fio {}", io.label()), commands.join("\n")));
             }
         }
@@ -279,6 +293,13 @@ fn impossible(work: &PlannedWork, outcome: &Outcome) -> Option<String> {
         return Some(format!("the target could not be laid out: {}", errors()));
     }
     None
+}
+
+/// The rate of a knee, if one was found.
+fn found_rate(repeats: &[Repeats<'_>], work: &PlannedWork) -> Option<u32> {
+    let rate = repeats.iter().find(|one| one.work == work)?.counted().last()?.1.samples.first()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate was a u32 before it was a sample; the check keeps NaN out")]
+    (*rate >= 1.0).then_some(*rate as u32)
 }
 
 fn needs_target(work: &PlannedWork) -> bool {

@@ -18,8 +18,8 @@ struct Measured<'a> {
 
 fn measured<'a>(repeats: &'a [Repeats<'a>]) -> Vec<Measured<'a>> {
     let of = |repeats: &'a Repeats<'a>| match repeats.work {
-        PlannedWork::Io(io) if io.spec.extent.is_measured() && io.of.is_some() => {
-            Some(Measured { io, iops: repeats.outcomes.iter().map(|(_, outcome)| per_second(outcome.operations, outcome)).collect() })
+        PlannedWork::Io(io) if io.spec.extent.is_measured() && io.of.is_some() && repeats.not_configured.is_none() => {
+            Some(Measured { io, iops: repeats.counted().iter().map(|(_, outcome)| per_second(outcome.operations, outcome)).collect() })
         }
         PlannedWork::Io(_) | PlannedWork::Triad { .. } => None,
     };
@@ -97,7 +97,7 @@ mod tests {
 
     fn repeats<'a>(work: &'a PlannedWork, operations: &[u64]) -> Repeats<'a> {
         let outcome = |count: &u64| crate::runner::bench::Outcome { operations: *count, elapsed: Duration::from_secs(1), ..good(work) };
-        Repeats { work, outcomes: operations.iter().map(|count| (0.0, outcome(count))).collect(), not_configured: None }
+        Repeats { outcomes: operations.iter().map(|count| (0.0, outcome(count))).collect(), ..Repeats::new(work) }
     }
 
     fn samples(events: &[Event]) -> Vec<(String, String, Vec<f64>)> {

@@ -1,10 +1,13 @@
 //! Operations of a scenario, in fio's words, and the job of the bench that they are.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Duration;
 
 use assay_bench::{Access, Arrivals, BlockSizes, Distribution, Extent as JobExtent, Job, Load, Rw, Span};
+use assay_model::knee;
 use assay_model::source::FileError;
+use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -29,6 +32,9 @@ pub struct IoSpec {
     /// How random operations are spread: `zipf:1.2`, `pareto:0.2`; evenly without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random_distribution: Option<String>,
+    /// A word that tells its figures from those of the same operations elsewhere in the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Operations in flight of each lane, at most.
     pub iodepth: u32,
     /// Lanes: threads, each with a ring of its own; 1 without it.
@@ -52,6 +58,9 @@ pub struct IoSpec {
     /// How often operations begin; none when each begins as another is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// The highest rate is sought that holds a latency, instead of one that is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knee: Option<KneeSpec>,
     /// On which of several targets.
     #[serde(default, skip_serializing_if = "Targets::is_each")]
     pub targets: Targets,
@@ -84,6 +93,17 @@ pub struct Rate {
     /// Operations per second.
     pub per_second: u32,
     /// How they follow one another.
+    pub arrivals: Arrivals,
+}
+
+/// The search for the highest rate at which the 99th percentile of the latency keeps a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KneeSpec {
+    /// The bound, milliseconds.
+    pub p99_ms: u64,
+    /// The rates between which it is sought.
+    pub range: knee::Range,
+    /// How operations follow one another.
     pub arrivals: Arrivals,
 }
 
@@ -133,6 +153,7 @@ impl IoSpec {
             bssplit: None,
             rwmixread: None,
             random_distribution: None,
+            name: None,
             iodepth,
             numjobs: None,
             fsync: None,
@@ -141,6 +162,7 @@ impl IoSpec {
             hipri: false,
             sqthread_poll: false,
             rate: None,
+            knee: None,
             targets: Targets::Each,
             extent,
         }
@@ -199,7 +221,9 @@ impl IoSpec {
         let hipri = if self.hipri { "_hipri" } else { "" };
         let polled = if self.sqthread_poll { "_sqpoll" } else { "" };
         let commands = if self.engine == PASSTHROUGH { "_cmd" } else { "" };
-        format!("{area}{separator}{job}{lanes}{hipri}{polled}{commands}")
+        let name = self.name.as_ref().map(|name| format!("_{name}")).unwrap_or_default();
+        let knee = self.knee.map(|knee| format!("_knee{}ms", knee.p99_ms)).unwrap_or_default();
+        format!("{area}{separator}{job}{lanes}{hipri}{polled}{commands}{knee}{name}")
     }
 
     /// Bytes that it writes or trims at most, on one target of `target_bytes`.
@@ -211,7 +235,10 @@ impl IoSpec {
             Extent::Whole => target_bytes,
             // Of the stream's own count, rounded up: it is a little less than the physical capacity.
             Extent::Sprandom { over_provisioning } => target_bytes.saturating_add(target_bytes / 100 * u64::from(over_provisioning)),
-            Extent::Timed { io_size, .. } => io_size.expect("a scenario does not load with a timed write that has no bound"),
+            Extent::Timed { io_size, .. } => {
+                let once = io_size.expect("a scenario does not load with a timed write that has no bound");
+                once.saturating_mul(self.knee.map_or(1, |_| knee::Search::tries().into()))
+            }
         }
     }
 
@@ -237,12 +264,16 @@ const PASSTHROUGH: &str = "uring_cmd";
 #[serde(deny_unknown_fields)]
 pub(super) struct IoFile {
     engine: String,
+    name: Option<String>,
     rw: Rw,
-    bs: Option<Size>,
+    #[serde(default)]
+    bs: Several<Size>,
     bssplit: Option<String>,
-    rwmixread: Option<u8>,
+    #[serde(default)]
+    rwmixread: Several<u8>,
     random_distribution: Option<String>,
-    iodepth: u32,
+    #[serde(default)]
+    iodepth: Several<u32>,
     numjobs: Option<u32>,
     fsync: Option<u32>,
     #[serde(default)]
@@ -253,6 +284,7 @@ pub(super) struct IoFile {
     #[serde(default)]
     sqthread_poll: bool,
     rate: Option<u32>,
+    knee: Option<KneeFile>,
     arrivals: Option<Arrivals>,
     #[serde(default)]
     targets: Targets,
@@ -264,37 +296,136 @@ pub(super) struct IoFile {
     io_size: Option<Size>,
 }
 
+/// None, one, or a list of values: a matrix has the work of every combination, in the order of the lists.
+#[derive(Debug, Clone)]
+struct Several<T>(Vec<T>);
+
+impl<T> Default for Several<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMore(PhantomData)).map(Self)
+    }
+}
+
+// By hand, because an untagged enum forgets what its variants have to say about a value that they do not take.
+struct OneOrMore<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value or a list of values")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+        T::deserialize(text.into_deserializer()).map(|value| vec![value])
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Vec<T>, E> {
+        T::deserialize(number.into_deserializer()).map(|value| vec![value])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(values)
+    }
+}
+
+impl<T: Copy> Several<T> {
+    /// Each of them, or once nothing.
+    fn each(&self) -> Vec<Option<T>> {
+        if self.0.is_empty() { vec![None] } else { self.0.iter().copied().map(Some).collect() }
+    }
+}
+
+/// One combination of a matrix.
+#[derive(Clone, Copy)]
+struct Point {
+    bs: Option<Size>,
+    rwmixread: Option<u8>,
+    iodepth: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KneeFile {
+    p99: Millis,
+    from: u32,
+    to: u32,
+}
+
 const IODEPTH_MAX: u32 = 1024;
+const MATRIX_MAX: usize = 256;
 const NUMJOBS_MAX: u32 = 256;
 const RATE_MAX: u32 = 10_000_000;
 const BS_MAX: u64 = 16 << 20;
 
 impl Check<'_> {
-    pub(super) fn io(&self, io: Spanned<IoFile>, target: Option<u64>, repeats: u32, seen: &mut Seen) -> Result<IoSpec, FileError> {
+    pub(super) fn io(&self, io: Spanned<IoFile>, target: Option<u64>, repeats: u32, seen: &mut Seen) -> Result<Vec<IoSpec>, FileError> {
         let (span, io) = (io.span(), io.into_inner());
+        let mut points = Vec::new();
+        for rwmixread in io.rwmixread.each() {
+            for bs in io.bs.each() {
+                points.extend(io.iodepth.0.iter().map(|iodepth| Point { bs, rwmixread, iodepth: *iodepth }));
+            }
+        }
+        if points.is_empty() || points.len() > MATRIX_MAX {
+            return Err(self.error(span, format!("expected an iodepth, and at most {MATRIX_MAX} combinations of bs, rwmixread and iodepth")));
+        }
+        points.into_iter().map(|point| self.point(&span, &io, point, target, repeats, seen)).collect()
+    }
+
+    fn point(
+        &self,
+        span: &Range<usize>,
+        io: &IoFile,
+        Point { bs, rwmixread, iodepth }: Point,
+        target: Option<u64>,
+        repeats: u32,
+        seen: &mut Seen,
+    ) -> Result<IoSpec, FileError> {
         let error = |message: String| Err(self.error(span.clone(), message));
         let Some(target) = target else { return error("expected a [target] for [[step.io]]".to_owned()) };
         if !self.engines.contains(&io.engine.as_str()) {
             return error(format!("unknown engine `{}`; expected one of: {}", io.engine, self.engines.join(", ")));
         }
-        let bs = match (&io.bs, &io.bssplit) {
-            (Some(Size(bs)), None) if !bs.is_power_of_two() || !(512..=BS_MAX).contains(bs) || !target.is_multiple_of(*bs) => {
+        let bs = match (bs, &io.bssplit) {
+            (Some(Size(bs)), None) if !bs.is_power_of_two() || !(512..=BS_MAX).contains(&bs) || !target.is_multiple_of(bs) => {
                 return error("expected `bs` to be a power of two from 512B to 16MiB that divides the size of the target".to_owned());
             }
-            (Some(Size(bs)), None) => *bs,
+            (Some(Size(bs)), None) => bs,
             (None, Some(split)) => match split.parse::<BlockSizes>() {
                 Ok(sizes) => u64::from(sizes.largest()),
                 Err(why) => return error(format!("expected `bssplit` as \"4k/60:64k/40\": {why}")),
             },
             (Some(_), Some(_)) | (None, None) => return error("expected either `bs` or `bssplit`".to_owned()),
         };
-        if io.iodepth == 0 || io.iodepth > IODEPTH_MAX {
+        if iodepth == 0 || iodepth > IODEPTH_MAX {
             return error(format!("expected an iodepth from 1 to {IODEPTH_MAX}"));
         }
         if io.numjobs.is_some_and(|lanes| lanes == 0 || lanes > NUMJOBS_MAX) {
             return error(format!("expected 1 to {NUMJOBS_MAX} numjobs"));
         }
+        let knee = match (&io.knee, io.rate) {
+            (None, _) => None,
+            (Some(KneeFile { p99: Millis(p99_ms), from, to }), None) => {
+                if *p99_ms == 0 || *from == 0 || from > to || *to > RATE_MAX || io.engine == "null" {
+                    return error(format!("expected `knee` as {{ p99 = \"2ms\", from = 1000, to = 500000 }}, rates of at most {RATE_MAX}"));
+                }
+                Some(KneeSpec { p99_ms: *p99_ms, range: knee::Range { from: *from, to: *to }, arrivals: io.arrivals.unwrap_or_default() })
+            }
+            (Some(_), Some(_)) => return error("expected either `rate` or `knee`".to_owned()),
+        };
         let rate = match (io.rate, io.arrivals) {
+            (None, _) if knee.is_some() => None,
             (None, None) => None,
             (None, Some(_)) => return error("expected `rate` beside `arrivals`: the operations per second".to_owned()),
             (Some(per_second), _) if per_second == 0 || per_second > RATE_MAX || io.engine == "null" => {
@@ -302,7 +433,10 @@ impl Check<'_> {
             }
             (Some(per_second), arrivals) => Some(Rate { per_second, arrivals: arrivals.unwrap_or_default() }),
         };
-        let extent = self.extent(&span, &io, repeats)?;
+        if let Some(name) = io.name.as_ref().filter(|name| !super::is_name(name, b'_')) {
+            return error(format!("the name `{name}` is none; expected {}", super::STEP_NAME));
+        }
+        let extent = self.extent(span, io, repeats)?;
         let is_plain = !io.hipri && !io.sqthread_poll && io.numjobs.is_none() && io.targets == Targets::Each;
         if io.engine == "null" && !is_plain {
             return error("the null engine has one lane, no target and nothing to poll".to_owned());
@@ -311,20 +445,21 @@ impl Check<'_> {
             return error("completions of flushes and trims cannot be polled for: no `hipri`, or engine = \"uring_cmd\"".to_owned());
         }
         let mixes = io.rw == Rw::ReadWrite || io.rw == Rw::RandRw;
-        if io.rwmixread.is_some() && !mixes {
+        if rwmixread.is_some() && !mixes {
             return error("`rwmixread` means something for rw and randrw only".to_owned());
         }
         if io.random_distribution.is_some() && !io.rw.is_random() {
             return error("`random_distribution` means something for random operations only".to_owned());
         }
         let spec = IoSpec {
-            engine: io.engine,
+            engine: io.engine.clone(),
             rw: io.rw,
             bs,
-            bssplit: io.bssplit,
-            rwmixread: io.rwmixread,
-            random_distribution: io.random_distribution,
-            iodepth: io.iodepth,
+            bssplit: io.bssplit.clone(),
+            rwmixread,
+            random_distribution: io.random_distribution.clone(),
+            name: io.name.clone(),
+            iodepth,
             numjobs: io.numjobs.filter(|lanes| *lanes > 1),
             fsync: io.fsync.filter(|every| *every > 0),
             fua: io.fua,
@@ -332,6 +467,7 @@ impl Check<'_> {
             hipri: io.hipri,
             sqthread_poll: io.sqthread_poll,
             rate,
+            knee,
             targets: io.targets,
             extent,
         };
@@ -341,13 +477,16 @@ impl Check<'_> {
         }
         // What was never written has nothing to be compared with, and file systems and drives answer it without reading.
         let purges = spec.rw == Rw::Trim && extent == Extent::Whole;
-        let needs_content = spec.engine != "null" && !spec.lays_out() && !purges;
+        // A purged drive is written to as it is: that it is empty is what such a test is about. A file has no blocks before it is written.
+        let fills_a_purged_one = seen.purged && spec.rw.fills() && !spec.rw.reads();
+        let needs_content = spec.engine != "null" && !spec.lays_out() && !purges && !fills_a_purged_one;
         if needs_content && !seen.laid_out {
             return error("expected the target to be laid out before: a step with `rw = \"write\"` and `whole = true`, or `sprandom`".to_owned());
         }
         seen.io = true;
         if spec.engine != "null" {
-            seen.laid_out = !purges;
+            seen.purged = purges || (seen.purged && !spec.lays_out());
+            seen.laid_out = !purges && (seen.laid_out || spec.lays_out());
         }
         if extent.is_measured() && !seen.families.insert(format!("{} on {:?}", spec.family(), spec.targets)) {
             return error(format!("{} is measured twice: its figures would be mixed up", spec.family()));
@@ -357,7 +496,7 @@ impl Check<'_> {
 
     fn extent(&self, span: &Range<usize>, io: &IoFile, repeats: u32) -> Result<Extent, FileError> {
         let error = |message: &str| Err(self.error(span.clone(), message));
-        let is_bare = io.ramp_time.is_none() && io.io_size.is_none() && io.rate.is_none();
+        let is_bare = io.ramp_time.is_none() && io.io_size.is_none() && io.rate.is_none() && io.knee.is_none();
         match (io.whole, io.sprandom, io.runtime) {
             (true, None, None) if is_bare && !io.rw.is_random() && (repeats == 1 || io.rw == Rw::Write) => Ok(Extent::Whole),
             (true, _, _) => {

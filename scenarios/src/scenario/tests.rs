@@ -36,7 +36,10 @@ fn parse(text: &str) -> Result<Scenario, FileError> {
 #[test]
 fn a_good_file_is_read_as_it_stands() {
     let scenario = parse(GOOD).expect("good");
-    assert_eq!((scenario.name.as_str(), scenario.target_bytes, scenario.steps.len(), scenario.steps[1].repeats), ("x", Some(16 << 20), 2, 3));
+    assert_eq!(
+        (scenario.name.as_str(), scenario.target, scenario.steps.len(), scenario.steps[1].rounds.clone()),
+        ("x", Some(TargetSize::Bytes(16 << 20)), 2, Rounds::Fixed(3))
+    );
     let Work::Io(io) = &scenario.steps[1].work[0] else { panic!("an io") };
     assert_eq!((io.family().as_str(), io.extent), ("storage.randread_4k_qd32", Extent::Timed { ramp_ms: 0, runtime_ms: 1000, io_size: None }));
 }

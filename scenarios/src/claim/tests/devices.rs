@@ -252,7 +252,7 @@ impl Pretended {
 
     fn refusal(&self) -> Cause {
         let (sys, proc) = (self.folder.path().join("sys"), self.folder.path().join("proc"));
-        Kernel { sys: &sys, proc: &proc }.examine(&self.node, WANTED).expect_err("must be refused")
+        Kernel { sys: &sys, proc: &proc }.examine(&self.node, WANTED, None).expect_err("must be refused")
     }
 }
 
@@ -275,7 +275,30 @@ fn a_real_disk_is_refused_with_its_serial_number() {
     let disk = Pretended::disk("nvme0n1", &[("ro", "0"), ("device/serial", "S64HNE0R")]).refusal().to_string();
     assert!(disk.contains("nvme0n1") && disk.contains("S64HNE0R"), "{disk}");
     let nameless = Pretended::disk("zram0", &[("ro", "0")]).refusal();
-    assert!(matches!(&nameless, Cause::NotLoop { serial, .. } if serial.contains("no serial")), "{nameless:?}");
+    assert!(matches!(&nameless, Cause::Nameless { .. }), "{nameless:?}");
+}
+
+#[test]
+fn a_drive_is_claimed_by_its_own_serial_number_only_and_never_read_only() {
+    if !is_root() {
+        return;
+    }
+    let confirmed = |attributes: &[(&str, &str)], serial: &str| {
+        let disk = Pretended::disk("nvme0n1", attributes);
+        let (sys, proc) = (disk.folder.path().join("sys"), disk.folder.path().join("proc"));
+        Kernel { sys: &sys, proc: &proc }.examine(&disk.node, WANTED, Some(serial)).expect_err("no driver has this number")
+    };
+    // The right number gets as far as the device, which is none.
+    let right = confirmed(&[("ro", "0"), ("device/serial", "S64HNE0R   ")], "S64HNE0R");
+    assert!(matches!(&right, Cause::Io { act: "open it for reading", .. }), "{right:?}");
+    for other in ["S64HNE0", "S64HNE0RX", "s64hne0r", ""] {
+        let wrong = confirmed(&[("ro", "0"), ("device/serial", "S64HNE0R")], other);
+        assert!(matches!(&wrong, Cause::OtherDrive { .. }), "{other}: {wrong:?}");
+    }
+    assert!(matches!(confirmed(&[("ro", "1"), ("device/serial", "S64HNE0R")], "S64HNE0R"), Cause::ReadOnly));
+    assert!(matches!(confirmed(&[("ro", "0"), ("device/serial", "  ")], ""), Cause::Nameless { .. }));
+    let held = confirmed(&[("ro", "0"), ("device/serial", "S64HNE0R"), ("holders/dm-0/dev", "253:0")], "S64HNE0R");
+    assert!(matches!(&held, Cause::Held { .. }), "{held:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use assay_model::attr::Attr;
 use assay_model::component::Reading;
 use assay_model::run::{CounterSample, Environment, Run};
+use assay_model::sequential::Edge;
 use hdrhistogram::Histogram;
 use tempfile::TempDir;
 
@@ -102,9 +103,21 @@ impl Place {
     }
 
     pub(super) fn plan_on(&self, target: &std::path::Path, kind: TargetKind) -> Plan {
-        let scenario = Scenario::parse("tiny.toml", SCENARIO, crate::runner::ENGINES).expect("good");
-        plan::plan(&scenario, &PlanContext { targets: &[plan::Place::new(target, kind)], inventory: None, cpus: &[0], memory_available: 1 << 30 })
-            .expect("plans")
+        self.plan_of(SCENARIO, &[plan::Place::new(target, kind)], &[])
+    }
+
+    /// The plan of another scenario on one folder.
+    pub(super) fn plan_with(&self, scenario: &str, edges: &[Edge]) -> Plan {
+        self.plan_of(scenario, &[plan::Place::new(&self.scratch(), TargetKind::Folder)], edges)
+    }
+
+    fn plan_of(&self, scenario: &str, targets: &[plan::Place], edges: &[Edge]) -> Plan {
+        let scenario = Scenario::parse("tiny.toml", scenario, crate::runner::ENGINES).expect("good");
+        plan::plan(
+            &scenario,
+            &PlanContext { targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges, permits: &plan::Permits::default() },
+        )
+        .expect("plans")
     }
 
     pub(super) fn run(&self, bench: Box<dyn Bench>, plan: &Plan, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
@@ -194,6 +207,8 @@ pub(in crate::runner) fn good(work: &PlannedWork) -> Outcome {
         bytes: operations * 4096,
         latencies: Some(latencies),
         lag: None,
+        backlog: 0,
+        sweep: Vec::new(),
         samples: Vec::new(),
         series: vec![(0.1, 990.0), (0.2, 1010.0)],
         all_operations: operations + 10,

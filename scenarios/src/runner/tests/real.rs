@@ -133,7 +133,14 @@ fn every_word_of_a_scenario_runs_on_several_targets_and_what_it_wrote_is_read_ba
     folders.iter().for_each(|folder| std::fs::create_dir_all(folder).expect("a folder"));
     let scenario = Scenario::parse("words.toml", WORDS, crate::runner::ENGINES).expect("good");
     let targets = folders.each_ref().map(|folder| plan::Place::new(folder, TargetKind::Folder));
-    let context = PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30 };
+    let context = PlanContext {
+        targets: &targets,
+        inventory: None,
+        cpus: &[0],
+        memory_available: 1 << 30,
+        edges: &[],
+        permits: &crate::plan::Permits::default(),
+    };
     let run = place.run(engines(), &plan::plan(&scenario, &context).expect("plans"), &mut |_| {}).expect("runs");
 
     assert_eq!(run.ended, Ended::Completed);

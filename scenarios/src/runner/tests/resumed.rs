@@ -121,7 +121,7 @@ fn what_cannot_be_the_same_run_is_not_resumed() {
         (
             |_, folder| {
                 let plan = folder.join("plan.json");
-                let text = std::fs::read_to_string(&plan).expect("a plan").replace("\"repeats\": 3", "\"repeats\": 1");
+                let text = std::fs::read_to_string(&plan).expect("a plan").replace("\"fixed\": 3", "\"fixed\": 1");
                 std::fs::write(plan, text).expect("written");
             },
             "not the plan that the run was begun with",

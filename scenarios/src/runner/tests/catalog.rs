@@ -1,0 +1,91 @@
+//! Every scenario of the catalogue with the real engines, on targets of some MiB and for milliseconds: it is not only read, it runs, every read of it is
+//! compared, and every figure that it names comes out.
+
+use assay_bench::Rw;
+use assay_model::run::Ended;
+use assay_model::steady::Steady;
+
+use super::place::Place;
+use crate::claim::TargetKind;
+use crate::plan::{self, PlanContext};
+use crate::runner::engines::Engines;
+use crate::scenario::{Extent, IoSpec, Rounds, Scenario, TargetSize, Work};
+
+const BYTES: u64 = 64 << 20;
+/// On a busy machine, an operation of 1 MiB takes some of them.
+const SHORT_MS: u64 = 60;
+
+fn reduced(mut scenario: Scenario) -> Scenario {
+    scenario.target = scenario.target.map(|_| TargetSize::Bytes(BYTES));
+    for step in &mut scenario.steps {
+        step.rounds = match &step.rounds {
+            Rounds::Fixed(count) => Rounds::Fixed((*count).min(2)),
+            Rounds::Sequential { .. } => Rounds::Sequential { from: 2, to: 2 },
+            Rounds::Steady { of, .. } => {
+                Rounds::Steady { to: 4, steady: Steady { window: 3, excursion_percent: 100, slope_percent: 100 }, of: of.clone() }
+            }
+        };
+        step.work.iter_mut().for_each(reduce);
+    }
+    scenario
+}
+
+fn reduce(work: &mut Work) {
+    match work {
+        Work::Io(io) => {
+            if let Some(knee) = &mut io.knee {
+                knee.range.to = knee.range.from * 2;
+            }
+            if let Extent::Timed { ramp_ms, runtime_ms, .. } = &mut io.extent {
+                (*ramp_ms, *runtime_ms) = ((*ramp_ms).min(1), SHORT_MS);
+            }
+        }
+        Work::Kernel(kernel) => (kernel.ramp_ms, kernel.runtime_ms) = (1, SHORT_MS),
+    }
+}
+
+/// The families whose figures a run must have.
+fn measured(scenario: &Scenario) -> Vec<(String, &IoSpec)> {
+    let works = scenario.steps.iter().flat_map(|step| &step.work);
+    let io = works.filter_map(|work| match work {
+        Work::Io(io) if io.extent.is_measured() => Some((io.family(), io)),
+        Work::Io(_) | Work::Kernel(_) => None,
+    });
+    io.collect()
+}
+
+#[test]
+fn every_scenario_of_the_catalogue_runs_and_gives_every_figure_that_it_names() {
+    for scenario in crate::catalog::catalog() {
+        let scenario = reduced(scenario);
+        let place = Place::new();
+        let folders = ["one", "two", "three"].map(|name| place.scratch().join(name));
+        folders.iter().for_each(|folder| std::fs::create_dir_all(folder).expect("a folder"));
+        let targets = folders.each_ref().map(|folder| plan::Place { node: Some(0), ..plan::Place::new(folder, TargetKind::Folder) });
+        // One is enough for what is not about several.
+        let targets = if scenario.name.starts_with("nvme-") { &targets[..] } else { &targets[..1] };
+        let permits = plan::Permits::default();
+        let context = PlanContext { targets, inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits: &permits };
+        let plan = match plan::plan(&scenario, &context) {
+            Ok(plan) => plan,
+            // The kernels need an inventory, and have tests of their own.
+            Err(_) if scenario.target.is_none() => continue,
+            Err(error) => panic!("{}: {error}", scenario.name),
+        };
+        let run = place.run(Box::new(Engines::default()), &plan, &mut |_| {}).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+        assert_eq!(run.ended, Ended::Completed, "{}", scenario.name);
+        for step in run.steps.iter().filter(|step| step.name != "harness_floor") {
+            let verification = &step.verification.as_ref().expect("verified").fact;
+            assert!(verification.failed.is_empty() && verification.corrupt.is_empty(), "{} {}: {verification:?}", scenario.name, step.name);
+        }
+        let names: Vec<&str> = run.steps.iter().flat_map(|step| &step.metrics).map(|metric| metric.fact.name.0.as_str()).collect();
+        for (family, io) in measured(&scenario) {
+            let figure = if io.knee.is_some() { "rate" } else { "iops" };
+            assert!(names.contains(&format!("{family}.{figure}").as_str()), "{}: no figure of {family}", scenario.name);
+        }
+        // Whoever reads after a purge reads what was written after it.
+        let purges = |work: &Work| matches!(work, Work::Io(io) if io.rw == Rw::Trim);
+        assert_eq!(scenario.name.starts_with("pts-"), scenario.steps.iter().flat_map(|step| &step.work).any(purges), "{}", scenario.name);
+        assert!(folders.iter().all(|folder| std::fs::read_dir(folder).expect("a folder").next().is_none()), "{}", scenario.name);
+    }
+}
