@@ -227,6 +227,13 @@ pub(crate) struct Selftest {
     /// Only the cases whose id has this in it
     #[arg(long, value_name = "TEXT")]
     pub(crate) case: Option<String>,
+    /// Measure instead how well assay tells a fast target from a slow one and a sound one from a broken one: targets in memory whose truth is known go
+    /// through the driver and the judgement; about a minute
+    #[arg(long, conflicts_with_all = ["phase", "case", "write_node"])]
+    pub(crate) measure: bool,
+    /// Trials of each truth, with --measure
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "measure", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) trials: u32,
     /// Write a reference node as a snapshot and do nothing else, so that it can be looked at with every other command
     #[arg(long, value_names = ["NODE", "FILE"], num_args = 2, conflicts_with = "case")]
     pub(crate) write_node: Option<Vec<String>>,

@@ -1460,7 +1460,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__selftest)
-            opts="-v -h -V --phase --case --write-node --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --phase --case --measure --trials --write-node --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1471,6 +1471,10 @@ _assay() {
                     return 0
                     ;;
                 --case)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trials)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

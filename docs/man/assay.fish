@@ -254,6 +254,7 @@ complete -c assay -n "__fish_assay_using_subcommand report" -s h -l help -d 'Pri
 complete -c assay -n "__fish_assay_using_subcommand report" -s V -l version -d 'Print version'
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l phase -d 'Only the checks of this phase: 1, 2 or 5' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l case -d 'Only the cases whose id has this in it' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l trials -d 'Trials of each truth, with --measure' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l write-node -d 'Write a reference node as a snapshot and do nothing else, so that it can be looked at with every other command' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l root -d 'Probe the tree below DIR instead of /' -r -F
@@ -265,6 +266,7 @@ complete -c assay -n "__fish_assay_using_subcommand selftest" -l format -d 'How 
 json\t'One JSON object; schemas are in docs/schema'"
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l probe-deadline -d 'Seconds after which a probe that hangs is given up and reported with the path that it hung on' -r
 complete -c assay -n "__fish_assay_using_subcommand selftest" -l listen -d 'Seconds for which the members of bonds are listened on for the switches at their other end (LLDP, one frame in 30 s), unless lldpd knows them: 35 for accept and snapshot, 0 for other commands. Ends early when all were heard' -r
+complete -c assay -n "__fish_assay_using_subcommand selftest" -l measure -d 'Measure instead how well assay tells a fast target from a slow one and a sound one from a broken one: targets in memory whose truth is known go through the driver and the judgement; about a minute'
 complete -c assay -n "__fish_assay_using_subcommand selftest" -s v -l verbose -d 'Say more on standard error'
 complete -c assay -n "__fish_assay_using_subcommand selftest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c assay -n "__fish_assay_using_subcommand selftest" -s V -l version -d 'Print version'

@@ -11,7 +11,7 @@ use crate::inventory::Inventory;
 use crate::outcome::{BomLint, CalibrationOutcome, CeilingList, Listing, Outcome};
 use crate::parts::PartsFile;
 use crate::run::Run;
-use crate::selftest::Confusion;
+use crate::selftest::{Confusion, Power};
 use crate::site::SiteFile;
 use crate::site::declared::Declared;
 use crate::waiver::WaiversFile;
@@ -35,6 +35,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("drift", of::<Drift>()),
         ("calibration", of::<CalibrationOutcome>()),
         ("selftest", of::<Confusion>()),
+        ("power", of::<Power>()),
     ]
 }
 

@@ -149,3 +149,48 @@ impl Confusion {
         u8::from(!is_right)
     }
 }
+
+/// What `assay selftest --measure` prints: how well the measuring itself tells good from bad.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Power {
+    /// Figures at known distances from their limit, and what became of them.
+    pub levels: Vec<Level>,
+    /// Faults that were planted between the driver and a working target, and what was found.
+    pub faults: Vec<Spoiled>,
+    /// Faults that were not found, and good targets that were rejected 10 % inside their limit without added noise.
+    pub wrong: Vec<String>,
+}
+
+/// Targets of one truth, measured and judged again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Level {
+    /// What the target does, as a share of the limit, of which at least 1 is asked for.
+    pub truth: f64,
+    /// `none` beyond what this machine makes now, or `recorded`: the rounds of a virtual machine that was idle and busy in turn.
+    pub noise: String,
+    /// Trials.
+    pub trials: u64,
+    /// Those that passed.
+    pub accepted: u64,
+    /// Those that failed.
+    pub rejected: u64,
+    /// Those that were clear of the limit before the last round.
+    pub stopped_early: u64,
+    /// Rounds that a trial took on average.
+    pub rounds: f64,
+    /// Rate of accepted ones: exact binomial 95 % bounds.
+    pub acceptance: Bounds,
+}
+
+/// A fault of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spoiled {
+    /// Its name.
+    pub fault: String,
+    /// How often it was planted.
+    pub planted: u64,
+    /// How often it was found.
+    pub found: u64,
+    /// What was found where nothing was planted.
+    pub false_alarms: u64,
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use assay_model::binomial;
 use assay_model::check::{Check, CheckId};
 use assay_model::gate::Severity;
 use assay_model::inventory::Inventory;
@@ -21,7 +22,6 @@ use crate::host::{Host, Snapshot};
 use crate::probe::{ProbeOptions, take_inventory};
 use crate::reference::{self, BrokenReference, Node, broken};
 
-mod bounds;
 mod corpus;
 
 #[cfg(test)]
@@ -207,10 +207,10 @@ impl Answered {
         }
         confusion.rows = rows.into_values().collect();
         for row in &mut confusion.rows {
-            row.detection = Bounds::from(bounds::exact(row.caught, row.planted));
+            row.detection = Bounds::from(binomial::exact(row.caught, row.planted));
         }
-        confusion.detection = Bounds::from(bounds::exact(confusion.caught, confusion.planted));
-        confusion.false_alarm_rate = Bounds::from(bounds::exact(confusion.false_alarms, confusion.healthy));
+        confusion.detection = Bounds::from(binomial::exact(confusion.caught, confusion.planted));
+        confusion.false_alarm_rate = Bounds::from(binomial::exact(confusion.false_alarms, confusion.healthy));
         confusion.uncovered = self.uncovered(&severities).into_iter().filter(|id| is_on(id)).collect();
         confusion
     }

@@ -9,6 +9,7 @@ pub mod fio;
 pub mod journal;
 mod patience;
 pub mod plan;
+pub mod power;
 pub mod printable;
 mod quantity;
 pub mod runner;

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use assay_model::selftest::{Bounds, Confusion, Outcome};
+use assay_model::selftest::{Bounds, Confusion, Level, Outcome, Power};
 use assay_probes::{nodes, selftest};
 use assay_reports::printable::Shown;
+use assay_scenarios::power;
 
 use super::DONE;
 use crate::cli::{Format, Selftest};
@@ -17,6 +18,9 @@ use crate::{output, present};
 pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
     if let Some([node, file]) = options.write_node.as_deref() {
         return write_node(node, Path::new(file));
+    }
+    if options.measure {
+        return measure(context, options.trials);
     }
     if let Some(phase) = options.phase.filter(|phase| !selftest::PHASES.contains(phase)) {
         return Err(Usage(format!("phase {phase} is not tested; the phases 1, 2 and 5 are")).into());
@@ -36,6 +40,46 @@ pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
         Format::Text => present::print(&text(&confusion, context.verbose)?)?,
     }
     Ok(confusion.exit_code())
+}
+
+/// The power of detection.
+fn measure(context: &Context, trials: u32) -> Result<u8> {
+    let mut shown = 0.0;
+    let mut told = |share: f64| {
+        if share - shown >= 0.1 {
+            shown = share;
+            present::progress(&format!("selftest: {:.0} % of the trials are done", share * 100.0));
+        }
+    };
+    let power = power::measure(trials, &mut told).map_err(|why| anyhow::anyhow!(why))?;
+    match context.format {
+        Format::Json => present::print_json(&power)?,
+        Format::Text => present::print(&measured(&power)?)?,
+    }
+    Ok(u8::from(!power.wrong.is_empty()))
+}
+
+fn measured(power: &Power) -> Result<String> {
+    let mut out = String::new();
+    writeln!(
+        out,
+        "{:<10} {:>6} {:>7} {:>9} {:>9} {:>14} {:>7}  acceptance (exact binomial, 95 %)",
+        "noise", "truth", "trials", "accepted", "rejected", "stopped early", "rounds"
+    )?;
+    for level in &power.levels {
+        let Level { noise, truth, trials, accepted, rejected, stopped_early, rounds, acceptance } = level;
+        let (low, high) = (acceptance.low * 100.0, acceptance.high * 100.0);
+        let truth = truth * 100.0;
+        writeln!(out, "{noise:<10} {truth:>4.0} % {trials:>7} {accepted:>9} {rejected:>9} {stopped_early:>14} {rounds:>7.1}  {low:.1}-{high:.1} %")?;
+    }
+    writeln!(out, "\n{:<30} {:>7} {:>7} {:>13}", "fault", "planted", "found", "false alarms")?;
+    for fault in &power.faults {
+        writeln!(out, "{:<30} {:>7} {:>7} {:>13}", fault.fault, fault.planted, fault.found, fault.false_alarms)?;
+    }
+    for wrong in &power.wrong {
+        writeln!(out, "\nwrong: {wrong}")?;
+    }
+    Ok(out)
 }
 
 fn write_node(name: &str, file: &Path) -> Result<u8> {

@@ -3,7 +3,7 @@
 use statrs::distribution::{Beta, ContinuousCDF};
 
 /// The two-sided 95 % interval; everything when there were no trials.
-pub(super) fn exact(happened: u64, trials: u64) -> (f64, f64) {
+pub fn exact(happened: u64, trials: u64) -> (f64, f64) {
     const TAIL: f64 = 0.025;
     #[allow(clippy::cast_precision_loss, reason = "some hundred cases")]
     let (k, n) = (happened.min(trials) as f64, trials as f64);
