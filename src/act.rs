@@ -15,6 +15,7 @@ mod run;
 mod selftest;
 mod snapshot;
 mod verify;
+mod writes;
 
 use anyhow::Result;
 
@@ -39,6 +40,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),
         Command::Selftest(options) => selftest::selftest(&context, options),
+        Command::VerifyWrites { run } => writes::verify_writes(&context, run),
         Command::Snapshot(options) => snapshot::snapshot(&context, options),
         Command::Compare(options) => compare::compare(&context, options),
         Command::History { metric } => history::history(&context, metric.as_deref()),

@@ -102,6 +102,12 @@ pub(crate) enum Command {
     },
     /// Plant every fault of the corpus in reference nodes and print how often the checks are wrong; offline, and nothing of this machine is read
     Selftest(Selftest),
+    /// After a kill, a crash or a power cut: read back what a run wrote whose scenario has `ack_log = true`, and say whether everything that was acknowledged
+    /// is there. Reads only; exit 1 when something is lost
+    VerifyWrites {
+        /// Id of the run
+        run: String,
+    },
     /// Record everything that the probes read, as one plain-text file
     Snapshot(Snapshot),
     /// Show what differs between two snapshots, ranked by consequence: before and after a firmware update, or node against node; exit 1 when something differs,

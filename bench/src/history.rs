@@ -4,10 +4,13 @@
 //! drawn once, so a wrong one passes only where the very place still holds what was written an exact multiple of 2^32 draws before (17 TB of 4 KiB
 //! blocks) and every write in between was lost unseen. Only the word for a mismatch, stale or unexpected, takes the lower bits for the latest possible epoch.
 
+use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::job::Span;
 use crate::stamp::{UNIT, UNIT_MIN};
+use crate::sys::mapped::Mapped;
 
 /// Never written by us.
 const UNWRITTEN: u32 = 0;
@@ -31,9 +34,28 @@ pub enum AfterTrim {
 pub struct History {
     start: u64,
     unit: u64,
-    generations: Vec<AtomicU32>,
+    generations: Kept,
     next: AtomicU64,
     after_trim: AfterTrim,
+    // Whether the process that wrote is dead, so that later writes may have landed.
+    died: bool,
+}
+
+/// Where generations are kept.
+#[derive(Debug)]
+enum Kept {
+    InMemory(Vec<AtomicU32>),
+    /// In a file: what was acknowledged is known after the death of the process.
+    InFile(Mapped),
+}
+
+impl Kept {
+    fn units(&self) -> &[AtomicU32] {
+        match self {
+            Kept::InMemory(units) => units,
+            Kept::InFile(mapped) => mapped.counters(),
+        }
+    }
 }
 
 /// What a unit must hold.
@@ -43,6 +65,8 @@ pub enum Expected {
     Unwritten,
     /// Exactly this generation.
     Generation(u64),
+    /// This generation, of which the lower 32 bits are known, or a later one: a write may have landed that nobody acknowledged any more.
+    AtLeast(u32),
     /// Something of ours at this place, of whatever generation.
     Uncertain,
     /// Zeroes: it was trimmed, and the target promises them.
@@ -67,9 +91,28 @@ impl History {
     pub fn with_unit(span: Span, unit: u64) -> Self {
         assert!(unit == UNIT || unit == UNIT_MIN, "units have 512 or 4096 bytes, not {unit}");
         let units = usize::try_from(span.bytes / unit).expect("the write history of the span fits into memory");
-        // Zeroed memory is not touched before it is used: the history of a large target costs what is written of it.
-        let generations = (0..units).map(|_| AtomicU32::new(UNWRITTEN)).collect();
-        Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything }
+        let generations = Kept::InMemory((0..units).map(|_| AtomicU32::new(UNWRITTEN)).collect());
+        Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything, died: false }
+    }
+
+    /// The same, kept in a file of [`History::footprint`] bytes, all zero: every acknowledged write is in it at once, whatever becomes of this process. On a
+    /// disk it is only when the kernel writes it back.
+    ///
+    /// # Panics
+    /// For another unit than 512 or 4096.
+    pub fn in_file(file: &File, span: Span, unit: u64) -> io::Result<Self> {
+        assert!(unit == UNIT || unit == UNIT_MIN, "units have 512 or 4096 bytes, not {unit}");
+        let units = usize::try_from(span.bytes / unit).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let generations = Kept::InFile(Mapped::new(file, units)?);
+        Ok(Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything, died: false })
+    }
+
+    /// What a process that died left in such a file: each unit must hold what was acknowledged last, or something later.
+    ///
+    /// # Panics
+    /// For another unit than 512 or 4096.
+    pub fn of_the_dead(file: &File, span: Span, unit: u64) -> io::Result<Self> {
+        Ok(Self { died: true, ..Self::in_file(file, span, unit)? })
     }
 
     /// The same of a target that promises something about trimmed places.
@@ -85,7 +128,7 @@ impl History {
 
     /// Whether every unit of `span` is one of the history's.
     pub fn covers(&self, span: Span) -> bool {
-        let units = u64::try_from(self.generations.len()).expect("a number of units");
+        let units = u64::try_from(self.generations.units().len()).expect("a number of units");
         let end = span.start.checked_add(span.bytes);
         span.start >= self.start
             && (span.start - self.start).is_multiple_of(self.unit)
@@ -138,10 +181,11 @@ impl History {
         if offset < self.start {
             return Expected::Unwritten;
         }
-        match self.generations.get(self.index(offset)).map(|unit| unit.load(Ordering::Relaxed)) {
+        match self.generations.units().get(self.index(offset)).map(|unit| unit.load(Ordering::Relaxed)) {
             Some(UNCERTAIN) => Expected::Uncertain,
             Some(TRIMMED) => Expected::Zeroes,
             Some(UNWRITTEN) | None => Expected::Unwritten,
+            Some(kept) if self.died => Expected::AtLeast(kept),
             Some(kept) => Expected::Generation(latest(kept, self.next.load(Ordering::Relaxed))),
         }
     }
@@ -153,7 +197,7 @@ impl History {
     fn units(&self, offset: u64, bytes: u64) -> &[AtomicU32] {
         let first = self.index(offset);
         let count = usize::try_from(bytes / self.unit).expect("units of one operation");
-        &self.generations[first..first + count]
+        &self.generations.units()[first..first + count]
     }
 }
 

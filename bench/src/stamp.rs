@@ -68,19 +68,27 @@ pub fn check(unit: &[u8], seed: u64, offset: u64, expected: Expected) -> Result<
         Expected::Unwritten => return Ok(()),
         Expected::Zeroes if is_zero(unit) => return Ok(()),
         Expected::Generation(generation) => Some(generation),
-        Expected::Uncertain | Expected::Zeroes => None,
+        Expected::AtLeast(_) | Expected::Uncertain | Expected::Zeroes => None,
     };
     let (place, generation) = head(unit);
     if number(unit, CHECKSUM) == checksum(unit) && place == seed ^ offset {
         return match wanted {
             // What was trimmed is there still.
             None if expected == Expected::Zeroes => Err(Corruption::Stale),
+            None if is_behind(generation, expected) => Err(Corruption::Stale),
             Some(wanted) if generation < wanted => Err(Corruption::Stale),
             Some(wanted) if generation > wanted => Err(Corruption::Unexpected),
             Some(_) | None => Ok(()),
         };
     }
     Err(name_damage(unit, seed, offset))
+}
+
+// Of a generation the lower bits are known: in the order of a circle, as they were drawn.
+fn is_behind(generation: u64, expected: Expected) -> bool {
+    let Expected::AtLeast(least) = expected else { return false };
+    let low = u32::try_from(generation & u64::from(u32::MAX)).expect("32 bits");
+    low.wrapping_sub(least).cast_signed() < 0
 }
 
 fn name_damage(unit: &[u8], seed: u64, offset: u64) -> Corruption {
@@ -140,6 +148,10 @@ mod tests {
             let unit = unit_of(bytes, 8192, 3 << 32);
             assert_eq!(check(&unit, 7, 8192, Expected::Generation(3 << 32)), Ok(()));
             assert_eq!(check(&unit, 7, 8192, Expected::Uncertain), Ok(()));
+            for (least, right) in [(0, true), (u32::MAX, true), (1, false)] {
+                let found = check(&unit, 7, 8192, Expected::AtLeast(least));
+                assert_eq!(found, if right { Ok(()) } else { Err(Corruption::Stale) }, "{least}");
+            }
             assert_eq!(check(&unit, 7, 8192, Expected::Generation(3)), Err(Corruption::Unexpected), "another epoch is another generation");
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod block;
 pub(crate) mod buffers;
+pub(crate) mod mapped;
 pub(crate) mod nvme;
 pub(crate) mod ring;
 pub(crate) mod stream;

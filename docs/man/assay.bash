@@ -67,6 +67,9 @@ _assay() {
             assay,verify)
                 cmd="assay__subcmd__verify"
                 ;;
+            assay,verify-writes)
+                cmd="assay__subcmd__verify__subcmd__writes"
+                ;;
             assay__subcmd__bom,draft)
                 cmd="assay__subcmd__bom__subcmd__draft"
                 ;;
@@ -142,6 +145,9 @@ _assay() {
             assay__subcmd__help,verify)
                 cmd="assay__subcmd__help__subcmd__verify"
                 ;;
+            assay__subcmd__help,verify-writes)
+                cmd="assay__subcmd__help__subcmd__verify__subcmd__writes"
+                ;;
             assay__subcmd__help__subcmd__bom,draft)
                 cmd="assay__subcmd__help__subcmd__bom__subcmd__draft"
                 ;;
@@ -158,7 +164,7 @@ _assay() {
 
     case "${cmd}" in
         assay)
-            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run calibrate gate report selftest snapshot compare history completions man help"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run calibrate gate report selftest verify-writes snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -772,7 +778,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help)
-            opts="accept inventory verify bom list plan run calibrate gate report selftest snapshot compare history completions man help"
+            opts="accept inventory verify bom list plan run calibrate gate report selftest verify-writes snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1052,6 +1058,20 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__help__subcmd__verify__subcmd__writes)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1584,6 +1604,56 @@ _assay() {
             return 0
             ;;
         assay__subcmd__verify)
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__verify__subcmd__writes)
             opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

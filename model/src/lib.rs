@@ -35,3 +35,4 @@ pub mod steady;
 pub mod unit;
 pub mod verdict;
 pub mod waiver;
+pub mod writes;

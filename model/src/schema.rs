@@ -15,6 +15,7 @@ use crate::selftest::{Confusion, Power};
 use crate::site::SiteFile;
 use crate::site::declared::Declared;
 use crate::waiver::WaiversFile;
+use crate::writes::Writes;
 
 /// Every schema by the name of its file, without `.schema.json`.
 pub fn all() -> Vec<(&'static str, Value)> {
@@ -36,6 +37,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("calibration", of::<CalibrationOutcome>()),
         ("selftest", of::<Confusion>()),
         ("power", of::<Power>()),
+        ("writes", of::<Writes>()),
     ]
 }
 

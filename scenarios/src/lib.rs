@@ -1,6 +1,7 @@
 //! What assay does to a node: the catalogue of scenarios, the plan that says beforehand what will happen, the claim without which nothing is
 //! written, the runner, and the crash-safe journal that is the only truth about a run.
 
+pub mod acks;
 pub mod catalog;
 pub mod claim;
 pub mod directory;

@@ -44,6 +44,9 @@ pub struct Plan {
     pub memory_bytes: u64,
     /// The CPU that issues operations.
     pub cpu: u32,
+    /// Whether acknowledged writes are kept in the run directory, for `verify-writes` after a death.
+    #[serde(default)]
+    pub ack_log: bool,
     /// What happens, in order.
     pub steps: Vec<PlannedStep>,
     /// About how long it takes, milliseconds.
@@ -264,6 +267,9 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
             (target::planned(context.targets, bytes, context.permits).map_err(unplannable)?, bytes)
         }
     };
+    if scenario.ack_log && target_bytes > crate::acks::TARGET_MAX {
+        return Err(unplannable(format!("acknowledged writes are kept of targets of at most {} bytes", crate::acks::TARGET_MAX)));
+    }
     let seats = Seats::new(context.targets, context.cpus);
     let cpu = seats.first().ok_or_else(|| unplannable("this process may use no CPU at all".to_owned()))?;
 
@@ -291,6 +297,7 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
         describe: scenario.describe.clone(),
         targets,
         memory_bytes,
+        ack_log: scenario.ack_log,
         cpu,
         duration_ms: steps.iter().map(|step| step.duration_ms).sum(),
         bytes_written: steps.iter().map(|step| step.bytes_written).sum(),

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub describe: String,
     /// How much of the target it works on; none when it touches no storage.
     pub target: Option<TargetSize>,
+    /// Whether acknowledged writes are kept in the run directory, for `verify-writes` after a death.
+    pub ack_log: bool,
     /// What it does, in order.
     pub steps: Vec<StepSpec>,
 }
@@ -174,6 +176,8 @@ struct TargetFile {
     size: Option<Size>,
     #[serde(default)]
     whole: bool,
+    #[serde(default)]
+    ack_log: bool,
 }
 
 #[derive(Deserialize)]
@@ -255,12 +259,14 @@ impl Check<'_> {
         if !is_name(file.name.get_ref(), b'-') {
             return Err(self.error(file.name.span(), format!("expected a name of {NAME}")));
         }
+        let mut ack_log = false;
         let target = match file.target {
             Some(target) => {
-                let span = target.span();
-                let size = match target.into_inner() {
-                    TargetFile { size: Some(Size(bytes)), whole: false } if bytes > 0 && bytes % (1 << 20) == 0 => TargetSize::Bytes(bytes),
-                    TargetFile { size: None, whole: true } => TargetSize::Whole,
+                let (span, target) = (target.span(), target.into_inner());
+                ack_log = target.ack_log;
+                let size = match target {
+                    TargetFile { size: Some(Size(bytes)), whole: false, .. } if bytes > 0 && bytes % (1 << 20) == 0 => TargetSize::Bytes(bytes),
+                    TargetFile { size: None, whole: true, .. } => TargetSize::Whole,
                     TargetFile { .. } => return Err(self.error(span, "expected a size of whole MiB, or `whole = true`")),
                 };
                 Some((size, span))
@@ -278,7 +284,7 @@ impl Check<'_> {
         if let (Some((_, span)), false) = (&target, seen.io) {
             return Err(self.error(span.clone(), "expected a [[step.io]] that uses the target"));
         }
-        Ok(Scenario { name: file.name.into_inner(), describe: file.describe, target: target.map(|(size, _)| size), steps })
+        Ok(Scenario { name: file.name.into_inner(), describe: file.describe, target: target.map(|(size, _)| size), ack_log, steps })
     }
 
     fn step(&self, step: Spanned<StepFile>, target: Option<u64>, seen: &mut Seen) -> Result<StepSpec, FileError> {

@@ -18,6 +18,35 @@ use assay_scenarios::scenario::Scenario;
 use tempfile::TempDir;
 
 const KILLS: u32 = 200;
+const KILLS_OF_WRITES: u32 = 20;
+/// Writes for ten seconds, unless it is killed before; what was acknowledged is known afterwards.
+const WRITES: &str = r#"
+schema = 1
+name = "writes"
+describe = "d"
+[target]
+size = "16MiB"
+ack_log = true
+[[step]]
+name = "layout"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "write"
+bs = "64KiB"
+iodepth = 4
+whole = true
+[[step]]
+name = "random"
+describe = "d"
+[[step.io]]
+engine = "uring"
+rw = "randwrite"
+bssplit = "4k/70:16k/30"
+iodepth = 8
+runtime = "10s"
+io_size = "64GiB"
+"#;
 const SCENARIO: &str = r#"
 schema = 1
 name = "tiny"
@@ -42,14 +71,14 @@ engine = "uring"
 rw = "randwrite"
 bs = "4KiB"
 iodepth = 8
-runtime = "30ms"
+runtime = "60ms"
 io_size = "1GiB"
 [[step.io]]
 engine = "uring"
 rw = "randread"
 bs = "4KiB"
 iodepth = 8
-runtime = "30ms"
+runtime = "60ms"
 [[step]]
 name = "verify"
 describe = "d"
@@ -79,7 +108,8 @@ fn victim() {
     let ended = surroundings(|surroundings| match the_run(&runs) {
         Some(path) => resume(&path, surroundings, &mut |_| {}),
         None => {
-            let scenario = Scenario::parse("tiny.toml", SCENARIO, &["null", "uring"]).expect("good");
+            let text = if folder.join("writes").exists() { WRITES } else { SCENARIO };
+            let scenario = Scenario::parse("tiny.toml", text, &["null", "uring"]).expect("good");
             let targets = [Place::new(&folder, TargetKind::Folder)];
             let permits = Permits::default();
             let context = PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges: &[], permits: &permits };
@@ -239,4 +269,75 @@ fn a_run_that_is_told_to_end_is_cancelled_and_can_be_finished() {
     assert_eq!(run.steps.last().map(|step| (step.ended.clone(), step.metrics.len())), Some((Ended::Cancelled, 0)));
     assert_eq!(journal.entries.last().map(|entry| entry.event.clone()), Some(Event::RunEnded { ended: Ended::Cancelled }));
     assert_eq!(finish(folder.path()).ended, Ended::Completed);
+}
+
+/// Kills a run of [`WRITES`] some time after its random writes have begun, and gives its directory.
+fn killed_while_writing(folder: &Path, after: Duration) -> PathBuf {
+    std::fs::write(folder.join("writes"), "").expect("written");
+    let mut victim = start(folder);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !folded(folder).is_some_and(|(_, run)| run.steps.iter().any(|step| step.name == "random")) {
+        assert!(Instant::now() < deadline && victim.try_wait().expect("alive").is_none(), "the run never came to its writes");
+    }
+    #[allow(clippy::disallowed_methods, reason = "a random moment is the point")]
+    std::thread::sleep(after);
+    victim.kill().and_then(|()| victim.wait()).expect("killed");
+    the_run(&folder.join("runs")).expect("a run")
+}
+
+fn scratch_of(folder: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    let is_scratch = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"assay-scratch-"));
+    entries.into_iter().find(is_scratch).expect("the scratch file of the dead")
+}
+
+#[test]
+fn what_was_acknowledged_before_a_kill_is_there_and_what_is_lost_is_named() {
+    let mut dice = Dice(u64::from(std::process::id()) | 1 << 41);
+    for kill in 0..KILLS_OF_WRITES {
+        let folder = TempDir::new().expect("a folder");
+        let run = killed_while_writing(folder.path(), Duration::from_millis(dice.below(150)));
+        let writes = assay_scenarios::acks::verify(&run).expect("reads");
+        assert_eq!((writes.exit_code(), writes.targets[0].right, writes.targets[0].blocks), (0, 4096, 4096), "kill {kill}: {writes:?}");
+    }
+
+    let folder = TempDir::new().expect("a folder");
+    let run = killed_while_writing(folder.path(), Duration::from_millis(300));
+    use std::os::unix::fs::FileExt as _;
+    let scratch = scratch_of(folder.path());
+    let file = std::fs::File::options().read(true).write(true).open(&scratch).expect("opens");
+    let mut block = vec![0; 4096];
+    file.write_all_at(&[0; 4096], 5 * 4096).expect("lost");
+    file.read_exact_at(&mut block, 9 * 4096).expect("read");
+    file.write_all_at(&block, 700 * 4096).expect("misdirected");
+    block[2000] ^= 4;
+    file.write_all_at(&block, 9 * 4096).expect("damaged");
+    let writes = assay_scenarios::acks::verify(&run).expect("reads");
+    let found = &writes.targets[0];
+    assert_eq!((writes.exit_code(), found.right), (1, 4093), "{found:?}");
+    assert_eq!(found.first, ["zeroes at byte 20480", "damaged at byte 36864", "misdirected at byte 2867200"]);
+    // Half of the target is gone.
+    file.set_len(8 << 20).expect("cut");
+    assert_eq!(assay_scenarios::acks::verify(&run).expect("reads").targets[0].corrupt["zeroes"], 2048 + 1);
+}
+
+#[test]
+fn an_older_state_of_the_target_is_found() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("writes"), "").expect("written");
+    let mut victim = start(folder.path());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !folded(folder.path()).is_some_and(|(_, run)| run.steps.iter().any(|step| step.name == "random")) {
+        assert!(Instant::now() < deadline && victim.try_wait().expect("alive").is_none(), "the run never came to its writes");
+    }
+    // A snapshot while it writes, put back behind its back: what a drive without power-loss protection does.
+    let scratch = scratch_of(folder.path());
+    let older = std::fs::read(&scratch).expect("read");
+    #[allow(clippy::disallowed_methods, reason = "it writes on meanwhile")]
+    std::thread::sleep(Duration::from_millis(500));
+    victim.kill().and_then(|()| victim.wait()).expect("killed");
+    std::fs::write(&scratch, older).expect("written");
+    let run = the_run(&folder.path().join("runs")).expect("a run");
+    let writes = assay_scenarios::acks::verify(&run).expect("reads");
+    assert!(writes.exit_code() == 1 && writes.targets[0].corrupt["stale"] > 100, "{writes:?}");
 }

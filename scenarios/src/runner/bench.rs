@@ -2,6 +2,7 @@
 //! real one is `engines.rs`; tests put one in its place that fails in every way.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -52,10 +53,23 @@ pub(crate) struct Outcome {
 
 /// Does work. Keeps what one piece leaves for the next: what was written where, memory that was touched.
 pub(crate) trait Bench: Send {
-    /// Takes the targets on which all operations work from now on; nothing is known about their content. `unit` is that of the write history.
-    fn take_targets(&mut self, targets: Vec<Leave>, unit: u64);
+    /// Takes the targets on which all operations work from now on; nothing is known about their content.
+    fn take_targets(&mut self, targets: Targets) -> Result<(), Trouble>;
     /// Does one piece of work on this thread, or on threads of its own. Ends soon after `stop` is set.
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble>;
+}
+
+/// What all operations of a run work on.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    /// The claimed targets.
+    pub(crate) leaves: Vec<Leave>,
+    /// Bytes of a unit of the write history.
+    pub(crate) unit: u64,
+    /// Seed of stamps.
+    pub(crate) stamp_seed: u64,
+    /// A file for the write history of each target, where it shall survive the process.
+    pub(crate) acks: Vec<File>,
 }
 
 /// Why there is no outcome.
@@ -85,7 +99,7 @@ pub(crate) struct Kind {
 }
 
 enum Command {
-    Targets(Vec<Leave>, u64),
+    Targets(Targets, oneshot::Sender<Result<(), Trouble>>),
     Work(Box<PlannedWork>, oneshot::Sender<Result<Outcome, Trouble>>),
 }
 
@@ -104,7 +118,7 @@ impl Worker {
             for command in inbox {
                 // Nobody waits any more when the run was given up: the answer may be lost.
                 match command {
-                    Command::Targets(targets, unit) => bench.take_targets(targets, unit),
+                    Command::Targets(targets, answer) => drop(answer.send(bench.take_targets(targets))),
                     Command::Work(work, answer) => drop(answer.send(bench.work(&work, &stop))),
                 }
             }
@@ -113,8 +127,10 @@ impl Worker {
         Ok(Self { commands: Some(commands), thread: Some(thread), hung: false })
     }
 
-    pub(crate) fn targets(&self, targets: Vec<Leave>, unit: u64) {
-        self.send(Command::Targets(targets, unit));
+    pub(crate) fn targets(&self, targets: Targets) -> oneshot::Receiver<Result<(), Trouble>> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Command::Targets(targets, answer));
+        receiver
     }
 
     pub(crate) fn work(&self, work: PlannedWork) -> oneshot::Receiver<Result<Outcome, Trouble>> {

@@ -16,7 +16,7 @@ use crate::error::chain;
 use crate::plan::{PlannedIo, PlannedWork};
 use crate::scenario::IoSpec;
 
-use super::bench::{Bench, Kind, Outcome, Trouble};
+use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
 
 /// Names of the engines that a scenario may use.
 pub(crate) const ENGINES: &[&str] = &["null", "uring"];
@@ -35,16 +35,17 @@ pub(crate) struct Engines {
 }
 
 impl Bench for Engines {
-    fn take_targets(&mut self, targets: Vec<Leave>, unit: u64) {
-        self.targets = targets
-            .into_iter()
-            .map(|target| {
-                let history = History::with_unit(target.span(), unit);
-                (target, history)
-            })
-            .collect();
-        // Stamps of an earlier life of the same blocks must not be taken for ours.
-        self.stamp_seed = u64::from_le_bytes(*uuid::Uuid::now_v7().as_bytes().last_chunk().expect("a UUID has sixteen bytes"));
+    fn take_targets(&mut self, Targets { leaves, unit, stamp_seed, acks }: Targets) -> Result<(), Trouble> {
+        self.stamp_seed = stamp_seed;
+        self.targets.clear();
+        for (number, leave) in leaves.into_iter().enumerate() {
+            let history = match acks.get(number) {
+                Some(file) => History::in_file(file, leave.span(), unit).map_err(|error| format!("cannot keep acknowledged writes: {error}"))?,
+                None => History::with_unit(leave.span(), unit),
+            };
+            self.targets.push((leave, history));
+        }
+        Ok(())
     }
 
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {

@@ -8,12 +8,13 @@ use assay_model::run::{Condition, Ended, Step};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep_until};
 
+use crate::acks;
 use crate::claim::Claim;
 use crate::error::ScenarioError;
 use crate::plan::{PlannedStep, PlannedWork};
 use crate::scenario::FLOOR_STEP;
 
-use super::bench::{Outcome, Trouble};
+use super::bench::{Outcome, Targets, Trouble};
 use super::facts::{self, Repeats};
 use super::histograms::{self, Interval};
 use super::load::{Load, Mark, Processes};
@@ -137,7 +138,15 @@ impl Session<'_, '_> {
             return Ok(Answer::Failed("there is no claimed target".to_owned()));
         }
         let unit = crate::plan::history_unit(self.plan.steps.iter().flat_map(|step| &step.work));
-        self.worker.targets(self.claims.iter().map(|claim| claim.leave()).collect::<Result<_, _>>()?, unit);
+        // Stamps of an earlier life of the same blocks must not be taken for ours.
+        let stamp_seed = u64::from_le_bytes(*uuid::Uuid::now_v7().as_bytes().last_chunk().expect("a UUID has sixteen bytes"));
+        let acks = if self.plan.ack_log { acks::create(self.directory.path(), &self.claims, unit, stamp_seed)? } else { Vec::new() };
+        let leaves = self.claims.iter().map(|claim| claim.leave()).collect::<Result<_, _>>()?;
+        match self.worker.targets(Targets { leaves, unit, stamp_seed, acks }).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Trouble::Failed(why) | Trouble::NotConfigured(why))) => return Ok(Answer::Failed(why)),
+            Err(oneshot::error::RecvError { .. }) => return Ok(Answer::Failed("the measuring thread died".to_owned())),
+        }
         self.ready = true;
         let earlier = self.plan.steps.iter().take_while(|step| step.name != planned.name).flat_map(|step| &step.work);
         let layouts: Vec<PlannedWork> = earlier.filter(|work| is_layout(work)).cloned().collect();

@@ -18,7 +18,7 @@ use crate::directory::run_id;
 use crate::error::ScenarioError;
 use crate::journal::Stamps;
 use crate::plan::{self, Plan, PlanContext, PlannedWork};
-use crate::runner::bench::{Bench, Outcome, Trouble};
+use crate::runner::bench::{Bench, Outcome, Targets, Trouble};
 use crate::runner::{Observer, Surroundings, resume_on, run_on};
 use crate::scenario::Scenario;
 
@@ -177,9 +177,10 @@ impl Scripted {
 }
 
 impl Bench for Scripted {
-    fn take_targets(&mut self, targets: Vec<Leave>, _unit: u64) {
+    fn take_targets(&mut self, targets: Targets) -> Result<(), Trouble> {
         let named = |target: &Leave| format!("target {}", target.name());
-        self.calls.lock().expect("not poisoned").extend(targets.iter().map(named));
+        self.calls.lock().expect("not poisoned").extend(targets.leaves.iter().map(named));
+        Ok(())
     }
 
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {
