@@ -1,6 +1,7 @@
 //! One file per command. Each resolves what it needs, acts and presents; the exit status is its answer.
 
 mod accept;
+mod baseline;
 mod bom;
 mod calibrate;
 mod compare;
@@ -36,6 +37,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::List => list::list(&context),
         Command::Plan(load) => plan::plan(&context, load),
         Command::Run(options) => run::run(&context, options),
+        Command::Baseline { file, share } => baseline::baseline(&context, file, *share),
         Command::Calibrate(options) => calibrate::calibrate(&context, options),
         Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
         Command::Report { ids, output } => report::report(&context, ids, output.as_deref()),

@@ -84,6 +84,14 @@ pub(crate) enum Command {
     Run(Run),
     /// Measure how fast assay is beside another tool on this machine: interleaved pairs on the same scratch target, with the same parameters
     Calibrate(Calibrate),
+    /// Read results of fio (`--output-format=json` or `json+`) as a baseline: its figures under assay's names, as requirements for the file of a gate
+    Baseline {
+        /// The file of results
+        file: PathBuf,
+        /// What share of each figure is to be reached
+        #[arg(long, value_name = "PERCENT", default_value_t = 95, value_parser = clap::value_parser!(u32).range(1..=100))]
+        share: u32,
+    },
     /// Judge the gate of a phase from the node as it is now and the runs that are stored
     Gate {
         /// Phase, 1 to 11
@@ -146,7 +154,7 @@ pub(crate) struct Accept {
 /// A scenario and its target.
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// Name of the scenario, or the path of a scenario file
+    /// Name of the scenario, or the path of a scenario file (.toml) or of a job file of fio (.fio)
     pub(crate) scenario: String,
     /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be
     /// given several times
@@ -172,7 +180,7 @@ pub(crate) struct Writes {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Name of the scenario, or the path of a scenario file; with --resume it may be left out
+    /// Name of the scenario, or the path of a scenario file (.toml) or of a job file of fio (.fio); with --resume it may be left out
     #[arg(required_unless_present = "resume")]
     pub(crate) scenario: Option<String>,
     /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be

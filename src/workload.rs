@@ -1,5 +1,6 @@
 //! Loading the machine: a scenario becomes a plan for this node, the plan a run, with progress on standard error.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,13 @@ use assay_model::inventory::Inventory;
 use assay_model::judge;
 use assay_model::run::{CounterSample, Ended, Environment, Run};
 use assay_model::site::Site;
+use assay_model::source::FileError;
 use assay_probes::{Host, environment, error_counters};
 use assay_scenarios::catalog;
 use assay_scenarios::claim::target_kind;
 use assay_scenarios::error::ScenarioError;
-use assay_scenarios::fio::Peer;
 use assay_scenarios::fio::calibrate::{self, Calibrated, Calibration};
+use assay_scenarios::fio::{Peer, job_file};
 use assay_scenarios::journal::Stamps;
 use assay_scenarios::plan::{Permits, Place, Plan, PlanContext, plan, this_host};
 use assay_scenarios::runner::{self, Progress, Surroundings};
@@ -25,14 +27,20 @@ use crate::cli::Writes;
 use crate::context::Usage;
 use crate::present;
 
-/// The scenario of that name, or in the file of that path.
-pub(crate) fn scenario(name: &str) -> Result<Scenario> {
-    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-    if !is_file {
-        return catalog::scenario(name).map_err(refusal);
-    }
+/// The scenario of that name, or in the file of that path: one of assay's, or a job file of fio, which may name a target.
+pub(crate) fn scenario(name: &str) -> Result<(Scenario, Option<PathBuf>)> {
+    let kind = Path::new(name).extension().and_then(OsStr::to_str).filter(|kind| ["toml", "fio"].contains(kind));
+    let Some(kind) = kind else {
+        return catalog::scenario(name).map(|scenario| (scenario, None)).map_err(refusal);
+    };
     let text = std::fs::read_to_string(name).with_context(|| Usage(format!("cannot read the scenario {name}")))?;
-    Scenario::parse(name, &text, &catalog::engines()).map_err(|error| Usage(error.to_string()).into())
+    let engines = catalog::engines();
+    let usage = |error: FileError| Usage(error.to_string());
+    if kind == "fio" {
+        let file = job_file::read(name, &text, &engines).map_err(usage)?;
+        return Ok((file.scenario, file.target));
+    }
+    Ok((Scenario::parse(name, &text, &engines).map_err(usage)?, None))
 }
 
 /// What `scenario` would do on this node with `targets`; touches neither.

@@ -19,6 +19,9 @@ _assay() {
             assay,accept)
                 cmd="assay__subcmd__accept"
                 ;;
+            assay,baseline)
+                cmd="assay__subcmd__baseline"
+                ;;
             assay,bom)
                 cmd="assay__subcmd__bom"
                 ;;
@@ -97,6 +100,9 @@ _assay() {
             assay__subcmd__help,accept)
                 cmd="assay__subcmd__help__subcmd__accept"
                 ;;
+            assay__subcmd__help,baseline)
+                cmd="assay__subcmd__help__subcmd__baseline"
+                ;;
             assay__subcmd__help,bom)
                 cmd="assay__subcmd__help__subcmd__bom"
                 ;;
@@ -164,7 +170,7 @@ _assay() {
 
     case "${cmd}" in
         assay)
-            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run calibrate gate report selftest verify-writes snapshot compare history completions man help"
+            opts="-v -h -V --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version accept inventory verify bom list plan run calibrate baseline gate report selftest verify-writes snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -233,6 +239,60 @@ _assay() {
                     return 0
                     ;;
                 --resume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bmc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --probe-deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__baseline)
+            opts="-v -h -V --share --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --share)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -778,7 +838,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help)
-            opts="accept inventory verify bom list plan run calibrate gate report selftest verify-writes snapshot compare history completions man help"
+            opts="accept inventory verify bom list plan run calibrate baseline gate report selftest verify-writes snapshot compare history completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -792,6 +852,20 @@ _assay() {
             return 0
             ;;
         assay__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        assay__subcmd__help__subcmd__baseline)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use assay_bench::Span;
-use assay_bench::engine::uring::WriteLeave;
+use assay_bench::engine::uring::{Passthrough, WriteLeave};
 
 use crate::printable::Printable;
 
@@ -41,6 +41,7 @@ pub struct Claim {
     start: u64,
     bytes: u64,
     held: Held,
+    commands: Option<device::Commands>,
 }
 
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub fn target_kind(path: &Path) -> Result<TargetKind, Refusal> {
 /// Claims `bytes` bytes of a scratch file in `folder`, named after the run, and removes what earlier runs left there when they crashed.
 pub fn scratch(folder: &Path, run: &str, bytes: u64) -> Result<Claim, Refusal> {
     let (scratch, file) = scratch::make(folder, run, bytes).map_err(refused(folder))?;
-    Ok(Claim { file, path: scratch.path().to_owned(), start: 0, bytes, held: Held::Scratch(scratch) })
+    Ok(Claim { file, path: scratch.path().to_owned(), start: 0, bytes, held: Held::Scratch(scratch), commands: None })
 }
 
 /// Claims `bytes` bytes of a loop device that is not mounted, held, partitioned, labelled, read-only or open elsewhere. The first and last
@@ -75,7 +76,15 @@ pub fn drive(path: &Path, serial: &str, bytes: u64) -> Result<Claim, Refusal> {
 fn device(path: &Path, bytes: u64, confirmed: Option<&str>) -> Result<Claim, Refusal> {
     let examined = Kernel::running().examine(path, bytes, confirmed).map_err(refused(path))?;
     let file = examined.open_for_writing(path).map_err(refused(path))?;
-    Ok(Claim { file, path: path.to_owned(), start: GUARD, bytes, held: Held::Device { below: examined.below, _exclusive: examined.exclusive } })
+    let commands = examined.commands();
+    Ok(Claim {
+        file,
+        path: path.to_owned(),
+        start: GUARD,
+        bytes,
+        held: Held::Device { below: examined.below, _exclusive: examined.exclusive },
+        commands,
+    })
 }
 
 /// The serial number of a block device; none of a loop device, and none where the kernel knows none.
@@ -104,12 +113,18 @@ pub struct Leave {
     file: File,
     name: String,
     span: Span,
+    commands: Option<device::Commands>,
 }
 
 impl Leave {
     /// The open target, with `O_DIRECT`.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The same drive past the block layer, where the kernel has a character device for its namespace.
+    pub fn passthrough(&self) -> Option<Passthrough<'_>> {
+        self.commands.as_ref().map(|device::Commands { file, nsid, lba_shift }| Passthrough { device: file, nsid: *nsid, lba_shift: *lba_shift })
     }
 
     /// Its printable path, for messages.
@@ -127,11 +142,15 @@ impl WriteLeave for Leave {
 impl Claim {
     /// What an engine needs to work on the claimed target, for as long as the claim lives.
     pub fn leave(&self) -> Result<Leave, Refusal> {
-        let file = self
-            .file
-            .try_clone()
-            .map_err(|error| Refusal { subject: Printable::new(&self.path), cause: Cause::Io { act: "share it", source: error } })?;
-        Ok(Leave { file, name: Printable::new(&self.path).to_string(), span: Span { start: self.start, bytes: self.bytes } })
+        let shared = |file: &File| {
+            file.try_clone().map_err(|error| Refusal { subject: Printable::new(&self.path), cause: Cause::Io { act: "share it", source: error } })
+        };
+        let commands = match &self.commands {
+            Some(device::Commands { file, nsid, lba_shift }) => Some(device::Commands { file: shared(file)?, nsid: *nsid, lba_shift: *lba_shift }),
+            None => None,
+        };
+        let span = Span { start: self.start, bytes: self.bytes };
+        Ok(Leave { file: shared(&self.file)?, name: Printable::new(&self.path).to_string(), span, commands })
     }
 
     /// The open target, with `O_DIRECT`.

@@ -138,7 +138,7 @@ fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Pa
             Content::Run(_) | Content::Acceptance(_) => Ok(None),
         };
     }
-    let scenario = workload::scenario(&planned.scenario)?;
+    let (scenario, _) = workload::scenario(&planned.scenario)?;
     let plan = workload::plan_for(&scenario, &[scratch.to_owned()], &Permits::default(), site, inventory)?;
     machine.run(&planned.run, &plan).map(Some)
 }

@@ -17,9 +17,10 @@ use crate::workload;
 /// Plans and prints.
 pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     context.require_this_machine("assay plan")?;
-    let scenario = workload::scenario(&load.scenario)?;
+    let (scenario, named) = workload::scenario(&load.scenario)?;
     let inventory = context.inventory(&context.host()?);
-    let plan = workload::plan_for(&scenario, &targets(&load.target, &context.runs), &workload::permits(&load.writes), &context.site()?, &inventory)?;
+    let plan =
+        workload::plan_for(&scenario, &targets(&load.target, named, &context.runs), &workload::permits(&load.writes), &context.site()?, &inventory)?;
     for target in &plan.targets {
         target.examine().map_err(|refused| Usage(format!("{:#}", anyhow::Error::new(refused))))?;
     }
@@ -30,9 +31,9 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     Ok(DONE)
 }
 
-/// What the user asked for, or the folder for scratch files.
-pub(crate) fn targets(asked: &[PathBuf], runs: &Path) -> Vec<PathBuf> {
-    if asked.is_empty() { vec![default_target(runs)] } else { asked.to_vec() }
+/// What the user asked for, what a job file of fio names, or the folder for scratch files.
+pub(crate) fn targets(asked: &[PathBuf], named: Option<PathBuf>, runs: &Path) -> Vec<PathBuf> {
+    if asked.is_empty() { vec![named.unwrap_or_else(|| default_target(runs))] } else { asked.to_vec() }
 }
 
 /// Where scratch files lie without another wish: beside the runs, or where they will be.

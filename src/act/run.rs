@@ -34,8 +34,8 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
     let run = match (&options.resume, &options.scenario) {
         (Some(id), _) => machine.resume(&resumable(context, id)?)?,
         (None, Some(name)) => {
-            let scenario = workload::scenario(name)?;
-            let targets = super::plan::targets(&options.target, &context.runs);
+            let (scenario, named) = workload::scenario(name)?;
+            let targets = super::plan::targets(&options.target, named, &context.runs);
             let plan = workload::plan_for(&scenario, &targets, &workload::permits(&options.writes), &context.site()?, &inventory)?;
             machine.run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?
         }

@@ -7,6 +7,7 @@ mod calibrate;
 mod command;
 mod compare;
 mod exit_codes;
+mod fio;
 mod golden;
 mod kill;
 mod refusals;

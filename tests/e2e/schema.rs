@@ -48,3 +48,16 @@ fn a_gate_without_any_run_is_held_and_never_passes() {
         assert!(!outcome["checks"].as_array().expect("a list").is_empty());
     }
 }
+
+#[test]
+fn the_power_of_detection_is_measured() {
+    let _machine = crate::command::alone();
+    let assay = Assay::new();
+    let answer = assay.run(&["selftest", "--measure", "--trials", "1", "--format", "json"]);
+    // On a busy machine one trial of a good target may well fail; a fault that was planted is always found.
+    assert!([0, 1].contains(&answer.code), "{}", answer.stderr);
+    let power = answer.json();
+    assert_valid("power", &power);
+    let faults = power["faults"].as_array().expect("faults");
+    assert!(faults.len() == 9 && faults.iter().all(|fault| fault["found"] == fault["planted"] && fault["false_alarms"] == 0), "{faults:?}");
+}

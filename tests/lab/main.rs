@@ -2,6 +2,7 @@
 //! the check that it belongs to, and by no other. `ci/lab/check` runs this; a plain `cargo test` does not boot nodes.
 
 mod bmc;
+mod drives;
 mod lldp;
 mod node;
 mod outcome;
@@ -55,6 +56,7 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     pulled_drive(&node);
     drop(switches);
     one_switch(&node, &links);
+    drives::tested(&node, SCRATCH, BAD);
     power_off(&mut node, &peer, &Bmc::start(folder.path(), &folder.path().join("1")));
 }
 

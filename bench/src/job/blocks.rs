@@ -52,7 +52,7 @@ impl BlockSizes {
     }
 
     /// As a part of a metric's name: `4k`, or `4k60-64k40` with the percents of each.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self.single() {
             Some(bytes) => short(bytes),
             None => self.0.iter().map(|(bytes, percent)| format!("{}{percent}", short(*bytes))).collect::<Vec<_>>().join("-"),

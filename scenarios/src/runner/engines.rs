@@ -19,7 +19,7 @@ use crate::scenario::IoSpec;
 use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
 
 /// Names of the engines that a scenario may use.
-pub(crate) const ENGINES: &[&str] = &["null", "uring"];
+pub(crate) const ENGINES: &[&str] = &["null", "uring", "uring_cmd"];
 
 /// Nothing coming back for so long is an error: longer than any timeout of the kernel that is followed by a retry.
 const STALL: Duration = Duration::from_secs(60);
@@ -104,7 +104,15 @@ impl Engines {
 
 fn open(spec: &IoSpec, leave: &Leave, job: &Job) -> Result<Box<dyn Lane>, EngineError> {
     let writable = spec.rw.writes().then_some(leave as &dyn WriteLeave);
-    let options = Options { hipri: spec.hipri, sqthread_poll: spec.sqthread_poll, passthrough: None };
+    let passthrough = match (spec.access().passthrough, leave.passthrough()) {
+        (true, None) => {
+            let why = "the kernel has no character device for it: NVMe commands need a claimed NVMe drive".to_owned();
+            return Err(EngineError::NotConfigured { what: "NVMe passthrough", target: leave.name().to_owned(), why });
+        }
+        (true, Some(passthrough)) => Some(passthrough),
+        (false, _) => None,
+    };
+    let options = Options { hipri: spec.hipri, sqthread_poll: spec.sqthread_poll, passthrough };
     Ok(Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable, options)?))
 }
 
