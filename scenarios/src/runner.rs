@@ -23,16 +23,20 @@ mod engines;
 mod facts;
 mod histograms;
 mod knee;
+mod latencies;
 mod load;
 mod rounds;
 mod step;
 #[cfg(test)]
 mod tests;
+mod thinned;
 mod together;
+mod watch;
 
 use bench::{Bench, Worker};
 pub(crate) use engines::ENGINES;
 use engines::Engines;
+use watch::Watch;
 
 /// Where a run happens, and what is known of the place.
 pub struct Surroundings<'a> {
@@ -206,6 +210,8 @@ fn finish(
             stop,
             signals,
             claims,
+            watch: Watch::new(cpus()),
+            watched: (tokio::time::Instant::now(), tokio::time::Instant::now()),
             ready: false,
             floor: None,
             done_ms: 0,
@@ -250,6 +256,9 @@ struct Session<'a, 'o> {
     stop: Arc<AtomicBool>,
     signals: Signals,
     claims: Vec<Claim>,
+    /// What is looked at while a step works, and when that began and was done last.
+    watch: Watch,
+    watched: (tokio::time::Instant, tokio::time::Instant),
     /// Whether the worker has the targets and they have content.
     ready: bool,
     /// Operations per second of the null engine.
@@ -258,6 +267,13 @@ struct Session<'a, 'o> {
     total_ms: u64,
 }
 
+/// Processors of the machine; 1 where nothing says how many.
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX))
+}
+
+/// How often sensors and the run queue are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
 

@@ -12,8 +12,10 @@ use crate::stamp::Corruption;
 const LATENCY_MAX: u64 = 120_000_000_000;
 /// Three significant digits: an error of at most 0.1 %.
 const DIGITS: u8 = 3;
-/// Width of one point of the series.
+/// Width of one point of the series, at the beginning.
 const TICK: Duration = Duration::from_millis(100);
+/// Points that are kept at most.
+const POINTS: usize = 8192;
 
 /// Processor time of the measuring thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,6 +164,7 @@ pub(super) struct Recorder {
     elapsed: Duration,
     cpu: Cpu,
     tick_begin: Option<Instant>,
+    tick: Duration,
     tick_count: u64,
     series: Vec<(f64, f64)>,
     verification: Verification,
@@ -181,6 +184,7 @@ impl Recorder {
             elapsed: Duration::ZERO,
             cpu: Cpu::default(),
             tick_begin: None,
+            tick: TICK,
             tick_count: 0,
             series: Vec::new(),
             verification: Verification::default(),
@@ -238,7 +242,7 @@ impl Recorder {
     /// Ends a batch: everything recorded since the last one came back at `now`.
     pub(super) fn flush(&mut self, now: Instant) {
         self.record();
-        if !self.stopped && self.tick_begin.is_some_and(|begin| now.duration_since(begin) >= TICK) {
+        if !self.stopped && self.tick_begin.is_some_and(|begin| now.duration_since(begin) >= self.tick) {
             self.point(now);
         }
     }
@@ -254,6 +258,24 @@ impl Recorder {
         self.series.push((now.duration_since(start).as_secs_f64(), float(self.tick_count) / width));
         self.tick_count = 0;
         self.tick_begin = Some(now);
+        if self.series.len() >= POINTS {
+            self.halve();
+        }
+    }
+
+    // A job of days has as many points as one of minutes: each is twice as wide then.
+    fn halve(&mut self) {
+        let mut begin = 0.0;
+        let pairs = self.series.chunks(2).map(|pair| match *pair {
+            [(first, rate), (second, other)] => {
+                let (from, to) = (begin, second);
+                begin = second;
+                (to, (rate * (first - from) + other * (second - first)) / (second - from))
+            }
+            _ => pair[0],
+        });
+        self.series = pairs.collect();
+        self.tick *= 2;
     }
 
     /// An operation that could have begun at `due` began at `now`.
@@ -367,6 +389,23 @@ mod tests {
             assert!((sum - float(result.operations)).abs() < 1e-3, "{sum} of {}", result.operations);
             assert!((before - result.elapsed.as_secs_f64()).abs() < 1e-9, "it ends at {before}");
         }
+    }
+
+    #[test]
+    fn a_job_of_three_days_has_a_short_series_that_still_adds_up() {
+        let begin = Instant::now();
+        let mut recorder = Recorder::new(OpKind::Read, 8);
+        recorder.start(begin, Cpu::default());
+        let seconds = 3 * 86_400;
+        for at in (1..=seconds * 2).map(|half| begin + Duration::from_millis(half * 500)) {
+            (0..3).for_each(|_| recorder.operation(at, at, OpKind::Read, 4096));
+            recorder.flush(at);
+        }
+        recorder.stop(begin + Duration::from_secs(seconds), Cpu::default());
+        let result = recorder.finish(false);
+        let sum = result.series.iter().fold((0.0, 0.0), |(at, sum), (end, rate)| (*end, sum + rate * (end - at))).1;
+        assert!(result.series.len() <= POINTS && result.series.len() > POINTS / 4, "{}", result.series.len());
+        assert!((sum - float(result.operations)).abs() < 10.0, "{sum} of {}", result.operations);
     }
 
     #[test]

@@ -9,12 +9,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::sync::oneshot;
 
 use crate::claim::Leave;
 use crate::plan::PlannedWork;
+
+use super::latencies::Latencies;
 
 /// What one piece of work found.
 #[derive(Debug, Clone)]
@@ -26,11 +27,11 @@ pub(crate) struct Outcome {
     /// Bytes moved in it.
     pub(crate) bytes: u64,
     /// Latencies, nanoseconds; kernels have none.
-    pub(crate) latencies: Option<Histogram<u64>>,
+    pub(crate) latencies: Option<Latencies>,
     /// Kinds of operations apart, when there were several.
     pub(crate) kinds: Vec<Kind>,
     /// Of an open loop: how late the harness itself began operations, nanoseconds.
-    pub(crate) lag: Option<Histogram<u64>>,
+    pub(crate) lag: Option<Latencies>,
     /// Of an open loop: operations that were due and had not begun at the end.
     pub(crate) backlog: u64,
     /// Bytes per second of a kernel, or the rate of a knee; one figure per sample. Other operations have none.
@@ -95,7 +96,7 @@ pub(crate) struct Kind {
     /// Operations in the measured time.
     pub(crate) operations: u64,
     /// Their latencies, nanoseconds.
-    pub(crate) latencies: Histogram<u64>,
+    pub(crate) latencies: Latencies,
 }
 
 enum Command {

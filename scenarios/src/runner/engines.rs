@@ -17,6 +17,7 @@ use crate::plan::{PlannedIo, PlannedWork};
 use crate::scenario::IoSpec;
 
 use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
+use super::latencies::Latencies;
 
 /// Names of the engines that a scenario may use.
 pub(crate) const ENGINES: &[&str] = &["null", "uring", "uring_cmd"];
@@ -137,7 +138,7 @@ fn outcome_of_job(io: &PlannedIo, result: JobResult) -> Outcome {
     let mut kinds: Vec<Kind> = kinds
         .into_iter()
         .filter(|(_, direction)| direction.operations > 0)
-        .map(|(name, direction)| Kind { name, operations: direction.operations, latencies: direction.histogram })
+        .map(|(name, direction)| Kind { name, operations: direction.operations, latencies: Latencies::from(&direction.histogram) })
         .collect();
     if kinds.len() < 2 {
         kinds.clear();
@@ -145,12 +146,12 @@ fn outcome_of_job(io: &PlannedIo, result: JobResult) -> Outcome {
     Outcome {
         kinds,
         backlog: result.open.as_ref().map_or(0, |open| open.backlog),
-        lag: result.open.map(|open| open.lag),
+        lag: result.open.map(|open| Latencies::from(&open.lag)),
         sweep: Vec::new(),
         elapsed: result.elapsed,
         operations: result.operations,
         bytes: result.bytes,
-        latencies: Some(result.histogram),
+        latencies: Some(Latencies::from(&result.histogram)),
         samples: Vec::new(),
         series: result.series,
         all_operations: result.verification.operations,

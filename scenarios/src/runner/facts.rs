@@ -15,6 +15,7 @@ use crate::plan::{PlannedIo, PlannedWork};
 use crate::scenario::KernelName;
 
 use super::bench::Outcome;
+use super::latencies::Latencies;
 
 /// A figure above this share of what the null engine reaches says as much of the harness as of the target.
 const FLOOR_SHARE: f64 = 0.5;
@@ -73,8 +74,8 @@ pub(super) fn per_second(count: u64, outcome: &Outcome) -> f64 {
     float(count) / outcome.elapsed.as_secs_f64()
 }
 
-fn quantile_of(latencies: Option<&Histogram<u64>>, quantile: f64) -> f64 {
-    latencies.map_or(f64::NAN, |latencies| float(latencies.value_at_quantile(quantile)))
+fn quantile_of(latencies: Option<&Latencies>, quantile: f64) -> f64 {
+    latencies.map_or(f64::NAN, |latencies| latencies.quantile(quantile))
 }
 
 /// What tells the drives of a figure from others.
@@ -186,10 +187,10 @@ pub(super) fn only_numbers(mut event: Event) -> Event {
 /// One curve over all repeats: histograms are added, never percentiles.
 fn curve(step: &str, label: &str, repeats: &Repeats<'_>) -> Option<Event> {
     let mut merged: Option<Histogram<u64>> = None;
-    for latencies in repeats.counted().iter().filter_map(|(_, outcome)| outcome.latencies.as_ref()) {
+    for latencies in repeats.counted().iter().filter_map(|(_, outcome)| outcome.latencies.as_ref().map(Latencies::unpacked)) {
         match &mut merged {
-            Some(all) => all.add(latencies).ok()?,
-            None => merged = Some(latencies.clone()),
+            Some(all) => all.add(&latencies).ok()?,
+            None => merged = Some(latencies),
         }
     }
     let merged = merged.filter(|all| !all.is_empty())?;
@@ -255,9 +256,7 @@ pub(super) fn at_floor(repeats: &Repeats<'_>, floor: Option<f64>) -> Option<Cond
 /// Whether an open loop began its operations so late that its latencies are the harness's.
 pub(super) fn late(repeats: &Repeats<'_>) -> Option<Condition> {
     let label = repeats.label()?;
-    let p99 = |of: fn(&Outcome) -> Option<&Histogram<u64>>| {
-        repeats.samples(|outcome| of(outcome).map_or(f64::NAN, |all| float(all.value_at_quantile(0.99)))).median()
-    };
+    let p99 = |of: fn(&Outcome) -> Option<&Latencies>| repeats.samples(|outcome| quantile_of(of(outcome), 0.99)).median();
     repeats.outcomes.iter().find(|(_, outcome)| outcome.lag.is_some())?;
     let (lag, latency) = (p99(|outcome| outcome.lag.as_ref()), p99(|outcome| outcome.latencies.as_ref()));
     // Not "more than": what is no number is no proof either.

@@ -6,11 +6,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use crate::error::ScenarioError;
+
+use super::latencies::Latencies;
 
 /// One repeat.
 pub(super) struct Interval<'a> {
@@ -18,7 +19,7 @@ pub(super) struct Interval<'a> {
     /// Since the Unix epoch.
     pub(super) began: Duration,
     pub(super) took: Duration,
-    pub(super) latencies: &'a Histogram<u64>,
+    pub(super) latencies: &'a Latencies,
 }
 
 /// Appends all repeats of a step at once.
@@ -36,7 +37,8 @@ fn encoded(intervals: &[Interval<'_>]) -> Result<Vec<u8>, String> {
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new().begin_log_with(&mut text, &mut serializer).map_err(|error| error.to_string())?;
     for interval in intervals {
-        log.write_histogram(interval.latencies, interval.began, interval.took, Tag::new(&interval.tag)).map_err(|error| error.to_string())?;
+        log.write_histogram(&interval.latencies.unpacked(), interval.began, interval.took, Tag::new(&interval.tag))
+            .map_err(|error| error.to_string())?;
     }
     Ok(text)
 }
@@ -52,8 +54,9 @@ mod tests {
     fn what_was_appended_in_two_goes_is_read_back_by_the_formats_own_reader() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let path = folder.path().join("histograms.hlog");
-        let mut latencies = Histogram::<u64>::new(3).expect("a histogram");
+        let mut latencies = hdrhistogram::Histogram::<u64>::new(3).expect("a histogram");
         latencies.record_n(1_000_000, 7).expect("recorded");
+        let latencies = Latencies::from(&latencies);
         let interval = |second| Interval {
             tag: "random/storage.randread_4k_qd32".into(),
             began: Duration::from_secs(second),
@@ -70,7 +73,7 @@ mod tests {
             if let LogEntry::Interval(found) = entry.expect("an entry") {
                 assert_eq!(found.tag().map(|tag| tag.as_str().to_owned()).as_deref(), Some("random/storage.randread_4k_qd32"));
                 let packed = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, found.encoded_histogram()).expect("base64");
-                let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut packed.as_slice()).expect("a histogram");
+                let histogram: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut packed.as_slice()).expect("a histogram");
                 assert_eq!(histogram.len(), 7);
                 read += 1;
             }

@@ -59,8 +59,7 @@ pub(super) fn at(spec: &IoSpec, knee: KneeSpec, per_second: u32) -> IoSpec {
 }
 
 fn p99(outcome: &Outcome) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "a latency in nanoseconds is far below 2^53")]
-    outcome.latencies.as_ref().map_or(f64::NAN, |latencies| latencies.value_at_quantile(0.99) as f64)
+    outcome.latencies.as_ref().map_or(f64::NAN, |latencies| latencies.quantile(0.99))
 }
 
 fn holds(outcome: &Outcome, p99: f64, knee: KneeSpec, rate: u32) -> bool {

@@ -18,7 +18,8 @@ use super::bench::{Outcome, Targets, Trouble};
 use super::facts::{self, Repeats};
 use super::histograms::{self, Interval};
 use super::load::{Load, Mark, Processes};
-use super::{Progress, Session, TICK, rounds, together};
+use super::watch::Watch;
+use super::{LOOK, Progress, Session, TICK, rounds, thinned, together};
 
 /// Work that takes this much longer than planned hangs in the kernel: a drive that is lost answers after minutes, or never.
 const HUNG_AFTER: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 180 });
@@ -51,6 +52,8 @@ impl Session<'_, '_> {
 
         let mut repeats: Vec<Repeats<'_>> = planned.work.iter().map(Repeats::new).collect();
         let mut load = Load::default();
+        self.watch = Watch::new(super::cpus());
+        self.watched = (Instant::now(), Instant::now());
         let processes = Processes::now();
         let ended = self.rounds(planned, &mut repeats, &mut load).await?;
         let who = Processes::now().busiest_since(&processes);
@@ -72,6 +75,8 @@ impl Session<'_, '_> {
             conditions.extend(repeats.iter().filter_map(|repeats| facts::at_floor(repeats, self.floor)));
             conditions.extend(repeats.iter().filter_map(facts::late));
             conditions.extend(load.conditions(fills_cpus(planned), &who));
+            conditions.extend(self.watch.conditions(fills_cpus(planned)));
+            events.extend(self.watch.series(name));
         }
         // What went wrong is recorded however the step ended.
         let all = repeats.iter().flat_map(|repeats| repeats.outcomes.iter().map(|(_, outcome)| (repeats.work, outcome)));
@@ -115,7 +120,8 @@ impl Session<'_, '_> {
                     load.add_since(&mark);
                 }
                 match answer {
-                    Answer::Done(outcome) => {
+                    Answer::Done(mut outcome) => {
+                        thinned::thin(&mut outcome.series, planned.rounds.most());
                         let failure = impossible(repeats.work, &outcome);
                         repeats.outcomes.push((at, outcome));
                         if let Some(why) = failure {
@@ -178,6 +184,7 @@ impl Session<'_, '_> {
                 answer = &mut answer => break answer,
                 () = self.signals.next() => self.stop.store(true, Ordering::Relaxed),
                 _ = ticks.tick() => {
+                    self.look();
                     let passed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).min(planned_ms);
                     (self.observer)(&Progress::Tick { done_ms: base + passed, total_ms: self.total_ms });
                 }
@@ -204,6 +211,14 @@ impl Session<'_, '_> {
             Ok(Err(Trouble::Failed(why))) => Answer::Failed(why),
             Ok(Err(Trouble::NotConfigured(why))) => Answer::NotConfigured(why),
             Err(oneshot::error::RecvError { .. }) => Answer::Failed("the measuring thread died".to_owned()),
+        }
+    }
+
+    fn look(&mut self) {
+        let (began, last) = self.watched;
+        if last.elapsed() >= LOOK {
+            self.watched.1 = Instant::now();
+            self.watch.look(began.elapsed().as_secs_f64());
         }
     }
 

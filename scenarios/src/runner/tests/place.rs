@@ -19,6 +19,7 @@ use crate::error::ScenarioError;
 use crate::journal::Stamps;
 use crate::plan::{self, Plan, PlanContext, PlannedWork};
 use crate::runner::bench::{Bench, Outcome, Targets, Trouble};
+use crate::runner::latencies::Latencies;
 use crate::runner::{Observer, Surroundings, resume_on, run_on};
 use crate::scenario::Scenario;
 
@@ -109,6 +110,12 @@ impl Place {
     /// The plan of another scenario on one folder.
     pub(super) fn plan_with(&self, scenario: &str, edges: &[Edge]) -> Plan {
         self.plan_of(scenario, &[plan::Place::new(&self.scratch(), TargetKind::Folder)], edges)
+    }
+
+    /// The same on several folders.
+    pub(super) fn plan_on_folders(&self, scenario: &str, folders: &[PathBuf]) -> Plan {
+        let places: Vec<plan::Place> = folders.iter().map(|folder| plan::Place::new(folder, TargetKind::Folder)).collect();
+        self.plan_of(scenario, &places, &[])
     }
 
     fn plan_of(&self, scenario: &str, targets: &[plan::Place], edges: &[Edge]) -> Plan {
@@ -206,7 +213,7 @@ pub(in crate::runner) fn good(work: &PlannedWork) -> Outcome {
         elapsed: Duration::from_secs(1),
         operations,
         bytes: operations * 4096,
-        latencies: Some(latencies),
+        latencies: Some(Latencies::from(&latencies)),
         lag: None,
         backlog: 0,
         sweep: Vec::new(),

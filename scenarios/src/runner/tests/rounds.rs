@@ -11,6 +11,7 @@ use super::place::{Place, Scripted, good};
 use crate::plan::PlannedWork;
 use crate::runner::bench::{Bench, Kind, Outcome, Trouble};
 use crate::runner::engines::Engines;
+use crate::runner::latencies::Latencies;
 
 const LAYOUT: &str = r#"
 schema = 1
@@ -130,7 +131,7 @@ fn bends_at(knee: u32, failing_above: u32) -> Box<dyn Bench> {
         let mut outcome = Outcome { operations: rate.per_second.into(), ..good(work) };
         let mut latencies = hdrhistogram::Histogram::new(3).expect("a histogram");
         latencies.record_n(if rate.per_second <= knee { 100_000 } else { 10_000_000 }, rate.per_second.into()).expect("recorded");
-        outcome.latencies = Some(latencies);
+        outcome.latencies = Some(Latencies::from(&latencies));
         if rate.per_second > failing_above {
             outcome.failed.insert("EIO".into(), 1);
         }
@@ -207,7 +208,7 @@ fn a_figure_that_one_repeat_has_not_is_left_out_and_named() {
             return Ok(good(work));
         }
         round += 1;
-        let latencies = hdrhistogram::Histogram::new(3).expect("a histogram");
+        let latencies = Latencies::from(&hdrhistogram::Histogram::new(3).expect("a histogram"));
         let kind = |name, operations| Kind { name, operations, latencies: latencies.clone() };
         let kinds = if round == 2 { vec![kind("read", 1000)] } else { vec![kind("read", 990), kind("write", 10)] };
         Ok(Outcome { kinds, ..good(work) })
@@ -217,4 +218,28 @@ fn a_figure_that_one_repeat_has_not_is_left_out_and_named() {
     assert_eq!(metric(step, "storage.randread_4k_qd8.read.iops").samples.values().len(), 3);
     assert!(!step.metrics.iter().any(|metric| metric.fact.name.0 == "storage.randread_4k_qd8.write.iops"));
     assert!(step.notes["no figure storage.randread_4k_qd8.write.iops"].contains("1 of 3 repeats"), "{:?}", step.notes);
+}
+
+/// Three days of work in a moment: a hundred rounds of four kinds of operations on twelve targets, each with an hour's series and a full histogram.
+#[test]
+fn a_run_of_three_days_leaves_a_directory_of_bounded_size() {
+    let place = Place::new();
+    let work: String = ["4KiB", "8KiB", "64KiB", "1MiB"].map(|bs| READ.replace("4KiB", bs)).concat();
+    let text = scenario("repeats = 100", &work);
+    let folders: Vec<std::path::PathBuf> = (0..12).map(|number| place.scratch().join(format!("drive{number}"))).collect();
+    folders.iter().for_each(|folder| std::fs::create_dir_all(folder).expect("a folder"));
+    let (bench, _) = Scripted::answering(|n, work, _| {
+        let mut latencies = hdrhistogram::Histogram::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
+        (0..2000_u64).for_each(|at| latencies.record(60_000 + at * at * 7 % 900_000).expect("recorded"));
+        let series = (1..=8192_u32).map(|at| (f64::from(at) * 0.44, 1000.0 + f64::from(at % 13) + f64::from(u32::try_from(n).expect("few")))).collect();
+        Ok(Outcome { latencies: Some(Latencies::from(&latencies)), series, ..good(work) })
+    });
+    let plan = place.plan_on_folders(&text, &folders);
+    let run = place.run(bench, &plan, &mut |_| {}).expect("runs");
+    assert_eq!(run.ended, Ended::Completed);
+    let directory = std::fs::read_dir(place.runs().join(&run.id)).expect("a run");
+    let bytes: u64 = directory.flatten().filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).sum();
+    assert!(bytes < 200_000_000, "{bytes} bytes");
+    let points: usize = step(&run, "rounds").series.iter().map(|series| series.points.len()).max().expect("series");
+    assert!((1000..=4400).contains(&points), "{points}");
 }

@@ -195,7 +195,7 @@ fn an_open_loop_that_began_late_is_marked_and_one_that_did_not_is_not() {
         let (bench, _) = Scripted::answering(move |_, work, _| {
             let mut lag = hdrhistogram::Histogram::new(3).expect("a histogram");
             lag.record_n(lag_ns, 1000).expect("recorded");
-            Ok(Outcome { lag: Some(lag), ..good(work) })
+            Ok(Outcome { lag: Some(crate::runner::latencies::Latencies::from(&lag)), ..good(work) })
         });
         let run = place.run(bench, &place.plan(), &mut |_| {}).expect("runs");
         let late = |condition: &&Condition| matches!(condition, Condition::AtHarnessFloor(why) if why.contains("late"));
