@@ -231,7 +231,8 @@ fn a_run_of_three_days_leaves_a_directory_of_bounded_size() {
     let (bench, _) = Scripted::answering(|n, work, _| {
         let mut latencies = hdrhistogram::Histogram::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
         (0..2000_u64).for_each(|at| latencies.record(60_000 + at * at * 7 % 900_000).expect("recorded"));
-        let series = (1..=8192_u32).map(|at| (f64::from(at) * 0.44, 1000.0 + f64::from(at % 13) + f64::from(u32::try_from(n).expect("few")))).collect();
+        let series =
+            (1..=8192_u32).map(|at| (f64::from(at) * 0.44, 1000.0 + f64::from(at % 13) + f64::from(u32::try_from(n).expect("few")))).collect();
         Ok(Outcome { latencies: Some(Latencies::from(&latencies)), series, ..good(work) })
     });
     let plan = place.plan_on_folders(&text, &folders);
