@@ -152,6 +152,9 @@ pub(crate) struct Ring<E: Encoding> {
     buffering: Buffering,
     out: Vec<Option<Op>>,
     in_flight: usize,
+    // Completions that are taken at once: the next operations go out while the rest waits, and the target does not run dry. On a loop device, whose worker is
+    // the limit, a quarter of the depth makes a fifth more operations than all that is there.
+    batch: usize,
     // Operations that were done when they were encoded.
     ready: Vec<Completion>,
     // One timeout operation is kept out instead of a timer for every wait, which costs 5-10 % at 100 000 operations per second.
@@ -190,6 +193,7 @@ impl<E: Encoding> Ring<E> {
             buffering,
             out: vec![None; slots],
             in_flight: 0,
+            batch: (slots / BUFFERS_PER_OPERATION / 4).max(1),
             ready: Vec::new(),
             alarm: Box::new(Timespec::new()),
             alarm_is_out: false,
@@ -310,7 +314,7 @@ impl<E: Encoding> Queue for Ring<E> {
             tolerate(self.submitter.submit_with_args(wanted, &SubmitArgs::new().timespec(&time)))?;
         }
         // SAFETY: the only borrow of the queue, and it ends with the loop.
-        for entry in unsafe { self.ring.as_ref().completion_shared() } {
+        for entry in unsafe { self.ring.as_ref().completion_shared() }.take(self.batch) {
             let entry: cqueue::Entry = entry.into();
             if entry.user_data() == ALARM {
                 self.alarm_is_out = false;
