@@ -202,7 +202,11 @@ impl<'a> Driver<'a> {
     // Starts what is ready, looks at what came back before, and takes what comes back now.
     fn turn(&mut self, now: Instant, last_completion: &mut Instant) -> Result<Instant, EngineError> {
         self.submit(now)?;
-        self.look();
+        if !self.unread.is_empty() {
+            // The target works while blocks are looked at.
+            self.lane.commit()?;
+            self.look();
+        }
         if self.in_flight == 0 {
             *last_completion = self.pause();
             return Ok(*last_completion);

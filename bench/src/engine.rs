@@ -77,8 +77,14 @@ pub trait Lane {
     /// The buffer of a slot, `block_size` long. Only while no operation of that slot is out.
     fn buffer(&mut self, slot: u32) -> &mut [u8];
 
-    /// Starts operations from the front of `ops` and says how many it took; the driver offers the others again.
+    /// Takes operations from the front of `ops` and says how many; the driver offers the others again. They start with the next `commit` or `reap` at the
+    /// latest.
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError>;
+
+    /// Starts what was taken: before something else is done, while the target works. Without such a need `reap` does both in one.
+    fn commit(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Adds finished operations to `done`; waits for at least one of them, or until `patience` is over.
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError>;

@@ -114,6 +114,9 @@ impl Lane for Watched<'_> {
         self.most_out = self.most_out.max(self.out);
         Ok(taken)
     }
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.inner.commit()
+    }
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
         let before = done.len();
         self.inner.reap(patience, done)?;

@@ -194,6 +194,10 @@ impl<L: Lane> Lane for Faulty<L> {
         Ok(ops.len())
     }
 
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.lane.commit()
+    }
+
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
         let deadline = Instant::now() + patience;
         let mut reaped = Vec::new();

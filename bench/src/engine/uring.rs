@@ -157,7 +157,11 @@ impl Lane for Uring {
             let why = format!("{} bytes at {} are outside of what may be written", op.bytes, op.offset);
             return Err(EngineError::Job { rw: "write", target: self.target.clone(), why });
         }
-        self.ring.push(ops).map_err(|source| EngineError::Ring { act: "submit operations", target: self.target.clone(), source })
+        Ok(self.ring.push(ops))
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.ring.commit().map_err(|source| EngineError::Ring { act: "submit operations", target: self.target.clone(), source })
     }
 
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {

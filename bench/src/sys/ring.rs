@@ -131,8 +131,10 @@ pub(crate) trait Queue {
     /// # Panics
     /// When an operation of that slot is out: the kernel may be writing into it.
     fn buffer(&mut self, slot: u32) -> &mut [u8];
-    /// Hands operations to the kernel and says how many the ring had room for.
-    fn push(&mut self, ops: &[Op]) -> io::Result<usize>;
+    /// Queues operations and says how many the ring had room for.
+    fn push(&mut self, ops: &[Op]) -> usize;
+    /// Hands what is queued to the kernel.
+    fn commit(&mut self) -> io::Result<()>;
     /// Submits what is still queued, waits for at least one completion or until about `patience` is over, and takes all completions.
     fn wait(&mut self, patience: Duration, done: &mut Vec<Completion>) -> io::Result<()>;
 }
@@ -261,7 +263,7 @@ impl<E: Encoding> Queue for Ring<E> {
         self.buffers.slice(slot)
     }
 
-    fn push(&mut self, ops: &[Op]) -> io::Result<usize> {
+    fn push(&mut self, ops: &[Op]) -> usize {
         let mut taken = 0;
         // SAFETY: the only borrow of the queue, and it ends with the block; what is called meanwhile does not touch the ring.
         let mut queue = unsafe { self.ring.as_ref().submission_shared() };
@@ -287,10 +289,11 @@ impl<E: Encoding> Queue for Ring<E> {
             }
             taken += 1;
         }
-        drop(queue);
-        // Before the wait and not with it: the device works while the driver verifies.
-        tolerate(self.submitter.submit())?;
-        Ok(taken)
+        taken
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        tolerate(self.submitter.submit())
     }
 
     fn wait(&mut self, patience: Duration, done: &mut Vec<Completion>) -> io::Result<()> {
@@ -299,11 +302,15 @@ impl<E: Encoding> Queue for Ring<E> {
         if self.in_flight == 0 {
             return Ok(());
         }
-        // SAFETY: the only borrow of the queue.
-        let wanted = usize::from(!ready && unsafe { self.ring().completion_shared() }.is_empty());
+        // SAFETY: the only borrow of each queue.
+        let (nothing_is_done, nothing_is_queued) =
+            unsafe { (self.ring().completion_shared().is_empty(), self.ring().submission_shared().is_empty()) };
+        let wanted = usize::from(!ready && nothing_is_done);
         let patience = if ready { Duration::ZERO } else { patience };
         if self.polling.completions {
             self.poll(patience)?;
+        } else if !nothing_is_done && nothing_is_queued {
+            // The kernel need not be asked.
         } else if patience >= PATIENCE {
             // The usual wait ends by the alarm that is out anyway, at the latest; a shorter one has a timer of its own.
             self.set_alarm(patience);

@@ -59,6 +59,14 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         verify: Verify::Off,
     },
     Comparison {
+        name: "randwrite-stamped-4k-null",
+        describe: "writes that go nowhere, stamped by assay, with verify=crc32c of fio: what a stamp costs each",
+        subject: Subject::Null,
+        rw: Rw::RandWrite,
+        iodepth: 32,
+        verify: Verify::Stamp,
+    },
+    Comparison {
         name: "randread-4k-qd32",
         describe: "random reads of a loop device",
         subject: Subject::Loop,
@@ -131,7 +139,7 @@ impl Ours<'_> {
     pub(super) fn describe(&self, comparison: &Comparison) -> String {
         let verify = match (comparison.verify, comparison.rw.writes()) {
             (Verify::Off, _) => "not looked at",
-            (Verify::Stamp, true) => "stamped (place, generation, seed, CRC-32C)",
+            (Verify::Stamp, true) => "stamped (place, generation, seed, XXH3-64)",
             (Verify::Stamp, false) => "compared with stamp and write history, every block",
         };
         let engine = if self.place.is_some() { "uring" } else { "null" };
@@ -147,7 +155,7 @@ impl Ours<'_> {
         Job {
             ramp_time: RAMP,
             extent: Extent::Runtime(runtime),
-            io_size: (rw.writes() && !runtime.is_zero()).then_some(WRITTEN_MAX),
+            io_size: (self.place.is_some() && rw.writes() && !runtime.is_zero()).then_some(WRITTEN_MAX),
             seed,
             stamp_seed: self.stamp_seed,
             verify,
@@ -163,7 +171,8 @@ impl Ours<'_> {
             pin(cpu);
             let told = |error: EngineError| chain(&error);
             let Some(place) = place else {
-                return drive(job, &mut Null::new(job.bs.largest(), job.iodepth), None, stop, None).map_err(told);
+                let history = (job.verify == Verify::Stamp).then(|| History::new(NULL_SPAN));
+                return drive(job, &mut Null::new(job.bs.largest(), job.iodepth), history.as_ref(), stop, None).map_err(told);
             };
             let leave = place.leave()?;
             let writable = leave.as_ref().filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
