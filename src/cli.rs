@@ -208,9 +208,15 @@ pub(crate) struct Calibrate {
     /// Folder for the scratch files, which are removed at the end; on a tmpfs the tools are compared, elsewhere the disk has its share
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     pub(crate) scratch: PathBuf,
-    /// A loop device that holds nothing, in place of one over a scratch file; 256 MiB of it are written again and again
-    #[arg(long, value_name = "LOOP")]
+    /// A loop device or a drive that holds nothing, in place of a loop device over a scratch file; 256 MiB of it are written again and again
+    #[arg(long, value_name = "DEVICE")]
     pub(crate) target: Option<PathBuf>,
+    /// Says that the drive with this serial number is yours to overwrite; without it no drive is written to
+    #[arg(long, value_name = "SERIAL", requires = "target")]
+    pub(crate) i_own_serial: Option<String>,
+    /// Only the comparison with this name; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
     /// The fio to compare with
     #[arg(long, value_name = "PROGRAM", default_value = "fio")]
     pub(crate) fio: String,

@@ -124,7 +124,7 @@ impl Leave {
 
     /// The same drive past the block layer, where the kernel has a character device for its namespace.
     pub fn passthrough(&self) -> Option<Passthrough<'_>> {
-        self.commands.as_ref().map(|device::Commands { file, nsid, lba_shift }| Passthrough { device: file, nsid: *nsid, lba_shift: *lba_shift })
+        self.commands.as_ref().map(|device::Commands { file, nsid, lba_shift, .. }| Passthrough { device: file, nsid: *nsid, lba_shift: *lba_shift })
     }
 
     /// Its printable path, for messages.
@@ -146,7 +146,9 @@ impl Claim {
             file.try_clone().map_err(|error| Refusal { subject: Printable::new(&self.path), cause: Cause::Io { act: "share it", source: error } })
         };
         let commands = match &self.commands {
-            Some(device::Commands { file, nsid, lba_shift }) => Some(device::Commands { file: shared(file)?, nsid: *nsid, lba_shift: *lba_shift }),
+            Some(device::Commands { file, path, nsid, lba_shift }) => {
+                Some(device::Commands { file: shared(file)?, path: path.clone(), nsid: *nsid, lba_shift: *lba_shift })
+            }
             None => None,
         };
         let span = Span { start: self.start, bytes: self.bytes };
@@ -161,6 +163,11 @@ impl Claim {
     /// Path of the device or scratch file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Path of the character device that takes NVMe commands for it, where the kernel has one.
+    pub fn commands_path(&self) -> Option<&Path> {
+        self.commands.as_ref().map(|commands| commands.path.as_path())
     }
 
     /// First byte that may be written.

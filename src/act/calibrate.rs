@@ -37,8 +37,15 @@ pub(crate) fn calibrate(context: &Context, options: &cli::Calibrate) -> Result<u
         runtime: Duration::from_secs(options.seconds),
         folder: std::path::absolute(&options.scratch)?,
         target: options.target.as_ref().map(std::path::absolute).transpose()?,
+        serial: options.i_own_serial.clone(),
+        only: options.only.clone(),
         cpu: *cpus.last().ok_or_else(|| Usage("this process may use no CPU at all".into()))?,
     };
+    if let Some(unknown) = calibration.unknown() {
+        let names = calibration.names().join(", ");
+        return Err(Usage(format!("no comparison here is called `{}`; there are {names}", Shown::from(unknown.to_owned()))).into());
+    }
+    calibration.examine().map_err(|refusal| Usage(refusal.to_string()))?;
     let id = run_id(calibrate::SCENARIO, jiff::Timestamp::now());
     let calibrated = Machine::new(&host, &inventory, &context.runs).calibrate(&id, &calibration, &peer)?;
     answer(context, &peer, &calibrated)
@@ -79,6 +86,11 @@ fn text(context: &Context, peer: &Peer, run: &Run, pairs: &[PairRow]) -> Result<
         let (ours, theirs) = (figure(row.ours), figure(row.theirs));
         let PairRow { name, ratio, low, high, pairs, confidence, .. } = row;
         writeln!(out, "{name:<26} {ours:>14} {theirs:>14}  {ratio:.3} [{low:.3} .. {high:.3}], {pairs} pairs, {:.1} %", confidence * 100.0)?;
+    }
+    for step in &run.steps {
+        if let Some(why) = step.notes.get(calibrate::NOT_COMPARED) {
+            writeln!(out, "{:<26} not compared: {}", step.name, Shown::from(why.clone()))?;
+        }
     }
     writeln!(out, "run: {}", Shown::from(context.runs.join(&run.id).display().to_string()))?;
     Ok(out)

@@ -15,6 +15,7 @@ pub(crate) fn tested(node: &Node, labelled: u8, bad: u8) {
     }
     refused(node, labelled);
     every_way(node);
+    beside_fio(node);
     bad_sectors(node, bad);
     pulled(node);
 }
@@ -64,6 +65,36 @@ fn every_way(node: &Node) {
         assert!(none("failed") && none("corrupt"), "{proof}");
         // What is only written is compared by the others.
         assert!(count("operations") > 0 && (count("verified") > 0 || step["name"] == "layout"), "{proof}");
+    }
+}
+
+/// fio in the node, on the same drive: it takes the commands that were printed, and both are compared on every way to the drive.
+fn beside_fio(node: &Node) {
+    let drive = node.drive(BLANK);
+    for step in stored(node, "paths")["steps"].as_array().expect("steps") {
+        for (name, command) in step["notes"].as_object().expect("notes").iter().filter(|(name, _)| name.starts_with("fio ")) {
+            let command = command.as_str().expect("a command").replacen("fio ", "/lab/tools/fio --output-format=terse ", 1);
+            let (status, said) = node.request(&command);
+            assert_eq!(status, 0, "{name}: {command}\n{said}");
+        }
+    }
+    let calibrate = |more: &str| {
+        let words = format!("calibrate --against fio --fio /lab/tools/fio --pairs 1 --seconds 1 --target {drive} {more}");
+        node.request(&format!("{ASSAY} --runs /runs --format json {words} 2>/lab/calibrate.err; status=$?; cat /lab/calibrate.err >&2; exit $status"))
+    };
+    let (status, said) = calibrate("");
+    assert!(status == 2 && said.contains(&serial(BLANK)), "{status}: {said}");
+    let ways = ["randread-4k-qd1-drive", "randread-4k-qd1-hipri", "randread-4k-qd32-cmd"];
+    let only: String = ways.iter().map(|name| format!(" --only {name}")).collect();
+    let (status, said) = calibrate(&format!("--i-own-serial {}{only}", serial(BLANK)));
+    assert_eq!(status, 0, "{said}");
+    let run = stored(node, "calibrate");
+    for way in ways {
+        let step = run["steps"].as_array().expect("steps").iter().find(|step| step["name"] == way).expect("the step");
+        let names: Vec<&str> = step["metrics"].as_array().expect("metrics").iter().filter_map(|metric| metric["fact"]["name"].as_str()).collect();
+        for side in ["ours", "fio", "ratio"] {
+            assert!(names.contains(&format!("calibrate.{}.{side}", way.replace('-', "_")).as_str()), "{way}: {names:?} {}", step["notes"]);
+        }
     }
 }
 

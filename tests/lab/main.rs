@@ -43,7 +43,7 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     std::fs::create_dir(&links).expect("a folder");
     let wires = links.display().to_string();
     let mut peer = Node::boot(&folder.path().join("2"), &["--id", "2", "--sockets", "1", "--drives", "0", "--links", &wires]);
-    let mut node = Node::boot(&folder.path().join("1"), &["--bad-drive", &BAD.to_string(), "--links", &wires]);
+    let mut node = Node::boot(&folder.path().join("1"), &["--bad-drive", &BAD.to_string(), "--links", &wires, "--tool", &program("fio")]);
     node.wait();
     peer.wait();
     // Two healthy ends of a bond need some seconds to agree: bit 5 of a port's state is "distributing".
@@ -58,6 +58,12 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     one_switch(&node, &links);
     drives::tested(&node, SCRATCH, BAD);
     power_off(&mut node, &peer, &Bmc::start(folder.path(), &folder.path().join("1")));
+}
+
+/// Where this machine has a program.
+fn program(name: &str) -> String {
+    let found = std::env::split_paths(&std::env::var_os("PATH").expect("a PATH")).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not installed; ci/test installs it")).display().to_string()
 }
 
 /// The whole job on a node without faults.

@@ -163,6 +163,7 @@ impl Kernel<'_> {
 #[derive(Debug)]
 pub(super) struct Commands {
     pub(super) file: File,
+    pub(super) path: PathBuf,
     pub(super) nsid: u32,
     pub(super) lba_shift: u32,
 }
@@ -174,12 +175,12 @@ impl Examined {
         let name = fs::canonicalize(&entry).ok()?.file_name()?.to_str()?.strip_prefix("nvme").map(|rest| format!("ng{rest}"))?;
         let expected = attribute(&Path::new("/sys/class/nvme-generic").join(&name), "dev").ok()?;
         let path = Path::new("/dev").join(&name);
-        let file = OpenOptions::new().read(true).write(true).custom_flags(flags(OFlags::NOFOLLOW)).open(path).ok()?;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags(OFlags::NOFOLLOW)).open(&path).ok()?;
         let data = file.metadata().ok()?;
         let is_it = data.file_type().is_char_device() && number(data.rdev()) == expected;
         let block: u32 = attribute(&entry, "queue/logical_block_size").ok()?.parse().ok()?;
         let nsid = attribute(&entry, "nsid").ok()?.parse().ok()?;
-        (is_it && block.is_power_of_two()).then_some(Commands { file, nsid, lba_shift: block.trailing_zeros() })
+        (is_it && block.is_power_of_two()).then_some(Commands { file, path, nsid, lba_shift: block.trailing_zeros() })
     }
 
     /// Opens the device for direct reading and writing, beside the exclusive handle that goes on holding it.

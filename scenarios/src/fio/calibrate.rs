@@ -15,6 +15,7 @@ use assay_model::unit::Unit;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::claim::{self, Refusal};
 use crate::directory::RunDirectory;
 use crate::error::ScenarioError;
 use crate::journal::Writer;
@@ -31,7 +32,7 @@ mod sides;
 pub const SCENARIO: &str = "calibrate";
 /// Bytes of each file and device.
 const BYTES: u64 = 256 << 20;
-/// Trials of each variant of fio's flags.
+/// Trials of each variant of fio's flags, at most.
 const TRIALS: u32 = 3;
 /// How long one of them measures.
 const TRIAL: Duration = Duration::from_millis(500);
@@ -42,6 +43,8 @@ const CPU_FROM: &str = "randread-4k-qd32";
 const CPU_NAME: &str = "user-cpu-per-io";
 /// The note under which a device stands that outlives a killed process.
 const MADE: &str = "made";
+/// The note that says why a comparison could not be made here.
+pub const NOT_COMPARED: &str = "not compared";
 
 /// What is compared, and where.
 #[derive(Debug, Clone, Serialize)]
@@ -52,10 +55,45 @@ pub struct Calibration {
     pub runtime: Duration,
     /// Folder for scratch files, on tmpfs best.
     pub folder: PathBuf,
-    /// A loop device of the operator's in place of one over a scratch file.
+    /// A device of the operator's in place of a loop device over a scratch file.
     pub target: Option<PathBuf>,
+    /// The serial number by which the operator has confirmed that it is a drive on which nothing is kept.
+    pub serial: Option<String>,
+    /// Names of the comparisons that are made; all of them without any.
+    pub only: Vec<String>,
     /// The CPU that our side is pinned to.
     pub cpu: u32,
+}
+
+impl Calibration {
+    /// A name of `only` that nothing here has.
+    pub fn unknown(&self) -> Option<&str> {
+        let known = |name: &str| self.possible().any(|comparison| comparison.name == name);
+        self.only.iter().map(String::as_str).find(|name| !known(name))
+    }
+
+    /// Names that `only` may have.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.possible().map(|comparison| comparison.name).collect()
+    }
+
+    /// Whether the operator's device may be claimed, before anything is done. Opens nothing for writing.
+    pub fn examine(&self) -> Result<(), Refusal> {
+        match (&self.target, &self.serial) {
+            (None, _) => Ok(()),
+            (Some(device), None) => claim::examine_loop_device(device, BYTES),
+            (Some(device), Some(serial)) => claim::examine_drive(device, serial, BYTES),
+        }
+    }
+
+    fn possible(&self) -> impl Iterator<Item = &'static Comparison> {
+        let on_a_drive = self.serial.is_some();
+        COMPARISONS.iter().filter(move |comparison| comparison.is_made(on_a_drive))
+    }
+
+    fn comparisons(&self) -> impl Iterator<Item = &'static Comparison> {
+        self.possible().filter(|comparison| self.only.is_empty() || self.only.iter().any(|name| name == comparison.name))
+    }
 }
 
 /// What came of it.
@@ -119,7 +157,7 @@ pub fn calibrate(
         schema: RUN_SCHEMA,
         scenario: SCENARIO.to_owned(),
         plan: digest(&plan),
-        steps: COMPARISONS.iter().map(|one| one.name.to_owned()).collect(),
+        steps: calibration.comparisons().map(|one| one.name.to_owned()).collect(),
         hosts: vec![surroundings.host.clone()],
         environment: surroundings.environment.clone(),
     };
@@ -134,10 +172,10 @@ pub fn calibrate(
     let stopper = Stopper::listen().map_err(ScenarioError::io("listen for signals during", directory.path()))?;
     let mut session =
         Session { id, calibration, peer, surroundings, writer, stop: Arc::clone(&stopper.stop), under: None, seed: 0, rows: Vec::new() };
-    let total_ms = COMPARISONS.iter().map(|one| session.duration_ms(one)).sum();
+    let total_ms = calibration.comparisons().map(|one| session.duration_ms(one)).sum();
     observer(&Progress::RunStarted { run: id, total_ms });
     let (mut ended, mut done_ms) = (Ended::Completed, 0);
-    for comparison in COMPARISONS {
+    for comparison in calibration.comparisons() {
         observer(&Progress::StepStarted { step: comparison.name, describe: comparison.describe });
         ended = session.step(comparison, &mut |part| observer(&Progress::Tick { done_ms: done_ms + part, total_ms }))?;
         done_ms += session.duration_ms(comparison);
@@ -203,9 +241,14 @@ impl From<FioError> for Stop {
 }
 
 impl Session<'_, '_> {
+    /// A choice that rests on more than what is compared costs more than it gives.
+    fn trials(&self) -> u32 {
+        TRIALS.min(self.calibration.pairs)
+    }
+
     fn duration_ms(&self, comparison: &Comparison) -> u64 {
         let side = self.calibration.runtime + RAMP;
-        let trials = u32::try_from(sides::variants(comparison, None, TRIAL, 0).len()).unwrap_or(u32::MAX) * TRIALS * (TRIAL + RAMP);
+        let trials = u32::try_from(sides::variants(comparison, None, TRIAL, 0).len()).unwrap_or(u32::MAX) * self.trials() * (TRIAL + RAMP);
         u64::try_from((trials + side * self.calibration.pairs * 2).as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -228,6 +271,10 @@ impl Session<'_, '_> {
     fn compare(&mut self, comparison: &Comparison, tick: &mut dyn FnMut(u64)) -> Result<(), Stop> {
         let runtime = self.calibration.runtime;
         self.go_to(comparison)?;
+        if let Some(why) = self.on_our_side(|ours| ours.not_configured(comparison))? {
+            self.note(comparison, NOT_COMPARED, why)?;
+            return Ok(());
+        }
         let best = self.best(comparison)?;
         let (mut iops, mut user, mut verification) = (Figures::default(), Figures::default(), Verification::default());
         for pair in 0..self.calibration.pairs {
@@ -258,22 +305,21 @@ impl Session<'_, '_> {
 
     /// Makes the target of a comparison, unless it is there from the one before.
     fn go_to(&mut self, comparison: &Comparison) -> Result<(), Stop> {
-        let step = comparison.name;
         let (folder, subject) = (&self.calibration.folder, comparison.subject);
         if self.under.as_ref().is_none_or(|(there, ..)| *there != subject) {
             self.leave()?;
             let name = format!("{}-{}", self.id, format!("{subject:?}").to_lowercase());
             let place = match (subject, &self.calibration.target) {
                 (Subject::Null, _) => None,
-                (Subject::Loop, Some(device)) => Some(Place::given(device, BYTES)?),
-                (Subject::Loop, None) => Some(Place::over_file(folder, &name, BYTES)?),
+                (Subject::Device, Some(device)) => Some(Place::given(device, self.calibration.serial.as_deref(), BYTES)?),
+                (Subject::Device, None) => Some(Place::over_file(folder, &name, BYTES)?),
                 (Subject::PageCache, _) => Some(Place::file(folder, &name, BYTES)?),
                 (Subject::Zram, _) => Some(Place::zram(BYTES)?),
             };
             self.under = place.map(|place| (subject, place, None));
             if let (Subject::Zram, Some((_, place, _))) = (subject, &self.under) {
                 let made = place.path().display().to_string();
-                self.writer.append(Event::Note { step: step.to_owned(), name: MADE.to_owned(), text: made })?;
+                self.writer.append(Event::Note { step: comparison.name.to_owned(), name: MADE.to_owned(), text: made })?;
                 self.peer.run(&sides::fill(place), Duration::from_secs(60), &self.stop)?;
             } else if let Some((_, place, history)) = &mut self.under {
                 *history = Some(History::new(place.span()));
@@ -283,7 +329,7 @@ impl Session<'_, '_> {
         let text = self.under.as_ref().map_or_else(|| "none".to_owned(), |(_, place, _)| place.describe());
         let ours = self.on_our_side(|ours| ours.describe(comparison));
         for (name, text) in [("target", text), ("ours", ours), ("load average", load_average())] {
-            self.writer.append(Event::Note { step: step.to_owned(), name: name.to_owned(), text })?;
+            self.note(comparison, name, text)?;
         }
         Ok(())
     }
@@ -299,7 +345,7 @@ impl Session<'_, '_> {
             sides::variants(comparison, place, runtime, self.calibration.cpu)
         };
         let (trials, mut figures) = (variants(TRIAL), vec![Vec::new(); variants(TRIAL).len()]);
-        for _ in 0..TRIALS {
+        for _ in 0..self.trials() {
             for (words, figures) in trials.iter().zip(&mut figures) {
                 figures.push(self.peer.run(words, RAMP + TRIAL, &self.stop)?.iops);
             }
@@ -312,9 +358,14 @@ impl Session<'_, '_> {
             ("fio", format!("{} ({})", self.peer.command(&words), self.peer.version())),
             ("fio's flags", format!("the best of {} variants; op/s of each in trials: {tried}", medians.len())),
         ] {
-            self.writer.append(Event::Note { step: comparison.name.to_owned(), name: name.to_owned(), text })?;
+            self.note(comparison, name, text)?;
         }
         Ok(words)
+    }
+
+    fn note(&mut self, comparison: &Comparison, name: &str, text: String) -> Result<(), ScenarioError> {
+        let note = Event::Note { step: comparison.name.to_owned(), name: name.to_owned(), text };
+        self.writer.append(note).map(drop)
     }
 
     fn theirs(&self, words: &[String], runtime: Duration) -> Result<Measured, FioError> {
@@ -342,12 +393,7 @@ impl Session<'_, '_> {
             return Err(Stop::Failed(format!("{name}: {} and {} make no ratio", row.ours, row.theirs)));
         }
         self.rows.push(row);
-        let target = self.under.as_ref().map_or("none", |(subject, ..)| match subject {
-            Subject::Null => "none",
-            Subject::Loop => "loop_device",
-            Subject::PageCache => "scratch_file",
-            Subject::Zram => "zram",
-        });
+        let target = self.under.as_ref().map_or("none", |(_, place, _)| place.kind());
         let dimensions = [("against", self.peer.version().to_owned()), ("target", target.to_owned())];
         for (side, unit, samples) in [
             ("ours", unit, Samples::new(figures.ours.clone())),

@@ -39,9 +39,13 @@ impl Place {
         claim::scratch(folder, name, bytes).map(Place::Claimed).map_err(|refusal| refusal.to_string())
     }
 
-    /// The operator's loop device.
-    pub(super) fn given(path: &Path, bytes: u64) -> Result<Self, String> {
-        claim::loop_device(path, bytes).map(Place::Claimed).map_err(|refusal| refusal.to_string())
+    /// The operator's loop device, or drive, which is confirmed by its serial number.
+    pub(super) fn given(path: &Path, serial: Option<&str>, bytes: u64) -> Result<Self, String> {
+        let claimed = match serial {
+            None => claim::loop_device(path, bytes),
+            Some(serial) => claim::drive(path, serial, bytes),
+        };
+        claimed.map(Place::Claimed).map_err(|refusal| refusal.to_string())
     }
 
     /// A loop device over a new file in `folder`. Once it is claimed the kernel is told to detach it with its last user, and its file loses its name: a
@@ -88,6 +92,14 @@ impl Place {
         }
     }
 
+    /// Path of the character device that takes NVMe commands, where there is one; its path otherwise.
+    pub(super) fn commands_path(&self) -> &Path {
+        match self {
+            Place::Claimed(claim) => claim.commands_path().unwrap_or_else(|| claim.path()),
+            Place::Zram(zram) => &zram.path,
+        }
+    }
+
     /// The open target, with `O_DIRECT`.
     pub(super) fn target(&self) -> &File {
         match self {
@@ -109,6 +121,14 @@ impl Place {
         match self {
             Place::Claimed(claim) => claim.leave().map(Some).map_err(|refusal| refusal.to_string()),
             Place::Zram(_) => Ok(None),
+        }
+    }
+
+    /// The dimension of metrics.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Place::Claimed(claim) => claim.kind(),
+            Place::Zram(_) => "zram",
         }
     }
 

@@ -14,6 +14,7 @@ use assay_bench::{EngineError, History, Job, JobResult, Lane, Span, Verify, driv
 use crate::claim::{Claim, Leave};
 use crate::error::chain;
 use crate::plan::{PlannedIo, PlannedWork};
+use crate::printable::Printable;
 use crate::scenario::IoSpec;
 
 use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
@@ -193,10 +194,13 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
     })
 }
 
-/// The fio command that does the same on `path`.
-pub(super) fn fio(io: &IoSpec, claim: &Claim, path: &str) -> String {
+/// The fio command that does the same on the claimed target.
+pub(super) fn fio(io: &IoSpec, claim: &Claim) -> String {
+    let access = io.access();
+    let path = claim.commands_path().filter(|_| access.passthrough).unwrap_or_else(|| claim.path());
+    let path = Printable::new(path).to_string();
     let span = Span { start: claim.start(), bytes: claim.bytes() };
-    io.job(span).map_or_else(|why| why, |job| job.fio(path, &io.access()))
+    io.job(span).map_or_else(|why| why, |job| job.fio(&path, &access))
 }
 
 #[cfg(test)]

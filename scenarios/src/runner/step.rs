@@ -259,7 +259,7 @@ impl Session<'_, '_> {
                     (Some(knee), Some(rate)) => super::knee::at(&io.spec, knee, rate),
                     (Some(_), None) | (None, _) => io.spec.clone(),
                 };
-                let commands: Vec<String> = each.map(|claim| super::engines::fio(&spec, claim, &shown(claim))).collect();
+                let commands: Vec<String> = each.map(|claim| super::engines::fio(&spec, claim)).collect();
                 notes.push(note(format!("fio {}", io.label()), commands.join("\n")));
             }
         }

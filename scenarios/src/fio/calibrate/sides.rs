@@ -8,8 +8,10 @@ use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::{EngineError, Extent, History, Job, JobResult, Rw, Span, Verify, drive};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::claim::Leave;
 use crate::error::chain;
 use crate::fio::place::Place;
+use crate::printable::Printable;
 
 /// Every operation has so many bytes.
 pub(super) const BS: u32 = 4096;
@@ -27,12 +29,23 @@ const NULL_SPAN: Span = Span { start: 0, bytes: 1 << 30 };
 pub(super) enum Subject {
     /// Nothing: operations complete at once.
     Null,
-    /// A loop device, by default over a file on tmpfs: its worker is the limit.
-    Loop,
+    /// A block device: the operator's, or a loop device over a file on tmpfs, whose worker is the limit there.
+    Device,
     /// A file on tmpfs: the page cache.
     PageCache,
     /// A zram device.
     Zram,
+}
+
+/// How operations reach a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The block layer, which is told of completions by interrupts.
+    Blocks,
+    /// The block layer, completions polled for at the drive.
+    Polled,
+    /// NVMe commands through the character device.
+    Commands,
 }
 
 /// One line of the table.
@@ -42,6 +55,9 @@ pub(super) struct Comparison {
     pub(super) name: &'static str,
     pub(super) describe: &'static str,
     pub(super) subject: Subject,
+    pub(super) way: Way,
+    /// Made only where the device is a drive.
+    pub(super) only_drives: bool,
     pub(super) rw: Rw,
     pub(super) iodepth: u32,
     /// Ours: stamps are written, or every block that is read is compared.
@@ -54,6 +70,8 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         name: "null-4k",
         describe: "operations that do nothing, every latency recorded, one thread",
         subject: Subject::Null,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandRead,
         iodepth: 128,
         verify: Verify::Off,
@@ -62,30 +80,68 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         name: "randwrite-stamped-4k-null",
         describe: "writes that go nowhere, stamped by assay, with verify=crc32c of fio: what a stamp costs each",
         subject: Subject::Null,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandWrite,
         iodepth: 32,
         verify: Verify::Stamp,
     },
     Comparison {
         name: "randread-4k-qd32",
-        describe: "random reads of a loop device",
-        subject: Subject::Loop,
+        describe: "random reads of a block device",
+        subject: Subject::Device,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandRead,
         iodepth: 32,
         verify: Verify::Off,
     },
     Comparison {
         name: "verify-4k-qd32",
-        describe: "random reads of a loop device, every block verified by assay and none by fio",
-        subject: Subject::Loop,
+        describe: "random reads of a block device, every block verified by assay and none by fio",
+        subject: Subject::Device,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandRead,
         iodepth: 32,
         verify: Verify::Stamp,
     },
     Comparison {
+        name: "randread-4k-qd1-drive",
+        describe: "random reads of a drive, one at a time",
+        subject: Subject::Device,
+        way: Way::Blocks,
+        only_drives: true,
+        rw: Rw::RandRead,
+        iodepth: 1,
+        verify: Verify::Off,
+    },
+    Comparison {
+        name: "randread-4k-qd1-hipri",
+        describe: "random reads of a drive, one at a time, completions polled for",
+        subject: Subject::Device,
+        way: Way::Polled,
+        only_drives: true,
+        rw: Rw::RandRead,
+        iodepth: 1,
+        verify: Verify::Off,
+    },
+    Comparison {
+        name: "randread-4k-qd32-cmd",
+        describe: "random reads of a drive by NVMe commands past the block layer",
+        subject: Subject::Device,
+        way: Way::Commands,
+        only_drives: true,
+        rw: Rw::RandRead,
+        iodepth: 32,
+        verify: Verify::Off,
+    },
+    Comparison {
         name: "randwrite-stamped-4k-qd32",
-        describe: "random writes of a loop device, stamped by assay, with verify=crc32c of fio",
-        subject: Subject::Loop,
+        describe: "random writes of a block device, stamped by assay, with verify=crc32c of fio",
+        subject: Subject::Device,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandWrite,
         iodepth: 32,
         verify: Verify::Stamp,
@@ -94,6 +150,8 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         name: "randread-4k-qd1",
         describe: "random reads of the page cache, one at a time",
         subject: Subject::PageCache,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandRead,
         iodepth: 1,
         verify: Verify::Off,
@@ -102,11 +160,24 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         name: "randread-4k-qd1-zram",
         describe: "random reads of a zram device, one at a time",
         subject: Subject::Zram,
+        way: Way::Blocks,
+        only_drives: false,
         rw: Rw::RandRead,
         iodepth: 1,
         verify: Verify::Off,
     },
 ];
+
+impl Comparison {
+    /// Whether it is made where the operator's device is a drive, or where it is not.
+    pub(super) fn is_made(&self, on_a_drive: bool) -> bool {
+        match self.subject {
+            Subject::Null => true,
+            Subject::Device => on_a_drive || !self.only_drives,
+            Subject::PageCache | Subject::Zram => !on_a_drive,
+        }
+    }
+}
 
 /// Our side: what it works with, and what it remembers of the content.
 pub(super) struct Ours<'a> {
@@ -122,7 +193,7 @@ impl Ours<'_> {
     pub(super) fn lay_out(&self) -> Result<(), String> {
         for rw in [Rw::Write, Rw::Read] {
             let job = Job { bs: LAYOUT_BS.into(), extent: Extent::WholeSpan, ..self.job(rw, 8, Verify::Stamp, Duration::ZERO, 1) };
-            self.drive(&job)?;
+            self.drive(&job, Way::Blocks)?;
         }
         Ok(())
     }
@@ -130,9 +201,20 @@ impl Ours<'_> {
     /// One measured side.
     pub(super) fn measure(&self, comparison: &Comparison, runtime: Duration, seed: u64) -> Result<JobResult, String> {
         let job = self.job(comparison.rw, comparison.iodepth, comparison.verify, runtime, seed);
-        let result = self.drive(&job)?;
+        let result = self.drive(&job, comparison.way)?;
         // A figure of a side that was told to stop is dropped by whoever told it.
         if result.stopped || result.iops() > 0.0 { Ok(result) } else { Err("no operation of assay was measured".to_owned()) }
+    }
+
+    /// The reason why the device cannot be reached so, where it cannot: no comparison, and no failure.
+    pub(super) fn not_configured(&self, comparison: &Comparison) -> Result<Option<String>, String> {
+        let Some(place) = self.place else { return Ok(None) };
+        let leave = place.leave()?;
+        match open(place, leave.as_ref(), &self.job(comparison.rw, comparison.iodepth, comparison.verify, Duration::ZERO, 1), comparison.way) {
+            Ok(_) => Ok(None),
+            Err(error @ EngineError::NotConfigured { .. }) => Ok(Some(chain(&error))),
+            Err(error) => Err(chain(&error)),
+        }
     }
 
     /// What our side is, for people.
@@ -142,7 +224,12 @@ impl Ours<'_> {
             (Verify::Stamp, true) => "stamped (place, generation, seed, XXH3-64)",
             (Verify::Stamp, false) => "compared with stamp and write history, every block",
         };
-        let engine = if self.place.is_some() { "uring" } else { "null" };
+        let engine = match (self.place, comparison.way) {
+            (None, _) => "null",
+            (Some(_), Way::Blocks) => "uring",
+            (Some(_), Way::Polled) => "uring with hipri",
+            (Some(_), Way::Commands) => "uring_cmd",
+        };
         format!(
             "engine {engine}, rw={} bs={BS} iodepth={}, content {verify}, every latency in a histogram, one thread on CPU {}",
             comparison.rw.name(),
@@ -164,7 +251,7 @@ impl Ours<'_> {
     }
 
     /// On a thread of its own: fio is a child of this one, and would inherit the pinning.
-    fn drive(&self, job: &Job) -> Result<JobResult, String> {
+    fn drive(&self, job: &Job, way: Way) -> Result<JobResult, String> {
         let (place, stop, cpu) = (self.place, self.stop, self.cpu);
         let history = self.history.filter(|_| job.verify == Verify::Stamp);
         let work = || -> Result<JobResult, String> {
@@ -175,9 +262,7 @@ impl Ours<'_> {
                 return drive(job, &mut Null::new(job.bs.largest(), job.iodepth), history.as_ref(), stop, None).map_err(told);
             };
             let leave = place.leave()?;
-            let writable = leave.as_ref().filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
-            let target = crate::printable::Printable::new(place.path()).to_string();
-            let mut lane = Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable, Options::default()).map_err(told)?;
+            let mut lane = open(place, leave.as_ref(), job, way).map_err(told)?;
             drive(job, &mut lane, history, stop, None).map_err(told)
         };
         let result = std::thread::scope(|scope| scope.spawn(work).join()).map_err(|_| "our measuring thread died".to_owned())??;
@@ -186,6 +271,21 @@ impl Ours<'_> {
         // A side with failed operations or wrong content is no side of a ratio.
         if wrong.is_empty() { Ok(result) } else { Err(format!("operations of assay were wrong: {}", wrong.join(", "))) }
     }
+}
+
+fn open(place: &Place, leave: Option<&Leave>, job: &Job, way: Way) -> Result<Uring, EngineError> {
+    let target = Printable::new(place.path()).to_string();
+    let passthrough = match (way, leave.and_then(Leave::passthrough)) {
+        (Way::Commands, None) => {
+            let why = "the kernel has no character device for it".to_owned();
+            return Err(EngineError::NotConfigured { what: "NVMe passthrough", target, why });
+        }
+        (Way::Commands, passthrough) => passthrough,
+        (Way::Blocks | Way::Polled, _) => None,
+    };
+    let writable = leave.filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
+    let options = Options { hipri: way == Way::Polled, passthrough, ..Options::default() };
+    Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable, options)
 }
 
 fn pin(cpu: u32) {
@@ -212,8 +312,14 @@ pub(super) fn variants(comparison: &Comparison, place: Option<&Place>, runtime: 
         None => common.extend([words(&["--ioengine=null"]), vec![format!("--size={}", NULL_SPAN.bytes)]].concat()),
         Some(place) => {
             let span = place.span();
-            common.extend(words(&["--ioengine=io_uring", "--direct=1", "--fixedbufs=1", "--registerfiles=1"]));
-            common.extend([format!("--filename={}", place.path().display()), format!("--offset={}", span.start), format!("--size={}", span.bytes)]);
+            let path = if comparison.way == Way::Commands { place.commands_path() } else { place.path() };
+            common.extend(words(match comparison.way {
+                Way::Blocks => &["--ioengine=io_uring", "--direct=1"],
+                Way::Polled => &["--ioengine=io_uring", "--direct=1", "--hipri=1"],
+                Way::Commands => &["--ioengine=io_uring_cmd", "--cmd_type=nvme"],
+            }));
+            common.extend(words(&["--fixedbufs=1", "--registerfiles=1"]));
+            common.extend([format!("--filename={}", path.display()), format!("--offset={}", span.start), format!("--size={}", span.bytes)]);
         }
     }
     if comparison.rw.writes() {
