@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::EngineError;
 
 pub mod faulty;
+pub mod format;
 pub mod memory;
 pub mod null;
 pub mod status;

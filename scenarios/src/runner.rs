@@ -25,6 +25,7 @@ mod histograms;
 mod knee;
 mod latencies;
 mod load;
+mod purge;
 mod rounds;
 mod step;
 #[cfg(test)]

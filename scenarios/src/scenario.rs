@@ -15,7 +15,7 @@ use crate::quantity::{Millis, Percent, Size};
 mod io;
 
 use io::IoFile;
-pub use io::{Extent, IoSpec, KneeSpec, Rate, Targets};
+pub use io::{Extent, IoSpec, KneeSpec, Purge, Rate, Targets};
 
 /// The version of the file format.
 pub const SCENARIO_SCHEMA: u32 = 1;

@@ -10,12 +10,13 @@ const BLANK: u8 = 3;
 const DYING: u8 = 7;
 
 pub(crate) fn tested(node: &Node, labelled: u8, bad: u8) {
-    for scenario in ["paths.toml", "long.toml", "read-back.toml"] {
+    for scenario in ["paths.toml", "long.toml", "read-back.toml", "purge.toml"] {
         std::fs::copy(repository("ci/lab").join(scenario), node.share(scenario)).expect("copied");
     }
     refused(node, labelled);
     every_way(node);
     beside_fio(node);
+    purged(node);
     bad_sectors(node, bad);
     pulled(node);
 }
@@ -96,6 +97,21 @@ fn beside_fio(node: &Node) {
             assert!(names.contains(&format!("calibrate.{}.{side}", way.replace('-', "_")).as_str()), "{way}: {names:?} {}", step["notes"]);
         }
     }
+}
+
+/// Format NVM of a drive that two keys were given for: what was written is gone, and what is written then is kept.
+fn purged(node: &Node) {
+    let one_key = format!("--i-own-serial {}", serial(BLANK));
+    let (status, said) = run(node, "purge.toml", BLANK, &one_key);
+    assert!(status == 2 && said.contains(&format!("--purge-serial {}", serial(BLANK))), "{status}: {said}");
+    let (status, said) = run(node, "purge.toml", BLANK, &format!("{one_key} --purge-serial {}", serial(BLANK)));
+    assert!([0, 3].contains(&status), "{status}: {said}");
+    let run = stored(node, "purge");
+    let step = |name: &str| run["steps"].as_array().expect("steps").iter().find(|step| step["name"] == name).expect("the step").clone();
+    let proof = step("purge")["verification"]["fact"].clone();
+    assert!(proof["verified"] == 192 && proof["corrupt"].as_object().is_some_and(serde_json::Map::is_empty), "{proof}");
+    assert!(step("purge")["notes"].as_object().expect("notes").values().any(|note| note.to_string().contains("Format NVM")), "{}", step("purge"));
+    assert_eq!(step("verify")["verification"]["fact"]["verified"], 128, "{}", step("verify"));
 }
 
 fn bad_sectors(node: &Node, bad: u8) {

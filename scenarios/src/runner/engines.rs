@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
+use assay_bench::engine::format;
 use assay_bench::engine::null::Null;
 use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::kernel::triad::{self, Triad};
@@ -15,10 +16,11 @@ use crate::claim::{Claim, Leave};
 use crate::error::chain;
 use crate::plan::{PlannedIo, PlannedWork};
 use crate::printable::Printable;
-use crate::scenario::IoSpec;
+use crate::scenario::{IoSpec, Purge};
 
 use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
 use super::latencies::Latencies;
+use super::purge;
 
 /// Names of the engines that a scenario may use.
 pub(crate) const ENGINES: &[&str] = &["null", "uring", "uring_cmd"];
@@ -52,6 +54,7 @@ impl Bench for Engines {
 
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         match work {
+            PlannedWork::Io(io) if io.spec.purge == Some(Purge::Format) => self.format(io, stop),
             PlannedWork::Io(io) => self.io(io, stop).map(|result| outcome_of_job(io, result)),
             PlannedWork::Triad { node, cpus, array_bytes, ramp_ms, runtime_ms, samples } => {
                 let triad = Triad {
@@ -104,13 +107,29 @@ impl Engines {
     }
 }
 
+impl Engines {
+    /// Purges each drive by Format NVM, one after the other.
+    fn format(&self, io: &PlannedIo, stop: &AtomicBool) -> Result<Outcome, Trouble> {
+        let mut purged = Vec::new();
+        for number in &io.on {
+            let (leave, history) = self.targets.get(*number).ok_or_else(|| "no target was claimed".to_owned())?;
+            let passthrough = leave.passthrough().ok_or_else(|| told(no_commands(leave)))?;
+            let mut erase = || format::format(leave.name(), passthrough, leave);
+            purged.push(purge::purge(leave, history, self.stamp_seed, stop, &mut erase)?);
+        }
+        Ok(purge::outcome(&purged))
+    }
+}
+
+fn no_commands(leave: &Leave) -> EngineError {
+    let why = "the kernel has no character device for it: NVMe commands need a claimed NVMe drive".to_owned();
+    EngineError::NotConfigured { what: "NVMe passthrough", target: leave.name().to_owned(), why }
+}
+
 fn open(spec: &IoSpec, leave: &Leave, job: &Job) -> Result<Box<dyn Lane>, EngineError> {
     let writable = spec.rw.writes().then_some(leave as &dyn WriteLeave);
     let passthrough = match (spec.access().passthrough, leave.passthrough()) {
-        (true, None) => {
-            let why = "the kernel has no character device for it: NVMe commands need a claimed NVMe drive".to_owned();
-            return Err(EngineError::NotConfigured { what: "NVMe passthrough", target: leave.name().to_owned(), why });
-        }
+        (true, None) => return Err(no_commands(leave)),
         (true, Some(passthrough)) => Some(passthrough),
         (false, _) => None,
     };
@@ -118,7 +137,7 @@ fn open(spec: &IoSpec, leave: &Leave, job: &Job) -> Result<Box<dyn Lane>, Engine
     Ok(Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable, options)?))
 }
 
-fn told(error: EngineError) -> Trouble {
+pub(super) fn told(error: EngineError) -> Trouble {
     let mut cause = &error;
     while let EngineError::Lane { source, .. } = cause {
         cause = source;

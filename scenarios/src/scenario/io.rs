@@ -61,11 +61,22 @@ pub struct IoSpec {
     /// The highest rate is sought that holds a latency, instead of one that is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knee: Option<KneeSpec>,
+    /// How a pass of trims purges the drive; by trims without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
     /// On which of several targets.
     #[serde(default, skip_serializing_if = "Targets::is_each")]
     pub targets: Targets,
     /// How much of it.
     pub extent: Extent,
+}
+
+/// A purge that one command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purge {
+    /// Format NVM with erasure of the user data, of the drive's whole namespace.
+    Format,
 }
 
 /// On which of several targets operations work.
@@ -163,6 +174,7 @@ impl IoSpec {
             sqthread_poll: false,
             rate: None,
             knee: None,
+            purge: None,
             targets: Targets::Each,
             extent,
         }
@@ -286,6 +298,7 @@ pub(super) struct IoFile {
     rate: Option<u32>,
     knee: Option<KneeFile>,
     arrivals: Option<Arrivals>,
+    purge: Option<Purge>,
     #[serde(default)]
     targets: Targets,
     #[serde(default)]
@@ -468,6 +481,7 @@ impl Check<'_> {
             sqthread_poll: io.sqthread_poll,
             rate,
             knee,
+            purge: io.purge,
             targets: io.targets,
             extent,
         };
@@ -477,6 +491,9 @@ impl Check<'_> {
         }
         // What was never written has nothing to be compared with, and file systems and drives answer it without reading.
         let purges = spec.rw == Rw::Trim && extent == Extent::Whole;
+        if spec.purge.is_some() && !(purges && spec.engine == PASSTHROUGH && spec.lanes() == 1) {
+            return error("`purge` is one NVMe command for the whole drive: rw = \"trim\", whole = true, engine = \"uring_cmd\"".to_owned());
+        }
         // A purged drive is written to as it is: that it is empty is what such a test is about. A file has no blocks before it is written.
         let fills_a_purged_one = seen.purged && spec.rw.fills() && !spec.rw.reads();
         let needs_content = spec.engine != "null" && !spec.lays_out() && !purges && !fills_a_purged_one;
