@@ -610,7 +610,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__calibrate)
-            opts="-v -h -V --against --pairs --seconds --scratch --target --fio --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --against --pairs --seconds --scratch --target --i-own-serial --only --fio --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -633,6 +633,14 @@ _assay() {
                     return 0
                     ;;
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --i-own-serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

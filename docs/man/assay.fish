@@ -211,7 +211,9 @@ complete -c assay -n "__fish_assay_using_subcommand calibrate" -l against -d 'Th
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l pairs -d 'Pairs of each comparison; the first of a pair is assay and the other tool in turn' -r
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l seconds -d 'Measured seconds of each side' -r
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l scratch -d 'Folder for the scratch files, which are removed at the end; on a tmpfs the tools are compared, elsewhere the disk has its share' -r -F
-complete -c assay -n "__fish_assay_using_subcommand calibrate" -l target -d 'A loop device that holds nothing, in place of one over a scratch file; 256 MiB of it are written again and again' -r -F
+complete -c assay -n "__fish_assay_using_subcommand calibrate" -l target -d 'A loop device or a drive that holds nothing, in place of a loop device over a scratch file; 256 MiB of it are written again and again' -r -F
+complete -c assay -n "__fish_assay_using_subcommand calibrate" -l i-own-serial -d 'Says that the drive with this serial number is yours to overwrite; without it no drive is written to' -r
+complete -c assay -n "__fish_assay_using_subcommand calibrate" -l only -d 'Only the comparison with this name; may be given again' -r
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l fio -d 'The fio to compare with' -r
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand calibrate" -l root -d 'Probe the tree below DIR instead of /' -r -F

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::claim::{self, TargetKind};
 use crate::error::ScenarioError;
-use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Rounds, Scenario, StepSpec, Work};
+use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Purge, Rounds, Scenario, StepSpec, Work};
 
 mod cpus;
 mod seats;
@@ -241,6 +241,12 @@ impl Plan {
     /// Bytes that are written to one target at most; trims wear nothing, and are left out.
     pub fn written_to(&self, number: usize) -> u64 {
         self.targets.get(number).map_or(0, |target| target::written_to(number, &self.steps, target.bytes()))
+    }
+
+    /// Whether one target is erased as a whole, whatever part of it is claimed.
+    pub fn formats(&self, number: usize) -> bool {
+        let formats = |work: &PlannedWork| matches!(work, PlannedWork::Io(io) if io.spec.purge == Some(Purge::Format) && io.on.contains(&number));
+        self.steps.iter().flat_map(|step| &step.work).any(formats)
     }
 
     /// Names of the steps, in order.

@@ -61,6 +61,9 @@ fn text(plan: &Plan) -> Result<String> {
             PlannedTarget::LoopDevice { path, bytes: size } => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,
             PlannedTarget::Drive { path, serial, bytes: size, rated_bytes } => {
                 writeln!(out, "touches:  {} of {}, the drive with the serial number {serial}", bytes(*size), path.display())?;
+                if plan.formats(number) {
+                    writeln!(out, "          erases the whole drive (Format NVM, user data erase)")?;
+                }
                 let share = plan.written_to(number) as f64 / *rated_bytes as f64 * 100.0;
                 writeln!(out, "          writes at most {share:.3} % of the {} that it may write in its life", bytes(*rated_bytes))?;
             }

@@ -213,11 +213,14 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
     })
 }
 
-/// The fio command that does the same on the claimed target.
+/// The command that does the same on the claimed target: of fio, and of nvme-cli what fio cannot do.
 pub(super) fn fio(io: &IoSpec, claim: &Claim) -> String {
     let access = io.access();
     let path = claim.commands_path().filter(|_| access.passthrough).unwrap_or_else(|| claim.path());
     let path = Printable::new(path).to_string();
+    if io.purge == Some(Purge::Format) {
+        return format!("nvme format {path} --ses=1");
+    }
     let span = Span { start: claim.start(), bytes: claim.bytes() };
     io.job(span).map_or_else(|why| why, |job| job.fio(&path, &access))
 }

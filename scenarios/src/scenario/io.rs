@@ -233,9 +233,10 @@ impl IoSpec {
         let hipri = if self.hipri { "_hipri" } else { "" };
         let polled = if self.sqthread_poll { "_sqpoll" } else { "" };
         let commands = if self.engine == PASSTHROUGH { "_cmd" } else { "" };
+        let purge = self.purge.map_or("", |Purge::Format| "_format");
         let name = self.name.as_ref().map(|name| format!("_{name}")).unwrap_or_default();
         let knee = self.knee.map(|knee| format!("_knee{}ms", knee.p99_ms)).unwrap_or_default();
-        format!("{area}{separator}{job}{lanes}{hipri}{polled}{commands}{knee}{name}")
+        format!("{area}{separator}{job}{lanes}{hipri}{polled}{commands}{purge}{knee}{name}")
     }
 
     /// Bytes that it writes or trims at most, on one target of `target_bytes`.
