@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use assay_model::outcome::Outcome;
 use assay_model::verdict::Rank;
 
-use crate::command::Assay;
+use crate::command::{Assay, repository};
 
 /// Exit status of `verify`, `gate 1 --reuse-none` and `verify --site sites/pve1`, by node. The gate is held everywhere: nothing was run. By the order
 /// of pve1 as written the nodes that are like it fail for the address of corosync alone, which its operators did not declare; the others fail for what they are.
@@ -43,13 +43,22 @@ fn every_reference_node_answers_every_command_as_written_down() {
     assert_eq!(unasked, BTreeSet::from(["cpu.numa_nodes", "throttle.none"]));
 }
 
-/// What the virtual node of `ci/lab` answered after a clean boot, recorded by `ASSAY_LAB_RECORD=tests/lab/recorded.snap ci/lab/check` and not changed since:
+/// What the virtual node of `ci/lab` answered after a clean boot, recorded by `ASSAY_LAB_RECORD=tests/lab/recorded.snap ci/lab/check` and not changed since but for its date:
 /// real answers of a kernel to every probe, judged without booting anything. What it is accused of is what QEMU cannot be (`ALWAYS` in tests/lab).
 #[test]
 fn the_recorded_virtual_node_is_accused_of_what_an_emulator_cannot_be() {
     let assay = Assay::new();
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/recorded.snap");
-    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/lab/site");
+    let recorded = std::fs::read_to_string(repository("tests/lab/recorded.snap")).expect("the snapshot is in the repository");
+    let site = &repository("ci/lab/site");
+    let file = "recorded.snap";
+    let dated = |time: &str| -> String {
+        let date = |line: &str| if line.starts_with("time: ") { format!("time: {time}\n") } else { line.to_owned() };
+        recorded.split_inclusive('\n').map(date).collect()
+    };
+    std::fs::write(assay.folder().join(file), dated("2026-11-01T00:00:00Z")).expect("written");
+    let stale = assay.run(&["--snapshot", file, "--site", site, "verify"]);
+    assert_eq!(stale.code, 3, "what was seen weeks ago proves nothing of today: {}", stale.stdout);
+    std::fs::write(assay.folder().join(file), dated(&jiff::Timestamp::now().to_string())).expect("written");
     let answer = assay.run(&["--snapshot", file, "--site", site, "verify", "--format", "json"]);
     assert_eq!(answer.code, 1, "{}", answer.stderr);
     let outcome: Outcome = serde_json::from_str(&answer.stdout).expect("an outcome");
