@@ -108,6 +108,7 @@ vocabulary! {
         BiosSetting "bios_setting" None Stable "One setting of the system firmware.";
         Package "package" None Stable "One package of the operating system that is watched.";
         Pool "pool" None Stable "One ZFS pool.";
+        PoolVdev "pool_vdev" None Stable "One top-level vdev of a ZFS pool: what it stripes its data over, and log, special and dedup vdevs.";
         PoolDevice "pool_device" None Stable "One device of a ZFS pool.";
         Esp "esp" None Stable "One EFI system partition that the boot tool keeps.";
         SshServer "ssh_server" None Stable "The SSH server's effective settings.";
@@ -116,6 +117,10 @@ vocabulary! {
         Realm "realm" None Stable "One authentication realm of the management.";
         Account "account" None Stable "One user of the management.";
         Subscription "subscription" None Stable "The node's support subscription.";
+        Ceph "ceph" None Stable "The Ceph cluster that the node belongs to.";
+        CephMonitor "ceph_monitor" None Stable "One monitor of the Ceph cluster.";
+        CephOsd "ceph_osd" None Stable "One OSD of the Ceph cluster, on whichever host.";
+        CephPool "ceph_pool" None Stable "One pool of the Ceph cluster.";
     }
 }
 
@@ -292,6 +297,15 @@ vocabulary! {
         ModuleBusStuck "module_bus_stuck" Count Volatile "Times that the module's management bus was stuck.";
         ModuleTooHot "module_too_hot" Count Volatile "Times that the module was too hot.";
         ModuleShorted "module_shorted" Count Volatile "Times that the module's cable was bad or shorted.";
+        CnpSent "cnp_sent" Count Volatile "Congestion notifications that the port sent because RoCE packets arrived with a mark.";
+        CnpHandled "cnp_handled" Count Volatile "Congestion notifications that the port received and slowed down for.";
+        CnpIgnored "cnp_ignored" Count Volatile "Congestion notifications that the port received and did not heed.";
+        EcnMarked "ecn_marked" Count Volatile "RoCE packets that arrived with a mark of congestion.";
+        OutOfSequence "out_of_sequence" Count Volatile "RoCE packets that arrived out of sequence.";
+        SequenceNaks "sequence_naks" Count Volatile "Times that the other end asked for RoCE packets that it missed.";
+        AckTimeouts "ack_timeouts" Count Volatile "RoCE packets whose acknowledgement did not come in time.";
+        PriorityPausesReceived "priority_pauses_received" Count Volatile "Priority pause frames (PFC) received, all priorities.";
+        PriorityPausesSent "priority_pauses_sent" Count Volatile "Priority pause frames (PFC) sent, all priorities.";
 
         Hostname "hostname" None Stable "Host name.";
         Kernel "kernel" None Stable "Kernel release.";
@@ -355,7 +369,7 @@ vocabulary! {
         FirewallBackend "firewall_backend" None Stable "Firewall service that has to run for the rules to be there.";
         OpenRules "open_rules" None Stable "Firewall rules that let everything in.";
         FirewallService "firewall_service" None Stable "Firewall services of which a process runs.";
-        Health "health" None Stable "Health that the management controller reports: OK, Warning or Critical.";
+        Health "health" None Stable "Health that the management controller reports (OK, Warning or Critical), or a Ceph cluster (HEALTH_OK, ...).";
         HealthRollup "health_rollup" None Stable "The worst health of the component and of all below it.";
         PowerState "power_state" None Stable "Power state that the management controller reports: On, Off, ...";
         Processors "processors" Count Stable "Number of processors that the management controller counts.";
@@ -431,6 +445,17 @@ vocabulary! {
         ReadErrors "read_errors" Count Volatile "Reads of a device that failed.";
         WriteErrors "write_errors" Count Volatile "Writes to a device that failed.";
         ChecksumErrors "checksum_errors" Count Volatile "Blocks of a device that were read and were not what was written.";
+        Autotrim "autotrim" None Stable "Whether a pool trims what was freed by itself.";
+        VdevClass "vdev_class" None Stable "What a vdev of a pool is for: normal, log, cache, special, dedup, spare.";
+        VdevType "vdev_type" None Stable "What a vdev is: mirror, raidz2, draid, disk, file, dspare (a distributed spare).";
+        Vdev "vdev" None Stable "Top-level vdev that the device belongs to; absent of cache and spare devices.";
+        Children "children" Count Stable "Devices right below a vdev; a group in which one is replaced counts as one.";
+        Parity "parity" Count Stable "Devices of each redundancy group of a dRAID vdev that hold parity.";
+        GroupData "group_data" Count Stable "Devices of each redundancy group of a dRAID vdev that hold data.";
+        DistributedSpares "distributed_spares" Count Stable "Devices' worth of spare room that a dRAID vdev was made with.";
+        Ashift "ashift" Count Stable "Smallest block of a vdev as a power of two: 12 are 4096 bytes. A device of its own has at most its vdev's.";
+        Rebuild "rebuild" None Volatile "Sequential resilver of a vdev: active, complete, canceled; none where none is told.";
+        StandsInFor "stands_in_for" None Volatile "Device that a spare has taken the place of.";
         BootLoaders "boot_loaders" None Stable "Boot loaders that an EFI system partition is configured with.";
         BootKernels "boot_kernels" None Stable "Kernel releases on an EFI system partition.";
         BootEntries "boot_entries" None Stable "Active entries of the firmware's boot order that lead to it.";
@@ -454,6 +479,46 @@ vocabulary! {
         ReferenceOffset "reference_offset" Nanoseconds Volatile "Offset from the reference as the time daemon sees it, magnitude.";
         ReferenceAge "reference_age" Seconds Volatile "Since the last measurement against the reference.";
         LeapStatus "leap_status" None Volatile "What the time daemon says of leap seconds; `Not synchronised` without a reference.";
+
+        HealthChecks "health_checks" None Volatile "Health checks of a Ceph cluster that are raised and not muted: code and message.";
+        HealthMuted "health_muted" None Stable "Health checks of a Ceph cluster that somebody has muted.";
+        MonitorsInQuorum "monitors_in_quorum" None Volatile "Monitors that are in quorum.";
+        ManagerActive "manager_active" None Volatile "Manager that is active; an empty list when none is.";
+        ManagersStandby "managers_standby" None Volatile "Managers that stand by.";
+        ManagerAddresses "manager_addresses" None Volatile "Addresses that the active manager is reached at.";
+        OsdFlags "osd_flags" None Stable "Flags that somebody has set on all OSDs: noout, noscrub, pauserd, ...";
+        PlacementGroups "placement_groups" Count Volatile "Placement groups: of a cluster all that there are, of an OSD those that it holds a copy of.";
+        PlacementGroupsConfigured "placement_groups_configured" Count Stable "Placement groups that the pools are configured with.";
+        PlacementGroupStates "placement_group_states" None Volatile "States of placement groups, each with how many are in it.";
+        PlacementGroupsUnclean "placement_groups_unclean" Count Volatile "Placement groups that are not active and clean.";
+        DeepScrubAge "deep_scrub_age" Seconds Volatile "Since the deep scrub of the placement group whose deep scrub is the oldest.";
+        ClockSkew "clock_skew" Nanoseconds Volatile "How far the clock of a monitor is from the leader's, magnitude.";
+        DaemonVersions "daemon_versions" None Stable "Versions that the daemons of a cluster run, each with how many.";
+        NewCrashes "new_crashes" None Volatile "Crashes of daemons that nobody has archived.";
+        FullRatio "full_ratio" None Stable "Share of an OSD above which nothing may be written to it.";
+        NearfullRatio "nearfull_ratio" None Stable "Share of an OSD above which a cluster warns.";
+        InQuorum "in_quorum" None Volatile "Whether a monitor is in quorum.";
+        IsUp "is_up" None Volatile "Whether an OSD runs.";
+        IsIn "is_in" None Volatile "Whether data are placed on an OSD.";
+        DeviceClass "device_class" None Stable "Class of devices: of an OSD its own, of a pool the one that its rule selects; absent when it selects none.";
+        HostBucket "host_bucket" None Stable "Host of the CRUSH map that an OSD is in, what copies are kept apart by; an empty list when it is in none.";
+        CrushWeight "crush_weight" None Stable "Weight of an OSD in the CRUSH map; nothing is placed on one of weight 0.";
+        DeviceIds "device_ids" None Stable "Devices below an OSD: vendor, model and serial number, as Ceph writes them.";
+        PublicAddresses "public_addresses" None Volatile "Addresses that clients reach an OSD at, and the port of its heartbeats there.";
+        ClusterAddresses "cluster_addresses" None Volatile "Addresses that OSDs reach each other at, and the port of their heartbeats there.";
+        Used "used" Bytes Volatile "Bytes that are used.";
+        MemoryTarget "memory_target" Bytes Stable "Memory that an OSD is told to keep to; absent when it is told nothing.";
+        MessengerModes "messenger_modes" None Stable "Modes of the messenger of an OSD that differ from what Ceph does by itself.";
+        PoolType "pool_type" None Stable "What a pool keeps of an object: replicated or erasure.";
+        ObjectQuota "object_quota" Count Stable "Objects that a pool may hold; absent when they are not counted.";
+        ReplicaSize "replica_size" Count Stable "Copies that a pool keeps of an object.";
+        ReplicaMin "replica_min" Count Stable "Copies without which a pool takes no write (min_size).";
+        FailureDomain "failure_domain" None Stable "What no two copies are put into one of: host, osd, ...";
+        RuleTargets "rule_targets" Count Stable "Failure domains that the rule of a pool can choose from.";
+        AutoscaleMode "autoscale_mode" None Stable "What becomes of the number of placement groups of a pool as it grows: on, warn, off.";
+        TargetRatio "target_ratio" None Stable "Weight of a pool beside the others when placement groups are shared out.";
+        Quota "quota" Bytes Stable "Bytes that a pool may hold; absent when it may grow.";
+        Applications "applications" None Stable "What a pool is used by: rbd, cephfs, rgw.";
 
         PartQuantity "part_quantity" Count Stable "How many parts (cards, boards) carry the components of a line.";
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::attr::{Attr, Kind};
-use crate::component::Value;
+use crate::component::{Component, Value};
 use crate::matcher::Matcher;
 
 mod cluster;
@@ -158,6 +158,28 @@ impl Bom {
     /// The line of that name.
     pub fn line(&self, name: &str) -> Option<&BomLine> {
         self.lines.iter().find(|line| line.name == name)
+    }
+
+    /// The line that selects a component, else the one that takes what no other selects; or why that cannot be told.
+    pub fn line_of(&self, component: &Component) -> Result<&BomLine, String> {
+        let mut rest = None;
+        for line in self.of(component.kind) {
+            if line.select.is_empty() {
+                rest = Some(line);
+                continue;
+            }
+            let mut picked = true;
+            for (attr, wanted) in &line.select {
+                let read = component.value(*attr).ok_or_else(|| {
+                    format!("{attr} of {} is {}, and line `{}` selects by it", component.locator, component.reading(*attr), line.name)
+                })?;
+                picked &= wanted.matches(read);
+            }
+            if picked {
+                return Ok(line);
+            }
+        }
+        rest.ok_or_else(|| format!("no line of the order selects {}", component.locator))
     }
 
     /// The lines of one kind, in the order of the file.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attr::{Attr, Kind};
 use crate::bom::{Bom, BomLine};
-use crate::component::{Reading, Value};
+use crate::component::{Component, Reading, Value};
 use crate::inventory::Inventory;
 use crate::metric::MetricName;
 use crate::parts::Parts;
@@ -17,6 +17,8 @@ mod drive;
 mod memory;
 mod network;
 mod pcie;
+
+pub use network::{TcpFraming, TcpPath};
 
 /// A physical upper bound of a metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,9 +48,19 @@ pub fn of_node(inventory: &Inventory, channels_per_socket: Option<u32>) -> Vec<C
     ceilings
 }
 
-/// Bytes that the warranty lets a drive of this capacity write in all, as far as a part of the order says.
-pub fn rated_bytes(bom: &Bom, parts: &Parts, capacity: u64) -> Option<f64> {
-    drive::rated_bytes(bom, parts, capacity)
+/// What the link of one drive carries, as it is trained; none of a drive behind a fabric.
+pub fn of_drive(drive: &Component) -> Option<Ceiling> {
+    drive::of_one(drive)
+}
+
+/// What TCP carries over a path in one direction, bit/s.
+pub fn of_tcp_path(path: &TcpPath) -> Ceiling {
+    network::tcp_path(path)
+}
+
+/// Bytes that the warranty lets the drive with this serial number write in all, as far as its part of the order says.
+pub fn rated_bytes(bom: &Bom, parts: &Parts, inventory: &Inventory, serial: &str) -> Option<f64> {
+    drive::rated_bytes(bom, parts, inventory, serial)
 }
 
 /// The ceilings that follow from the order alone.

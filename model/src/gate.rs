@@ -10,6 +10,7 @@ use crate::limit::Limit;
 use crate::outcome::MetricRow;
 use crate::phase::Phase;
 use crate::place::Document;
+use crate::site::declared::When;
 use crate::source::FileError;
 use crate::verdict::Rank;
 use crate::waiver::Waiver;
@@ -56,6 +57,10 @@ pub struct Requirement {
     /// Names of contradictions that block it while they are unresolved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
+    /// It is required only when this holds: where another candidate was chosen it does not apply, and does not hold the gate. A site that has not
+    /// resolved the contradiction to one of its candidates is asked; one that does not have it too, and a check that does not apply there does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
 }
 
 /// The gate of one phase.
@@ -195,6 +200,11 @@ fn check_requirement(doc: Document<'_>, index: usize, requirement: &Requirement)
         if name.trim().is_empty() {
             return Err(doc.refuse(&["check", &index, "blocked_by", &i.to_string()], "expected the id of a contradiction"));
         }
+    }
+    if let Some(when) = &requirement.when
+        && (when.contradiction.trim().is_empty() || when.candidates.is_empty())
+    {
+        return Err(doc.refuse(&at("when"), "expected the id of a contradiction and those of its candidates that it is required for"));
     }
     match &requirement.limit {
         None => Ok(()),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::check::EventSeq;
 use crate::inventory::Inventory;
 use crate::metric::Metric;
+use crate::outage::Outage;
 use crate::run::{Condition, CounterSample, Ended, Environment, LatencyCurve, Run, Series, Verification};
+use crate::stall::Stall;
 
 mod armed;
 mod fold;
@@ -51,6 +53,9 @@ pub enum Event {
         steps: Vec<String>,
         /// Hosts that take part.
         hosts: Vec<String>,
+        /// The nodes between which it measures.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nodes: Vec<String>,
         /// Where and with what it runs.
         environment: Environment,
     },
@@ -113,6 +118,20 @@ pub enum Event {
         /// The points.
         series: Series,
     },
+    /// A port that failed and was healed.
+    Outage {
+        /// The step.
+        step: String,
+        /// Its timeline.
+        outage: Outage,
+    },
+    /// A part of a cluster that failed and was healed while a client worked.
+    Stall {
+        /// The step.
+        step: String,
+        /// Its timeline.
+        stall: Box<Stall>,
+    },
     /// Something that makes the step's figures doubtful.
     Condition {
         /// The step.
@@ -128,6 +147,13 @@ pub enum Event {
         name: String,
         /// The words.
         text: String,
+    },
+    /// What was found that is no figure; once in a step.
+    Findings {
+        /// The step.
+        step: String,
+        /// All of it, in the form that the scenario defines.
+        findings: serde_json::Value,
     },
     /// The step is over.
     StepEnded {

@@ -1,7 +1,7 @@
 //! Evidence to decision: which checks a gate requires, what each is worth here and now, and whether the gate admits. Pure: the same case gives the
 //! same judgement, whatever the order of its parts. Single checks come from the inventory (`probes`) and from runs (`judge/run.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attr::{Attr, Kind};
 use crate::check::{Absence, Check, CheckId};
@@ -18,11 +18,14 @@ use crate::verdict::{Rank, Reason, Verdict, worst};
 use crate::waiver::Waiver;
 
 mod block;
+mod drive;
 mod evidence;
 mod figure;
 mod fresh;
 mod run;
 
+pub(crate) use drive::SERIAL;
+pub use figure::{ceilings, label_in};
 pub use run::RUN_CHECKS;
 
 /// What a gate is judged on.
@@ -38,6 +41,8 @@ pub struct Case<'a> {
     pub inventory: Option<&'a Inventory>,
     /// The checks that were made on `inventory`.
     pub inventory_checks: &'a [Check],
+    /// Checks that were made of what runs have found, by the id of the run. They answer for the gate whether it names the scenario or not: no other run can.
+    pub run_checks: &'a BTreeMap<String, Vec<Check>>,
     /// Ids of the checks that code exists for, those with a limit included, besides [`RUN_CHECKS`].
     pub implemented: &'a BTreeSet<String>,
     /// What the gates of earlier phases decided; one that is missing counts as held.
@@ -55,9 +60,10 @@ pub fn judge(case: &Case<'_>) -> Judgement {
 
     let mut judged: Vec<Judged> = Vec::new();
     for requirement in case.gate.requires.iter().chain(&ungraded(case)) {
-        let mut answers: Vec<Check> = match &requirement.limit {
-            None => checks.iter().filter(|check| check.id == requirement.id).cloned().collect(),
-            Some(limit) => evidence::limited(case, requirement, limit, &figures, &ceilings),
+        let mut answers: Vec<Check> = match (elsewhere(case, requirement), &requirement.limit) {
+            (Some(why), _) => vec![Check::not_applicable(requirement.id.as_str(), "site", requirement.title.clone(), why, "contradictions.toml")],
+            (None, None) => checks.iter().filter(|check| check.id == requirement.id).cloned().collect(),
+            (None, Some(limit)) => evidence::limited(case, requirement, limit, &figures, &ceilings),
         };
         if answers.is_empty() {
             answers.push(unanswered(case, requirement));
@@ -89,18 +95,26 @@ pub fn checks_of(run: &Run) -> Vec<Check> {
     run::checks(run)
 }
 
-/// The limits of the site's gates that are numbers on this node: those that a run can be held against while it goes on.
-pub fn edges(site: &Site, inventory: Option<&Inventory>) -> Vec<Edge> {
+/// The limits of the site's gates on a scenario that are numbers on this node: those that its run can be held against while it goes on.
+pub fn edges(site: &Site, inventory: Option<&Inventory>, scenario: &str) -> Vec<Edge> {
     let ceilings = figure::ceilings(site, inventory);
-    let number = |limit: &Limit| match limit.bound {
-        Bound::AtLeast(_) | Bound::AtMost(_) => Some(limit.bound),
+    let edge = |limit: &Limit, bound, serial| Edge { metric: limit.metric.clone(), bound, serial };
+    let numbers = |limit: &Limit| match limit.bound {
+        Bound::AtLeast(_) | Bound::AtMost(_) => vec![edge(limit, limit.bound, None)],
+        // A data sheet is of a part: each drive has its own number.
+        Bound::Rated { figure, share } => {
+            let drives = inventory.map(|inventory| drive::known(site, inventory, figure)).unwrap_or_default();
+            drives.into_iter().map(|(serial, rated)| edge(limit, Bound::AtLeast(share * rated), Some(serial))).collect()
+        }
+        // A run has nothing to gain by going on: one figure that differs has decided.
+        Bound::Exactly(_) => Vec::new(),
         Bound::Efficiency(share) => {
-            let ceiling = ceilings.iter().find(|ceiling| ceiling.metric == limit.metric)?;
-            ceiling.value.map(|value| Bound::AtLeast(share * value))
+            let ceiling = ceilings.iter().find(|ceiling| ceiling.metric == limit.metric).and_then(|ceiling| ceiling.value);
+            ceiling.map(|value| edge(limit, Bound::AtLeast(share * value), None)).into_iter().collect()
         }
     };
     let limits = site.gates.iter().flat_map(|gate| &gate.requires).filter_map(|requirement| requirement.limit.as_ref());
-    limits.filter_map(|limit| Some(Edge { metric: limit.metric.clone(), bound: number(limit)? })).collect()
+    limits.filter(|limit| limit.is_of(scenario)).flat_map(numbers).collect()
 }
 
 /// The gate of `assay verify`: every check that the inventory gave, as severe as the site's gates say. It asks for no run.
@@ -126,6 +140,30 @@ fn required(site: &Site, id: &CheckId) -> Requirement {
         title: listed.map_or_else(|| id.to_string(), |requirement| requirement.title.clone()),
         limit: None,
         blocked_by: listed.map_or_else(Vec::new, |requirement| requirement.blocked_by.clone()),
+        when: listed.and_then(|requirement| requirement.when.clone()),
+    }
+}
+
+/// Checks judged by themselves: each decides, with the titles that the site's gates have for them, and nothing else is asked.
+pub fn alone(site: &Site, checks: Vec<Check>) -> Judgement {
+    let judge = |check: Check| {
+        let holds = !suffices(&check.verdict, site.absence);
+        let phase = phase_of(site, &check.id).unwrap_or(Phase::FIRST);
+        let title = required(site, &check.id).title;
+        Judged { check, phase, severity: Severity::Gate, title, excused_by: None, holds }
+    };
+    let mut judged: Vec<Judged> = checks.into_iter().map(judge).collect();
+    judged.sort_by_cached_key(order);
+    let (decision, verdict) = decide(&judged);
+    Judgement {
+        phase: judged.first().map_or(Phase::FIRST, |one| one.phase),
+        judged,
+        decision,
+        verdict,
+        metrics: Vec::new(),
+        ceilings: Vec::new(),
+        waivers: Vec::new(),
+        contradictions: site.contradictions.clone(),
     }
 }
 
@@ -181,11 +219,27 @@ fn not_here<'a>(case: &Case<'a>, id: &CheckId) -> Option<&'a str> {
     case.site.not_here.iter().find(|one| one.check == *id).map(|one| one.why.as_str())
 }
 
+/// Why a requirement is of another alternative than the one that the site chose. Its resolution is the site's reason.
+fn elsewhere(case: &Case<'_>, requirement: &Requirement) -> Option<String> {
+    requirement.when.as_ref()?.not_here(&case.site.contradictions)
+}
+
+/// The reason of a check that does not apply and belongs to one of several ways out of a contradiction that the order of this site does not have: what it
+/// orders and declares is all that it has.
+fn without_choice(case: &Case<'_>, requirement: &Requirement, check: &Check) -> Option<String> {
+    let when = requirement.when.as_ref()?;
+    let has_choice = case.site.contradictions.iter().any(|contradiction| contradiction.id == when.contradiction);
+    (!has_choice).then(|| check.verdict.reason())
+}
+
 fn as_required(case: &Case<'_>, requirement: &Requirement, check: Check) -> Judged {
     let own = case.site.gates.iter().any(|gate| gate.phase == case.gate.phase && gate.requires.iter().any(|one| one.id == check.id));
     let phase = if own { case.gate.phase } else { phase_of(case.site, &check.id).unwrap_or(case.gate.phase) };
     let excused_by = match check.verdict.rank() {
-        Rank::NotApplicable => not_here(case, &check.id).map(|why| format!("not here: {why}")),
+        Rank::NotApplicable => {
+            let why = not_here(case, &check.id).map(str::to_owned).or_else(|| elsewhere(case, requirement));
+            why.or_else(|| without_choice(case, requirement, &check)).map(|why| format!("not here: {why}"))
+        }
         Rank::Pass | Rank::Inconclusive | Rank::Fail => None,
     };
     let holds = requirement.severity == Severity::Gate && excused_by.is_none() && !suffices(&check.verdict, case.site.absence);

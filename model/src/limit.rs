@@ -10,6 +10,7 @@ use crate::check::Absence;
 use crate::component::Reading;
 use crate::metric::{Direction, Metric, MetricName};
 use crate::run::Condition;
+use crate::unit::Unit;
 use crate::verdict::{Evidence, Reason, Verdict};
 
 /// A figure above its ceiling by more than this factor is an invalid measurement, not a good one.
@@ -25,6 +26,50 @@ pub enum Bound {
     AtLeast(f64),
     /// An absolute figure of at most this, base unit.
     AtMost(f64),
+    /// This very figure, base unit, in every repeat.
+    Exactly(f64),
+    /// measured / what the data sheet of the ordered part rates, of at least `share`.
+    Rated {
+        /// What it rates.
+        figure: Rating,
+        /// The share of it.
+        share: f64,
+    },
+}
+
+/// A figure of a drive's data sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rating {
+    /// Sequential reads, bytes/s.
+    ReadBandwidth,
+    /// Sequential writes in steady state, bytes/s.
+    WriteBandwidth,
+    /// Random reads of 4 KiB, op/s.
+    RandomReadIops,
+    /// Random writes of 4 KiB in steady state, op/s.
+    RandomWriteIops,
+}
+
+impl Rating {
+    /// The unit of the figure.
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Rating::ReadBandwidth | Rating::WriteBandwidth => Unit::BytesPerSecond,
+            Rating::RandomReadIops | Rating::RandomWriteIops => Unit::OpsPerSecond,
+        }
+    }
+}
+
+impl fmt::Display for Rating {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rating::ReadBandwidth => "rated read bandwidth",
+            Rating::WriteBandwidth => "rated write bandwidth",
+            Rating::RandomReadIops => "rated random read rate",
+            Rating::RandomWriteIops => "rated random write rate",
+        })
+    }
 }
 
 /// Why the bound is what it is.
@@ -51,22 +96,31 @@ pub struct Limit {
     pub bound: Bound,
     /// Its basis.
     pub basis: Basis,
+    /// The scenarios whose figures count; those of every scenario without any. What another one measures under the same name may be something else: a
+    /// short burst, a part of a drive, no steady state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<String>,
 }
 
 impl Limit {
+    /// Whether it is about what a scenario measures.
+    pub fn is_of(&self, scenario: &str) -> bool {
+        self.scenarios.is_empty() || self.scenarios.iter().any(|meant| meant == scenario)
+    }
+
     /// What is wrong with it as written, with the key at fault.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.metric.0.trim().is_empty() {
             return Err(("metric", "a limit of no metric; expected its name".into()));
         }
         match self.bound {
-            Bound::Efficiency(share) if !(share > 0.0 && share <= 1.0) => {
+            Bound::Efficiency(share) | Bound::Rated { share, .. } if !(share > 0.0 && share <= 1.0) => {
                 return Err(("bound", format!("an efficiency of {share}; expected a share above 0 and of at most 1")));
             }
-            Bound::AtLeast(value) | Bound::AtMost(value) if !(value.is_finite() && value > 0.0) => {
+            Bound::AtLeast(value) | Bound::AtMost(value) | Bound::Exactly(value) if !(value.is_finite() && value > 0.0) => {
                 return Err(("bound", format!("a bound of {value}; expected a figure above 0 in the base unit")));
             }
-            Bound::Efficiency(_) | Bound::AtLeast(_) | Bound::AtMost(_) => {}
+            Bound::Efficiency(_) | Bound::AtLeast(_) | Bound::AtMost(_) | Bound::Exactly(_) | Bound::Rated { .. } => {}
         }
         let (Basis::Ceiling(why) | Basis::Datasheet(why) | Basis::Baseline(why) | Basis::Policy(why)) = &self.basis;
         if why.trim().is_empty() {
@@ -93,6 +147,8 @@ impl fmt::Display for Bound {
             Bound::Efficiency(share) => write!(f, "at least {} % of the ceiling", percent(*share)),
             Bound::AtLeast(low) => write!(f, "at least {low}"),
             Bound::AtMost(high) => write!(f, "at most {high}"),
+            Bound::Exactly(value) => write!(f, "exactly {value}"),
+            Bound::Rated { figure, share } => write!(f, "at least {} % of the {figure}", percent(*share)),
         }
     }
 }
@@ -102,8 +158,8 @@ pub fn judge(limit: &Limit, metric: &Metric, ceiling: Option<&Ceiling>, conditio
     let bound = resolve(limit.bound, metric, ceiling, absence);
     let expected = match (&bound, limit.bound) {
         (Ok(low), Bound::Efficiency(_)) => format!("{}, that is {low}{}", limit.bound, unit(metric)),
-        (Ok(_) | Err(_), Bound::AtLeast(_) | Bound::AtMost(_)) => format!("{}{}", limit.bound, unit(metric)),
-        (Err(_), Bound::Efficiency(_)) => limit.bound.to_string(),
+        (Ok(_) | Err(_), Bound::AtLeast(_) | Bound::AtMost(_) | Bound::Exactly(_)) => format!("{}{}", limit.bound, unit(metric)),
+        (_, Bound::Rated { .. }) | (Err(_), Bound::Efficiency(_)) => limit.bound.to_string(),
     };
     let verdict = verdict(limit, metric, ceiling, conditions, &bound);
     Answer { verdict, expected, observed: observed(metric, ceiling, bound.ok()) }
@@ -126,8 +182,10 @@ fn verdict(limit: &Limit, metric: &Metric, ceiling: Option<&Ceiling>, conditions
         Err(verdict) => return verdict.clone(),
     };
     let (inside, word) = match limit.bound {
-        Bound::Efficiency(_) | Bound::AtLeast(_) => (median >= bound, "below"),
+        Bound::Efficiency(_) | Bound::AtLeast(_) | Bound::Rated { .. } => (median >= bound, "below"),
         Bound::AtMost(_) => (median <= bound, "above"),
+        #[allow(clippy::float_cmp, reason = "figures that are whole numbers, as a limit writes them")]
+        Bound::Exactly(_) => (metric.samples.values().iter().all(|sample| *sample == bound), "not always"),
     };
     if inside { Verdict::Pass(evidence) } else { Verdict::Fail(format!("the median {median} is {word} {bound}{}", unit(metric))) }
 }
@@ -136,8 +194,12 @@ fn verdict(limit: &Limit, metric: &Metric, ceiling: Option<&Ceiling>, conditions
 fn resolve(bound: Bound, metric: &Metric, ceiling: Option<&Ceiling>, absence: Absence) -> Result<f64, Verdict> {
     let invalid = |why: String| Err(Verdict::Inconclusive(Reason::Invalid(why)));
     match bound {
-        Bound::AtLeast(value) | Bound::AtMost(value) if !value.is_finite() => invalid(format!("a limit of {value} bounds nothing")),
-        Bound::AtLeast(value) | Bound::AtMost(value) => Ok(value),
+        Bound::AtLeast(value) | Bound::AtMost(value) | Bound::Exactly(value) if !value.is_finite() => {
+            invalid(format!("a limit of {value} bounds nothing"))
+        }
+        Bound::AtLeast(value) | Bound::AtMost(value) | Bound::Exactly(value) => Ok(value),
+        // The judge knows drives and their data sheets; it asks with the product.
+        Bound::Rated { figure, .. } => invalid(format!("the {figure} of {} was not looked up", metric.name)),
         Bound::Efficiency(share) if !(share > 0.0 && share <= 1.0) => invalid(format!("a share of {share} bounds nothing")),
         Bound::Efficiency(share) => {
             let Some(ceiling) = ceiling else {
@@ -173,7 +235,8 @@ fn without_value(ceiling: &Ceiling, absence: Absence) -> Verdict {
 fn impossible(metric: &Metric, median: f64, ceiling: Option<&Ceiling>) -> Option<String> {
     match metric.direction {
         // No operation takes no time, and "at most" would let it pass. An outage or a count of errors may well be zero.
-        Direction::LowerIsBetter if median < 0.0 || (median == 0.0 && is_latency(metric)) => {
+        // Behind one's peers is a signed number.
+        Direction::LowerIsBetter if (median < 0.0 && metric.unit != Unit::Ratio) || (median == 0.0 && is_latency(metric)) => {
             Some(format!("a median of {median}{} for {} is impossible", unit(metric), metric.name))
         }
         Direction::LowerIsBetter => None,
@@ -193,7 +256,7 @@ fn is_latency(metric: &Metric) -> bool {
 
 /// The reason that the conditions of a step are against its figures; the harness is blamed only when nothing else is.
 pub(crate) fn doubtful(conditions: &[Condition]) -> Option<Reason> {
-    let (mut floor, mut disturbed) = (Vec::new(), Vec::new());
+    let (mut impossible, mut floor, mut disturbed) = (Vec::new(), Vec::new(), Vec::new());
     for condition in conditions {
         match condition {
             Condition::AtHarnessFloor(what) => floor.push(what.clone()),
@@ -203,7 +266,12 @@ pub(crate) fn doubtful(conditions: &[Condition]) -> Option<Reason> {
             Condition::NeighbourBusy(what) => disturbed.push(format!("neighbour busy: {what}")),
             Condition::DeviceErrors(what) => disturbed.push(format!("device errors: {what}")),
             Condition::NotSteady(what) => disturbed.push(format!("not steady: {what}")),
+            Condition::Cached(what) => disturbed.push(format!("cached: {what}")),
+            Condition::Impossible(what) => impossible.push(what.clone()),
         }
+    }
+    if !impossible.is_empty() {
+        return Some(Reason::Invalid(impossible.join("; ")));
     }
     match (disturbed.is_empty(), floor.is_empty()) {
         (false, _) => Some(Reason::Disturbed(disturbed.join("; "))),

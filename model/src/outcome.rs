@@ -168,6 +168,10 @@ pub struct Listing {
     pub engines: Vec<ListRow>,
     /// Every scenario.
     pub scenarios: Vec<ListRow>,
+    /// Every fault of drills.
+    pub faults: Vec<ListRow>,
+    /// Everything that an agent on another node can be asked to do.
+    pub tasks: Vec<ListRow>,
     /// Every gate.
     pub gates: Vec<ListRow>,
 }

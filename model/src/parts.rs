@@ -154,6 +154,10 @@ impl Parts {
             | Kind::BondMember
             | Kind::Package
             | Kind::Subscription
+            | Kind::Ceph
+            | Kind::CephMonitor
+            | Kind::CephOsd
+            | Kind::CephPool
             | Kind::Account
             | Kind::Realm
             | Kind::Repository
@@ -162,6 +166,7 @@ impl Parts {
             | Kind::Neighbour
             | Kind::Esp
             | Kind::PoolDevice
+            | Kind::PoolVdev
             | Kind::Pool
             | Kind::Firewall
             | Kind::GuestNic

@@ -10,6 +10,8 @@ use crate::check::{Check, EventSeq};
 use crate::component::Reading;
 use crate::inventory::Inventory;
 use crate::metric::Metric;
+use crate::outage::Outage;
+use crate::stall::Stall;
 
 /// The version of the stored form.
 pub const RUN_SCHEMA: u32 = 1;
@@ -23,6 +25,9 @@ pub struct Run {
     pub schema: u32,
     /// Host names, or pseudonyms.
     pub hosts: Vec<String>,
+    /// The nodes between which it measured, those included that gave no figure; none when it is about one node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
     /// Every boot during which it ran; more than one when it was resumed after a reboot.
     pub boot_ids: Vec<String>,
     /// Name of the scenario.
@@ -98,8 +103,17 @@ pub struct Step {
     pub latencies: Vec<LatencyCurve>,
     /// Throughput over time.
     pub series: Vec<Series>,
+    /// Timelines of the ports that it let fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
+    /// Timelines of the drills on a cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stalls: Vec<Stall>,
     /// The equivalent command of the peer tool (fio), and the facts of the target.
     pub notes: BTreeMap<String, String>,
+    /// What was found that is no figure, in the form that the scenario defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Recorded<serde_json::Value>>,
 }
 
 /// What a step did to prove that its operations were real.
@@ -163,6 +177,10 @@ pub enum Condition {
     DeviceErrors(String),
     /// The figure had not settled when the last round was done.
     NotSteady(String),
+    /// What was read may have come from memory, where a drive was meant.
+    Cached(String),
+    /// The figure is above what the hardware allows: it, or what was read of the hardware, is wrong.
+    Impossible(String),
 }
 
 /// Latency quantiles of one operation kind.
@@ -222,13 +240,6 @@ pub struct PlannedRun {
     pub scenario: String,
     /// Id of the run.
     pub run: String,
-}
-
-impl Run {
-    /// Whether every planned step is done.
-    pub fn is_complete(&self) -> bool {
-        self.ended == Ended::Completed
-    }
 }
 
 /// Checks that are judged from a run carry the run's events.

@@ -157,7 +157,7 @@ pub struct Power {
     pub levels: Vec<Level>,
     /// Faults that were planted between the driver and a working target, and what was found.
     pub faults: Vec<Spoiled>,
-    /// Faults that were not found, and good targets that were rejected 10 % inside their limit without added noise.
+    /// Faults that were not found, wrong verdicts 10 % beyond the limit without added noise, and more wrong verdicts 5 % beyond it than are said to be.
     pub wrong: Vec<String>,
 }
 

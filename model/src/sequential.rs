@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::judge::SERIAL;
 use crate::limit::Bound;
-use crate::metric::MetricName;
+use crate::metric::{Metric, MetricName};
 
 /// Probability, percent, that a figure that is 5 % or more on one side of its limit stops on the other, all looks together; and how much more often stopping
 /// early is wrong than all rounds are, for figures nearer to it. Simulated over [`recorded_noise`].
@@ -25,6 +26,16 @@ pub struct Edge {
     pub metric: MetricName,
     /// The number and the side.
     pub bound: Bound,
+    /// The drive whose figure it bounds, by its serial number: what a data sheet rates. The figures of every target without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+}
+
+impl Edge {
+    /// Whether it bounds a figure: that of its metric, and of its drive when it has one.
+    pub fn is_of(&self, metric: &Metric) -> bool {
+        self.metric == metric.name && self.serial.as_ref().is_none_or(|serial| metric.dimensions.get(SERIAL) == Some(serial))
+    }
 }
 
 /// Where a figure is, after the rounds so far.
@@ -44,8 +55,8 @@ pub fn side(rounds: &[f64], bound: Bound, looks: u32) -> Side {
     let (limit, higher_is_better) = match bound {
         Bound::AtLeast(limit) => (limit, true),
         Bound::AtMost(limit) => (limit, false),
-        // A share is no number before somebody has multiplied it with its ceiling.
-        Bound::Efficiency(_) => return Side::Open,
+        // A share is no number before somebody has multiplied it with its ceiling or with the figure of a data sheet.
+        Bound::Efficiency(_) | Bound::Rated { .. } | Bound::Exactly(_) => return Side::Open,
     };
     let count = u32::try_from(rounds.len()).unwrap_or(u32::MAX);
     let usable = |value: f64| value.is_finite() && value > 0.0;

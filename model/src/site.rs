@@ -1,6 +1,9 @@
 //! A site: its BOM, contradictions, waivers and policy, as one value with one digest. Loading files is the CLI's work; this is the parsed form,
 //! and `site/file.rs` makes it of the files' text.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,7 @@ use crate::waiver::Waiver;
 
 pub mod declared;
 mod file;
+pub mod reach;
 
 pub(crate) use file::SiteFile;
 pub use file::{SITE_SCHEMA, SiteFiles, assemble, digest};
@@ -43,6 +47,18 @@ pub struct Node {
     /// SHA-256 fingerprint of the controller's certificate, hex; with it exactly that certificate is believed, and no authority asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bmc_certificate: Option<String>,
+    /// What ssh is told to reach it, `user@host`, an address or an alias of ssh's configuration; its name without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<String>,
+    /// Further options for ssh, each `Name=value` as after `-o`: `Port=2222`, `IdentityFile=/root/.ssh/assay`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_options: Vec<String>,
+    /// The assay of this node, an absolute path; `assay`, looked for in the PATH of its login, without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assay: Option<String>,
+    /// Its addresses for data by the network that they are in: `{ storage = "10.7.0.11" }`. A measurement names a network and uses exactly these addresses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addresses: BTreeMap<String, IpAddr>,
 }
 
 /// Everything that a verdict depends on besides the runs.

@@ -23,6 +23,9 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::Boost,
     Attr::Populated,
     Attr::Rotational,
+    Attr::InQuorum,
+    Attr::IsUp,
+    Attr::IsIn,
     Attr::ReadOnly,
     Attr::SeveralControllers,
     Attr::SelfTestRunning,
@@ -46,6 +49,7 @@ pub(crate) const FLAGS: &[Attr] = &[
     Attr::KeyboardInteractive,
     Attr::EmptyPasswords,
     Attr::HasPassword,
+    Attr::Autotrim,
 ];
 
 /// Attributes that are lists of words.

@@ -44,6 +44,12 @@ pub(super) fn of_inventory(inventory: &Inventory) -> Vec<Ceiling> {
     ceilings(&groups)
 }
 
+/// What the link of one drive carries, under the name of the metric of one drive.
+pub(super) fn of_one(drive: &Component) -> Option<Ceiling> {
+    let (gtps, lanes) = (drive.reading(Attr::LinkSpeed).clone(), drive.reading(Attr::LinkWidth).clone());
+    is_pcie(drive).then(|| read(&Alike { which: drive.locator.clone(), count: 1, gtps, lanes }, false))
+}
+
 // A drive behind a fabric has no link of its own.
 fn is_pcie(drive: &Component) -> bool {
     drive.value(Attr::Transport).and_then(Value::as_str).is_none_or(|transport| transport == "pcie")
@@ -94,15 +100,16 @@ fn endurance(line: &BomLine, part: Option<&NvmePart>, several: bool) -> Ceiling 
     Ceiling::computed(name, Unit::BytesPerSecond, "drive writes per day x capacity / 86400 s", inputs, |[dwpd, capacity]| budget(dwpd, capacity))
 }
 
-/// Bytes that the warranty of five years lets a drive of this capacity write in all; the least of what the order's parts of that capacity may.
-pub(super) fn rated_bytes(bom: &Bom, parts: &Parts, capacity: u64) -> Option<f64> {
-    let rated = bom.of(Kind::Nvme).filter_map(|line| {
-        let size = expected(line, Attr::Capacity, None).value().and_then(Value::as_f64)?;
-        let dwpd = parts.nvme.get(line.part.as_ref()?)?.dwpd?;
-        // Of the same size to the byte.
-        ((size - Value::from(capacity).as_f64()?).abs() < 1.0).then_some(dwpd * size * 5.0 * 365.0)
-    });
-    rated.min_by(f64::total_cmp)
+/// Bytes that the warranty of five years lets the drive with this serial number write in all, by the line of the order that selects it and that it is as
+/// ordered by: a foreign drive of the same size is another part.
+pub(super) fn rated_bytes(bom: &Bom, parts: &Parts, inventory: &Inventory, serial: &str) -> Option<f64> {
+    let is_it = |drive: &&Component| drive.value(Attr::Serial).and_then(Value::as_str).is_some_and(|of| of.trim() == serial.trim());
+    let drive = inventory.iter(Kind::Nvme).find(is_it)?;
+    let line = bom.line_of(drive).ok()?;
+    let is_as_ordered = |attr| line.expect.get(&attr).is_none_or(|wanted| drive.value(attr).is_some_and(|read| wanted.matches(read)));
+    let dwpd = parts.nvme.get(line.part.as_ref()?)?.dwpd?;
+    let size = drive.value(Attr::Capacity).and_then(Value::as_f64)?;
+    [Attr::Model, Attr::Capacity].into_iter().all(is_as_ordered).then_some(dwpd * size * 5.0 * 365.0)
 }
 
 /// Bytes per second that use up `dwpd` drive writes per day.

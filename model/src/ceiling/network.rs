@@ -11,8 +11,8 @@ use crate::unit::Unit;
 
 /// Ethernet header 14, VLAN tag 4, frame check 4, preamble 8, gap 12.
 const FRAME: f64 = 42.0;
-/// IPv4 20, TCP 20, timestamps 12.
-const TCP: f64 = 52.0;
+/// The tag of a VLAN.
+const TAG: f64 = 4.0;
 /// IPv4 20, UDP 8, base transport header 12, invariant CRC 4.
 const ROCE: f64 = 44.0;
 /// Payload sizes that InfiniBand knows.
@@ -24,7 +24,49 @@ const RDMA_GOODPUT: &str = "nic.port.rdma_goodput";
 
 /// The share of a port's speed that is left for TCP data.
 pub(super) fn tcp_share(mtu: f64) -> f64 {
-    (mtu - TCP) / (mtu + FRAME)
+    TcpFraming::TAGGED.share(mtu)
+}
+
+/// What packets of TCP carry besides data, as the sending host makes them. What a fabric adds behind its ports (VXLAN between switches) is none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpFraming {
+    /// Tags of VLANs.
+    pub vlan_tags: u8,
+    /// Over IPv6 instead of IPv4.
+    pub ipv6: bool,
+    /// The timestamps option, which Linux sends unless it was turned off.
+    pub timestamps: bool,
+    /// The host itself wraps packets in VXLAN over IPv4: IPv4 20, UDP 8, VXLAN 8, inner Ethernet header 14. The MTU is that of the packets inside.
+    pub vxlan: bool,
+}
+
+impl TcpFraming {
+    /// IPv4 with timestamps and one tag: as a VLAN on a bond sends.
+    pub const TAGGED: Self = Self { vlan_tags: 1, ipv6: false, timestamps: true, vxlan: false };
+    /// The same without a tag.
+    pub const UNTAGGED: Self = Self { vlan_tags: 0, ..Self::TAGGED };
+
+    /// Bytes of headers inside the MTU.
+    pub fn headers(self) -> f64 {
+        let (ip, options) = (if self.ipv6 { 40.0 } else { 20.0 }, if self.timestamps { 12.0 } else { 0.0 });
+        ip + 20.0 + options
+    }
+
+    /// Bytes on the line outside of the MTU: Ethernet header and check, tags, preamble, gap and encapsulation.
+    pub fn frame(self) -> f64 {
+        FRAME - TAG + f64::from(self.vlan_tags) * TAG + if self.vxlan { 50.0 } else { 0.0 }
+    }
+
+    /// The share of a line's speed that is left for data in packets of this MTU; not a number where no data fits.
+    pub fn share(self, mtu: f64) -> f64 {
+        let data = mtu - self.headers();
+        if data > 0.0 { data / (mtu + self.frame()) } else { f64::NAN }
+    }
+
+    /// The formula in words, with its numbers.
+    pub fn formula(self) -> String {
+        format!("(MTU - {} B) / (MTU + {} B)", self.headers(), self.frame())
+    }
 }
 
 /// The share of a port's speed that is left for RDMA data, in the largest payload that fits.
@@ -38,6 +80,50 @@ pub(super) fn rdma_share(mtu: f64) -> f64 {
 /// What a card's slot carries in one direction, bit/s.
 pub(super) fn card(gtps: f64, lanes: f64) -> f64 {
     pcie::line(gtps, lanes) * 8.0
+}
+
+/// What TCP carries over a path in one direction, bit/s: the lesser of the lines and the slots that they are on.
+pub(super) fn tcp_path(path: &TcpPath) -> Ceiling {
+    let inputs = [
+        ("lines", u64::from(path.lines).into()),
+        ("line speed, bit/s", path.line_bits_per_s.clone()),
+        ("MTU, bytes", path.mtu.clone()),
+        ("cards", u64::from(path.cards).into()),
+        ("link speed, GT/s", path.gtps.clone()),
+        ("lanes", path.lanes.clone()),
+        path.max_payload.map_or_else(pcie::assumed_payload, |bytes| ("largest payload, bytes", u64::from(bytes).into())),
+    ];
+    let framing = path.framing;
+    let (of_line, headers) = (framing.formula(), framing.headers());
+    let formula = format!(
+        "min(lines x line speed x {of_line}, cards x GT/s x encoding x lanes x payload / (payload + 24 B) x (MTU - {headers} B) / (MTU + 14 B))"
+    );
+    Ceiling::computed("network.tcp_path.goodput", Unit::BitsPerSecond, &formula, inputs, |[lines, speed, mtu, cards, gtps, lanes, payload]| {
+        // The slot carries whole packets with their Ethernet header, but neither preamble, gap nor check.
+        let of_slot = (mtu - framing.headers()) / (mtu + 14.0);
+        (lines * speed * framing.share(mtu)).min(cards * pcie::payload(gtps, lanes, payload) * 8.0 * of_slot)
+    })
+}
+
+/// A path whose ceiling is wanted, as it is observed or ordered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TcpPath {
+    /// Members of the bond, or 1.
+    pub lines: u32,
+    /// Speed of each, bit/s.
+    pub line_bits_per_s: Reading,
+    /// MTU, bytes.
+    pub mtu: Reading,
+    /// What packets carry besides data.
+    pub framing: TcpFraming,
+    /// Cards that the lines are on.
+    pub cards: u32,
+    /// PCI Express speed of each card, GT/s.
+    pub gtps: Reading,
+    /// Its lanes.
+    pub lanes: Reading,
+    /// The largest payload that is set (MPS), bytes; 512 is assumed without it.
+    pub max_payload: Option<u32>,
 }
 
 /// Ports with the same link, on the network and to the node.

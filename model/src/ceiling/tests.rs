@@ -199,3 +199,61 @@ fn a_port_without_a_link_has_no_ceiling_of_goodput() {
     close("TCP", value(&ceilings, "nic.port.tcp_goodput"), 197.92e9);
     assert!(of_inventory(&inventory(vec![port("eth1", false)], ProbeEnded::Completed)).iter().all(|ceiling| !ceiling.metric.0.starts_with("nic.")));
 }
+
+#[test]
+fn tcp_over_a_line_leaves_what_its_frames_leave() {
+    let plain = TcpFraming::UNTAGGED;
+    for (what, framing, mtu, expected) in [
+        ("200G untagged, 1500", plain, 1500.0, 188.30),
+        ("200G untagged, 9000", plain, 9000.0, 198.01),
+        ("200G tagged, 1500", TcpFraming::TAGGED, 1500.0, 187.81),
+        ("200G tagged, 9000", TcpFraming::TAGGED, 9000.0, 197.92),
+        ("without timestamps, 1500", TcpFraming { timestamps: false, ..plain }, 1500.0, 189.86),
+        ("IPv6, 1500", TcpFraming { ipv6: true, ..plain }, 1500.0, 185.70),
+        ("VXLAN of the host, 1500", TcpFraming { vxlan: true, ..plain }, 1500.0, 182.37),
+        ("two tags, 9000", TcpFraming { vlan_tags: 2, ..plain }, 9000.0, 197.83),
+    ] {
+        assert!((200.0 * framing.share(mtu) - expected).abs() < 0.01, "{what}: {}", 200.0 * framing.share(mtu));
+    }
+    assert!(plain.share(52.0).is_nan() && plain.share(40.0).is_nan());
+}
+
+#[test]
+fn a_tcp_path_is_bounded_by_its_lines_or_by_its_slots_whichever_is_less() {
+    let path = TcpPath {
+        lines: 2,
+        line_bits_per_s: 200_000_000_000_u64.into(),
+        mtu: 9000_u64.into(),
+        framing: TcpFraming::UNTAGGED,
+        cards: 1,
+        gtps: 16.0.into(),
+        lanes: 16_u64.into(),
+        max_payload: Some(512),
+    };
+    let value = |path: &TcpPath| of_tcp_path(path).value.unwrap_or(f64::NAN) / 1e9;
+    close("two lines in one PCIe 4 slot", value(&path), 240.8 * 8948.0 / 9014.0);
+    close("with MPS 256", value(&TcpPath { max_payload: Some(256), ..path.clone() }), 230.5 * 8948.0 / 9014.0);
+    close("on two cards", value(&TcpPath { cards: 2, ..path.clone() }), 2.0 * 198.01);
+    close("one line", value(&TcpPath { lines: 1, ..path.clone() }), 198.01);
+    close("one line, 1500", value(&TcpPath { lines: 1, mtu: 1500_u64.into(), ..path.clone() }), 188.30);
+    close("in a PCIe 5 slot", value(&TcpPath { gtps: 32.0.into(), ..path.clone() }), 2.0 * 198.01);
+    let unread = of_tcp_path(&TcpPath { gtps: Reading::Absent, max_payload: None, ..path });
+    assert_eq!((unread.value, missing(&unread)), (None, vec!["link speed, GT/s"]));
+    assert!(unread.inputs.iter().any(|(name, _)| name.contains("assumed")) && unread.formula.contains("MTU - 52 B"), "{}", unread.formula);
+}
+
+#[test]
+fn the_life_of_a_drive_is_that_of_its_own_part_and_not_of_another_of_its_size() {
+    let (bom, parts) = (ordered(), shipped());
+    let size = 480_103_981_056_u64;
+    let drive = |serial: &str, pci_id: Reading| {
+        let drive = Component::new(Kind::Nvme, serial).with(Attr::Serial, "sysfs", serial).with(Attr::PciId, "sysfs", pci_id);
+        drive.with(Attr::Capacity, "sysfs", size)
+    };
+    let drives = vec![drive("OURS", "1344:51c3".into()), drive("FOREIGN", "144d:a80a".into()), drive("UNREAD", Reading::Unreadable("EIO".into()))];
+    let inventory = inventory(drives, ProbeEnded::Completed);
+    let dwpd = parts.nvme["micron-7450-pro-480gb"].dwpd.expect("known");
+    let rated = |serial: &str| rated_bytes(&bom, &parts, &inventory, serial);
+    close("ours", rated("OURS").expect("known"), dwpd * 480_103_981_056.0 * 5.0 * 365.0);
+    assert_eq!(["FOREIGN", "UNREAD", "NOT THERE"].map(rated), [None; 3]);
+}

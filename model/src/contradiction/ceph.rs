@@ -131,6 +131,10 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::BondMember
         | Kind::Package
         | Kind::Subscription
+        | Kind::Ceph
+        | Kind::CephMonitor
+        | Kind::CephOsd
+        | Kind::CephPool
         | Kind::Account
         | Kind::Realm
         | Kind::Repository
@@ -139,6 +143,7 @@ fn device_class(bom: &Bom, _: &Parts) -> Option<Finding> {
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice
+        | Kind::PoolVdev
         | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic

@@ -80,6 +80,10 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::BondMember
         | Kind::Package
         | Kind::Subscription
+        | Kind::Ceph
+        | Kind::CephMonitor
+        | Kind::CephOsd
+        | Kind::CephPool
         | Kind::Account
         | Kind::Realm
         | Kind::Repository
@@ -88,6 +92,7 @@ fn lanes(line: &BomLine, parts: &Parts) -> Option<(String, u64)> {
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice
+        | Kind::PoolVdev
         | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic

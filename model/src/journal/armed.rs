@@ -49,8 +49,11 @@ pub fn unhealed(entries: &[Entry]) -> Vec<ArmedFault> {
             | Event::Verification { .. }
             | Event::Latency { .. }
             | Event::Series { .. }
+            | Event::Outage { .. }
+            | Event::Stall { .. }
             | Event::Condition { .. }
             | Event::Note { .. }
+            | Event::Findings { .. }
             | Event::StepEnded { .. }
             | Event::RunEnded { .. } => {}
         }

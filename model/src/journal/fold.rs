@@ -49,7 +49,7 @@ struct Counters {
 impl Fold {
     fn begin(entry: &Entry) -> Result<Self, JournalError> {
         let disorder = |why: String| JournalError::Disorder { seq: entry.seq, why };
-        let Event::RunStarted { run, schema, scenario, plan, steps, hosts, environment } = &entry.event else {
+        let Event::RunStarted { run, schema, scenario, plan, steps, hosts, nodes, environment } = &entry.event else {
             return Err(disorder("the first event must be run_started".to_owned()));
         };
         if *schema != RUN_SCHEMA {
@@ -65,6 +65,7 @@ impl Fold {
             id: run.clone(),
             schema: *schema,
             hosts: hosts.clone(),
+            nodes: nodes.clone(),
             boot_ids: vec![entry.boot.clone()],
             scenario: scenario.clone(),
             environment: environment.clone(),
@@ -82,7 +83,8 @@ impl Fold {
         if let Event::Resumed { plan } = &entry.event {
             return self.resume(plan, entry);
         }
-        if self.ended.is_some() {
+        // What a run has left broken is healed later, also when it has ended.
+        if self.ended.is_some() && !matches!(entry.event, Event::FaultHealed { .. }) {
             return Err("the run has ended before it".to_owned());
         }
         match &entry.event {
@@ -127,9 +129,18 @@ impl Fold {
             }
             Event::Latency { step, curve } => self.within(step)?.0.latencies.push(curve.clone()),
             Event::Series { step, series } => self.within(step)?.0.series.push(series.clone()),
+            Event::Outage { step, outage } => self.within(step)?.0.outages.push(outage.clone()),
+            Event::Stall { step, stall } => self.within(step)?.0.stalls.push((**stall).clone()),
             Event::Condition { step, condition } => self.within(step)?.0.conditions.push(condition.clone()),
             Event::Note { step, name, text } => {
                 self.within(step)?.0.notes.insert(name.clone(), text.clone());
+            }
+            Event::Findings { step, findings } => {
+                let (fact, _) = self.within(step)?;
+                if fact.findings.is_some() {
+                    return Err("findings of the step for the second time".to_owned());
+                }
+                fact.findings = Some(Recorded { event: seq, fact: findings.clone() });
             }
             Event::StepEnded { step, ended } => self.end_step(step, ended, seq)?,
             Event::FaultArmed { id, step, .. } => {
@@ -253,7 +264,10 @@ fn empty_step(name: &str) -> Step {
         verification: None,
         latencies: Vec::new(),
         series: Vec::new(),
+        outages: Vec::new(),
+        stalls: Vec::new(),
         notes: BTreeMap::new(),
+        findings: None,
     }
 }
 
@@ -270,7 +284,9 @@ fn without_figures(step: &Step, resumed: EventSeq) -> Step {
             | Condition::AtHarnessFloor(_)
             | Condition::ClockStepped(_)
             | Condition::NeighbourBusy(_)
-            | Condition::NotSteady(_) => {}
+            | Condition::NotSteady(_)
+            | Condition::Cached(_)
+            | Condition::Impossible(_) => {}
         }
     }
     // Wrong content stays wrong content, and is judged as such; only what was right is measured again.

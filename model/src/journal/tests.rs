@@ -17,6 +17,7 @@ fn started(steps: &[&str]) -> Event {
         plan: "p".repeat(64),
         steps: steps.iter().map(|step| (*step).to_owned()).collect(),
         hosts: vec!["node1".into()],
+        nodes: vec![],
         environment: Environment::default(),
     }
 }
@@ -416,4 +417,64 @@ proptest! {
         prop_assert!(run.steps.iter().all(|step| step.metrics.len() == 1));
         prop_assert_eq!(run.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), steps);
     }
+}
+
+fn outage() -> crate::outage::Outage {
+    use crate::outage::{Flow, Gap, Outage, Span, Way};
+    let gap =
+        Gap { last_good_ns: Some(-200_000), first_good_ns: None, at_least_ns: 1_500_000_000, at_most_ns: None, harness_ns: 0, lost: Some(1500) };
+    let flow = Flow { flow: 3, sent: 9000, lost: 1500, duplicated: 1, reordered: 2, gaps_seen: 1, gaps: vec![gap] };
+    let span = |from_ns, to_ns| Span { from_ns, to_ns };
+    let way = Way {
+        from: "a".into(),
+        to: "b \"é\"".into(),
+        injected: span(0, 70_000),
+        healed: span(1_500_000_000, 1_500_080_000),
+        earliest_ns: 0,
+        uncertainty_ns: 40_000,
+        listened: span(-2_000_000_000, 5_000_000_000),
+        threshold_ns: 5_000_000,
+        flows: vec![flow],
+    };
+    Outage { family: "bond.failover".into(), fault: "link-down".into(), node: "a".into(), port: "eth0".into(), ways: vec![way] }
+}
+
+#[test]
+fn a_fault_is_healed_also_when_its_run_has_ended_and_nothing_else_comes_after_that() {
+    let armed = Event::FaultArmed { id: "f".into(), fault: "link-down".into(), host: "a".into(), step: "s".into(), armed: serde_json::json!({}) };
+    let healed = || Event::FaultHealed { id: "f".into() };
+    let cancelled = |more: Vec<Event>| {
+        let begun = vec![
+            started(&["s"]),
+            step("s"),
+            before("s", 1),
+            armed.clone(),
+            ended("s", Ended::Cancelled),
+            Event::RunEnded { ended: Ended::Cancelled },
+        ];
+        fold(text(&[begun, more].concat()))
+    };
+    assert_eq!(cancelled(vec![healed()]).expect("folds").ended, Ended::Cancelled);
+    assert!(cancelled(vec![healed(), resumed()]).is_ok());
+    assert!(cancelled(vec![step("s")]).is_err() && cancelled(vec![Event::FaultHealed { id: "g".into() }]).is_err());
+}
+
+#[test]
+fn the_timeline_of_an_outage_is_part_of_its_step_and_goes_with_an_attempt_that_is_begun_anew() {
+    let events =
+        |more: Vec<Event>| [vec![started(&["s"]), step("s"), before("s", 1), Event::Outage { step: "s".into(), outage: outage() }], more].concat();
+    let whole = fold(text(&events(vec![after("s", 1), ended("s", Ended::Completed), Event::RunEnded { ended: Ended::Completed }]))).expect("folds");
+    assert_eq!(whole.steps[0].outages, [outage()]);
+    let again = fold(text(&events(vec![resumed()]))).expect("folds");
+    assert!(again.steps[0].outages.is_empty());
+}
+
+#[test]
+fn a_run_that_was_stored_before_there_were_nodes_and_outages_still_reads() {
+    let run = fold(text(&[started(&["s"]), step("s"), before("s", 1)])).expect("folds");
+    let stored = serde_json::to_value(&run).expect("serialises");
+    assert!(stored.get("nodes").is_none() && stored["steps"][0].get("outages").is_none(), "{stored}");
+    assert_eq!(serde_json::from_value::<Run>(stored).expect("reads"), run);
+    let line = serde_json::to_value(started(&["s"])).expect("serialises");
+    assert!(line.get("nodes").is_none() && serde_json::from_value::<Event>(line).is_ok());
 }

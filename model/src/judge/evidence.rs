@@ -8,8 +8,8 @@ use crate::component::Value;
 use crate::gate::Requirement;
 use crate::inventory::Observed;
 use crate::judge::figure::Figure;
-use crate::judge::{Case, block, fresh, run};
-use crate::limit::Limit;
+use crate::judge::{Case, block, drive, fresh, run};
+use crate::limit::{Bound, Limit};
 use crate::run::Run;
 use crate::verdict::{Rank, Reason};
 
@@ -20,6 +20,8 @@ pub(super) fn checks(case: &Case<'_>, runs: &[&Run]) -> Vec<Check> {
     for one in runs {
         let of_run = run::checks(one).into_iter().map(|check| block::withhold(check, stale_run(case, one)));
         checks.extend(of_run.filter(|check| counts(case, one, check)));
+        let made = case.run_checks.get(&one.id).into_iter().flatten();
+        checks.extend(made.map(|check| block::withhold(check.clone(), stale_run(case, one))));
     }
     // A scenario of the gate that has no run is a hole that another scenario's run must not cover.
     for scenario in case.gate.scenarios.iter().filter(|scenario| !runs.iter().any(|run| run.scenario == **scenario)) {
@@ -31,15 +33,36 @@ pub(super) fn checks(case: &Case<'_>, runs: &[&Run]) -> Vec<Check> {
 /// The checks of the figures that `limit` bounds. Where no run of the gate's scenarios has one, the figures of other runs are all there is.
 pub(super) fn limited(case: &Case<'_>, requirement: &Requirement, limit: &Limit, figures: &[Figure<'_>], ceilings: &[Ceiling]) -> Vec<Check> {
     let identity = block::failed_identity(case);
-    let bounded: Vec<&Figure<'_>> = figures.iter().filter(|figure| figure.metric.fact.name == limit.metric).collect();
+    // A data sheet speaks of one drive, not of a file or of several drives at once.
+    let rated = matches!(limit.bound, Bound::Rated { .. });
+    let bounded: Vec<&Figure<'_>> = figures
+        .iter()
+        .filter(|figure| figure.metric.fact.name == limit.metric && (!rated || drive::is_of_one(figure)) && limit.is_of(&figure.run.scenario))
+        .collect();
     let has_own = bounded.iter().any(|figure| is_asked(case, figure.run));
     let judged = bounded.iter().map(|figure| {
-        let check = run::limit_check(requirement, limit, figure, ceilings, case.site.absence);
-        (figure.run, block::withhold(block::withhold(check, stale_run(case, figure.run)), identity.clone()))
+        let mut check = run::limit_check(requirement, limit, figure, ceilings, case);
+        // What a run says of itself stands in a gate that names its scenario; else it would be lost, and its figure would be believed.
+        if !case.gate.scenarios.contains(&figure.run.scenario) && check.verdict.rank() != Rank::Fail {
+            check = block::withhold(check, run::doubt(figure.run));
+        }
+        (*figure, block::withhold(block::withhold(check, stale_run(case, figure.run)), identity.clone()))
     });
-    let mut checks: Vec<Check> = judged.filter(|(run, check)| !has_own || counts(case, run, check)).map(|(_, check)| check).collect();
-    checks.extend(unmeasured(case, requirement, limit, &bounded));
+    let (spoken_for, mut checks): (Vec<&Figure<'_>>, Vec<Check>) =
+        judged.filter(|(figure, check)| !has_own || counts(case, figure.run, check)).unzip();
+    checks.extend(unmeasured(case, requirement, limit, &spoken_for));
+    checks.extend(unmeasured_drives(case, requirement, limit, &spoken_for));
     checks
+}
+
+/// The drives of the order that have no figure where others have one: the others do not speak for them.
+fn unmeasured_drives(case: &Case<'_>, requirement: &Requirement, limit: &Limit, figures: &[&Figure<'_>]) -> Vec<Check> {
+    let missing = case.inventory.map(|inventory| drive::unmeasured(case.site, inventory, figures)).unwrap_or_default();
+    let check = |drive::Unmeasured { serial, why }| {
+        let reason = Reason::NotRun(why);
+        Check::inconclusive(requirement.id.as_str(), format!("{}{{serial={serial}}}", limit.metric), limit.bound.to_string(), reason, "no run")
+    };
+    missing.into_iter().map(check).collect()
 }
 
 fn stale_run(case: &Case<'_>, run: &Run) -> Option<Reason> {

@@ -33,6 +33,12 @@ pub(super) fn figures<'a>(runs: &[&'a Run]) -> Vec<Figure<'a>> {
     figures
 }
 
+/// A figure of a run as it is named where others of its name stand beside it.
+pub fn label_in(run: &Run, metric: &Metric) -> String {
+    let all = run.steps.iter().flat_map(|step| &step.metrics).map(|recorded| &recorded.fact);
+    label(metric, all.filter(|other| other.name == metric.name))
+}
+
 fn label<'a>(metric: &Metric, others: impl Iterator<Item = &'a Metric>) -> String {
     let mut telling = BTreeSet::new();
     for other in others {
@@ -45,7 +51,7 @@ fn label<'a>(metric: &Metric, others: impl Iterator<Item = &'a Metric>) -> Strin
 
 /// The ceilings of the node as observed, and of the order those that no node shows (bonds, Ceph). What the node does not tell is not taken from
 /// the order: a figure would be judged by hardware that nobody saw.
-pub(super) fn ceilings(site: &Site, inventory: Option<&Inventory>) -> Vec<Ceiling> {
+pub fn ceilings(site: &Site, inventory: Option<&Inventory>) -> Vec<Ceiling> {
     let channels = site.bom.as_ref().and_then(|bom| ceiling::channels_per_socket(bom, &site.parts));
     let mut ceilings = inventory.map(|inventory| ceiling::of_node(inventory, channels)).unwrap_or_default();
     let ordered = site.bom.as_ref().map(|bom| ceiling::of_bom(bom, &site.parts)).unwrap_or_default();

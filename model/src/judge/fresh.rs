@@ -148,6 +148,10 @@ fn has_identity(component: &Component) -> bool {
         | Kind::BondMember
         | Kind::Package
         | Kind::Subscription
+        | Kind::Ceph
+        | Kind::CephMonitor
+        | Kind::CephOsd
+        | Kind::CephPool
         | Kind::Account
         | Kind::Realm
         | Kind::Repository
@@ -156,6 +160,7 @@ fn has_identity(component: &Component) -> bool {
         | Kind::Neighbour
         | Kind::Esp
         | Kind::PoolDevice
+        | Kind::PoolVdev
         | Kind::Pool
         | Kind::Firewall
         | Kind::GuestNic

@@ -12,6 +12,7 @@ use crate::verdict::Evidence;
 
 mod admission;
 mod blocked;
+mod drives;
 mod fresh;
 mod properties;
 mod runs;
@@ -23,6 +24,7 @@ struct Fixture {
     runs: Vec<Run>,
     inventory: Option<Inventory>,
     checks: Vec<Check>,
+    run_checks: BTreeMap<String, Vec<Check>>,
     earlier: Vec<(Phase, Decision)>,
     now: jiff::Timestamp,
 }
@@ -38,9 +40,16 @@ const PROMISED: &str = "corosync.links_up";
 
 impl Fixture {
     fn healthy() -> Self {
-        let mut requires: Vec<Requirement> = RUN_CHECKS.iter().map(|id| requirement(id, Severity::Gate)).collect();
+        // Its node has no neighbours that it could measure with, and no cluster.
+        let of_node = RUN_CHECKS.iter().filter(|id| !id.starts_with("net.") && !id.starts_with("ceph."));
+        let mut requires: Vec<Requirement> = of_node.map(|id| requirement(id, Severity::Gate)).collect();
         requires.extend([requirement(LINK, Severity::Gate), requirement(WARNED, Severity::Warn), requirement(NOTED, Severity::Info)]);
-        let limit = Limit { metric: "memory.triad.bandwidth".into(), bound: Bound::Efficiency(0.7), basis: Basis::Policy("test".into()) };
+        let limit = Limit {
+            metric: "memory.triad.bandwidth".into(),
+            bound: Bound::Efficiency(0.7),
+            basis: Basis::Policy("test".into()),
+            scenarios: Vec::new(),
+        };
         requires.push(Requirement { limit: Some(limit), ..requirement(TRIAD, Severity::Gate) });
         let gate = Gate {
             schema: GATE_SCHEMA,
@@ -68,6 +77,7 @@ impl Fixture {
             gate,
             runs: vec![storage(), triad()],
             inventory: Some(inventory()),
+            run_checks: BTreeMap::new(),
             checks: vec![passed(LINK, "0000:41:00.0"), passed(WARNED, "0000:41:00.0"), passed(NOTED, "os"), passed("dimm.quantity", "dimm")],
             earlier: Vec::new(),
             now: time("2026-11-20T12:00:00Z"),
@@ -88,6 +98,7 @@ impl Fixture {
             runs: &self.runs,
             inventory: self.inventory.as_ref(),
             inventory_checks: &self.checks,
+            run_checks: &self.run_checks,
             implemented: &implemented,
             earlier: &self.earlier,
             now: self.now,
@@ -129,7 +140,7 @@ fn phase(number: u8) -> Phase {
 }
 
 fn requirement(id: &str, severity: Severity) -> Requirement {
-    Requirement { id: id.into(), reference: None, severity, title: format!("title of {id}"), limit: None, blocked_by: Vec::new() }
+    Requirement { id: id.into(), reference: None, severity, title: format!("title of {id}"), limit: None, blocked_by: Vec::new(), when: None }
 }
 
 fn passed(id: &str, subject: &str) -> Check {
@@ -177,6 +188,7 @@ fn run(id: &str, scenario: &str, steps: Vec<Step>) -> Run {
         id: id.into(),
         schema: RUN_SCHEMA,
         hosts: vec!["n1".into()],
+        nodes: vec![],
         boot_ids: vec!["boot-1".into()],
         scenario: scenario.into(),
         environment: Environment::default(),
@@ -190,6 +202,7 @@ fn run(id: &str, scenario: &str, steps: Vec<Step>) -> Run {
 
 fn step(name: &str, metrics: Vec<Recorded<Metric>>, verification: Option<Verification>, event: EventSeq) -> Step {
     Step {
+        findings: None,
         name: name.into(),
         hosts: vec!["n1".into()],
         ended: Ended::Completed,
@@ -199,6 +212,8 @@ fn step(name: &str, metrics: Vec<Recorded<Metric>>, verification: Option<Verific
         verification: verification.map(|fact| Recorded { event, fact }),
         latencies: Vec::new(),
         series: Vec::new(),
+        outages: Vec::new(),
+        stalls: Vec::new(),
         notes: Default::default(),
     }
 }
@@ -238,7 +253,7 @@ fn storage() -> Run {
     let steps = vec![
         floor,
         step("layout", vec![], counted(256, 0), 50),
-        step("random", random, counted(1000, 900), 51),
+        step("random", random, counted(1000, 1000), 51),
         step("verify", vec![], counted(256, 256), 52),
     ];
     run("20261120-storage", "storage-quick", steps)

@@ -31,7 +31,7 @@ fn ceiling(value: Option<f64>, inputs: &[(&str, Reading)]) -> Ceiling {
 }
 
 fn limit(bound: Bound) -> Limit {
-    Limit { metric: NAME.into(), bound, basis: Basis::Policy("test".into()) }
+    Limit { metric: NAME.into(), bound, basis: Basis::Policy("test".into()), scenarios: Vec::new() }
 }
 
 /// The rank, and the reason's name when it is Inconclusive.
@@ -138,6 +138,7 @@ fn a_condition_makes_every_figure_inconclusive_good_or_bad() {
         (vec![Condition::ClockStepped("x".into())], "disturbed"),
         (vec![Condition::NeighbourBusy("x".into())], "disturbed"),
         (vec![Condition::DeviceErrors("x".into())], "disturbed"),
+        (vec![Condition::NotSteady("x".into()), Condition::Impossible("x".into())], "invalid"),
     ];
     for (conditions, reason) in cases {
         for figure in [900.0, 1.0] {
@@ -181,6 +182,15 @@ fn rank(bound: Bound, samples: &[f64]) -> Rank {
     judge(&limit(bound), &metric(samples), Some(&ceiling(Some(1000.0), &[])), &[], Absence::Inconclusive).verdict.rank()
 }
 
+#[test]
+fn an_exact_bound_is_kept_by_every_repeat_or_by_none() {
+    let rank = |samples: &[f64]| judge(&limit(Bound::Exactly(9000.0)), &metric(samples), None, &[], Absence::Inconclusive).verdict.rank();
+    assert_eq!(rank(&[9000.0, 9000.0]), Rank::Pass);
+    assert_eq!([rank(&[9000.0, 9001.0, 9000.0]), rank(&[1500.0]), rank(&[9001.0])], [Rank::Fail; 3]);
+    assert_eq!([rank(&[]), rank(&[f64::NAN])], [Rank::Inconclusive; 2]);
+    assert!(limit(Bound::Exactly(0.0)).check().is_err());
+}
+
 proptest! {
     #[test]
     fn only_finite_samples_below_the_ceiling_get_a_verdict(bound in any_bound(), samples in proptest::collection::vec(any_sample(), 0..9)) {
@@ -194,6 +204,7 @@ proptest! {
         let low = match bound {
             Bound::Efficiency(share) => share * 1000.0,
             Bound::AtLeast(low) | Bound::AtMost(low) => low,
+            Bound::Rated { .. } | Bound::Exactly(_) => unreachable!("no such bound is drawn"),
         };
         prop_assert_eq!(rank(bound, &samples) == Rank::Pass, Samples::new(samples).median() >= low);
     }

@@ -5,20 +5,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod bmc;
+mod ceph;
+mod data_pool;
 mod drives;
+mod isolation;
 mod network;
 mod nics;
 mod platform;
 mod software;
+mod when;
 
 pub use bmc::{Acknowledged, Bmc, Setting};
+pub use ceph::{Ceph, Messenger, PoolClass};
+pub(crate) use ceph::{check as check_ceph, check_pools};
+pub(crate) use data_pool::check as check_data_pool;
+pub use data_pool::{DataPool, Draid};
 pub use drives::Drives;
+pub(crate) use isolation::check as check_network;
+pub use isolation::{AllowedFlow, GuestVlan, Mac, Protected, Service};
 pub use network::{ExtraAddress, Network, Prefix};
 pub use nics::{Fec, Nics};
 pub use platform::{GpuConsumers, LinkPowerSaving, PinnedFirmware, Platform, PowerProfile, VmGpu};
-pub use software::{
-    AllowedKey, ClockLimits, CommandLine, Leftovers, PackageRepository, RootPool, SecondFactor, Software, Ssh, SubscriptionState, When,
-};
+pub use software::{AllowedKey, ClockLimits, CommandLine, Leftovers, PackageRepository, RootPool, SecondFactor, Software, Ssh, SubscriptionState};
+pub use when::When;
 
 /// The version of `declared.toml`.
 pub const DECLARED_SCHEMA: u32 = 1;
@@ -48,4 +57,9 @@ pub struct Declared {
     /// The baseboard management controller.
     #[serde(default)]
     pub bmc: Bmc,
+    /// The Ceph cluster.
+    #[serde(default)]
+    pub ceph: Ceph,
+    /// The ZFS pool of the data drives.
+    pub data_pool: Option<DataPool>,
 }

@@ -14,8 +14,8 @@ use crate::gate::{self, Gate};
 use crate::parts;
 use crate::phase::Phase;
 use crate::place::Document;
-use crate::site::declared::{DECLARED_SCHEMA, Declared};
-use crate::site::{Node, NotHere, Site};
+use crate::site::declared::{DECLARED_SCHEMA, Declared, When, check_ceph, check_data_pool, check_network, check_pools};
+use crate::site::{Node, NotHere, Site, reach};
 use crate::source::FileError;
 use crate::spelling;
 use crate::waiver;
@@ -72,8 +72,7 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
     let head: SiteFile = head_doc.parse(SITE_SCHEMA)?;
     check_head(head_doc, &head)?;
 
-    let declared_state: Declared =
-        open(DECLARED).map_or(Ok(Declared::default()), |(file, text)| Document::new(&file, text).parse(DECLARED_SCHEMA))?;
+    let declared_state = open(DECLARED).map_or(Ok(Declared::default()), |(file, text)| declared_of(Document::new(&file, text)))?;
     let catalogue = parts::parse(parts)?;
     let gates = gates(&site, default_gates)?;
     let ordered = open(BOM).map(|(file, text)| bom::parse(&file, text).and_then(|bom| known_parts(&file, text, bom, &catalogue))).transpose()?;
@@ -91,6 +90,11 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
             (None, entries.iter().map(Entry::declared).collect())
         }
     };
+    if let Some((file, text)) = open(DECLARED) {
+        let clusters = ordered.iter().chain(&bom).filter_map(|bom| bom.cluster.as_ref()?.ceph.as_ref());
+        let pools: BTreeSet<&str> = clusters.flat_map(|ceph| ceph.pools.keys().map(String::as_str)).collect();
+        check_pools(Document::new(&file, text), &declared_state.ceph, &pools)?;
+    }
     let waivers = open(WAIVERS).map_or(Ok(Vec::new()), |(file, text)| waiver::parse(&file, text))?;
 
     let known = Known::of(&gates, bom.as_ref(), ordered.as_ref());
@@ -109,6 +113,15 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
             known.check(declared_doc, &["contradiction", &entry.index, "checks", &i.to_string()], check)?;
         }
     }
+    for (of, when) in whens(&gates, &declared_state) {
+        if let Some(contradiction) = contradictions.iter().find(|contradiction| contradiction.id == when.contradiction)
+            && let Some(unknown) = when.candidates.iter().find(|named| contradiction.candidates.iter().all(|candidate| candidate.id != **named))
+        {
+            let known: Vec<&str> = contradiction.candidates.iter().map(|candidate| candidate.id.as_str()).collect();
+            let message = format!("{of}: `{unknown}` is no candidate of {}; it has {}", contradiction.id, known.join(", "));
+            return Err(FileError::at(&declared_path, declared_text, 0..0, message));
+        }
+    }
     let catalogue_files = parts.iter().map(|(name, text)| (format!("parts/{name}"), text.as_str()));
     let own_files = site.files.iter().map(|(name, text)| (name.clone(), text.as_str()));
     Ok(Site {
@@ -125,6 +138,21 @@ pub fn assemble(site: SiteFiles, default_gates: &[(String, String)], parts: &[(S
         declared: declared_state,
         gates,
     })
+}
+
+/// Everything that depends on how a contradiction was resolved, with whose it is. A candidate that nobody knows would never be the chosen one.
+fn whens<'a>(gates: &'a [Gate], declared: &'a Declared) -> Vec<(String, &'a When)> {
+    let of_gates =
+        gates.iter().flat_map(|gate| &gate.requires).filter_map(|required| Some((format!("check {}", required.id), required.when.as_ref()?)));
+    let pools = [("[ceph]", declared.ceph.when.as_ref()), ("[data_pool]", declared.data_pool.as_ref().and_then(|pool| pool.when.as_ref()))];
+    let of_declared = pools.into_iter().filter_map(|(of, when)| Some((of.to_owned(), when?)));
+    let classes = declared.ceph.pool_classes.iter().filter_map(|class| Some((format!("device class of {}", class.pool), class.when.as_ref()?)));
+    let software = &declared.software;
+    let repositories = software.repositories.iter().flatten().filter_map(|of| Some((format!("repository {}", of.uri), of.when.as_ref()?)));
+    let subscriptions = software.subscription.iter().flatten().filter_map(|of| Some((format!("subscription `{}`", of.status), of.when.as_ref()?)));
+    let factors =
+        software.second_factor.iter().flatten().filter_map(|of| Some((format!("second factor {}", of.factors.join(", ")), of.when.as_ref()?)));
+    of_gates.chain(of_declared).chain(classes).chain(repositories).chain(subscriptions).chain(factors).collect()
 }
 
 /// SHA-256 over names and contents, hex. The order in which the files come does not matter; where one ends and the next begins does.
@@ -155,6 +183,14 @@ fn is_expected(name: &str) -> Result<(), String> {
     Err(format!("assay does not read `{name}`; a site consists of {} and `gates/*.toml`.{hint}", spelling::list(own)))
 }
 
+fn declared_of(doc: Document<'_>) -> Result<Declared, FileError> {
+    let declared: Declared = doc.parse(DECLARED_SCHEMA)?;
+    check_network(doc, &declared.network)?;
+    check_ceph(doc, &declared.ceph)?;
+    declared.data_pool.as_ref().map_or(Ok(()), |pool| check_data_pool(doc, pool))?;
+    Ok(declared)
+}
+
 fn check_head(doc: Document<'_>, head: &SiteFile) -> Result<(), FileError> {
     if head.name.trim().is_empty() {
         return Err(doc.refuse(&["name"], "a site without a name; expected a word that names it"));
@@ -177,6 +213,10 @@ fn check_head(doc: Document<'_>, head: &SiteFile) -> Result<(), FileError> {
                 );
             }
         }
+        reach::check(node, &head.node[..i]).map_err(|(path, why)| {
+            let at: Vec<&str> = ["node", &index].into_iter().chain(path.iter().map(String::as_str)).collect();
+            doc.refuse(&at, why)
+        })?;
     }
     for (i, not_here) in head.not_here.iter().enumerate() {
         let index = i.to_string();

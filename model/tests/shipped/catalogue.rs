@@ -109,18 +109,30 @@ fn no_id_is_listed_twice() {
     assert!(seen.len() > 230, "{}", seen.len());
 }
 
+/// The checks of runs that are about one node; what lies between nodes belongs to phase 2, what a cluster stores to phase 4.
+fn of_a_node() -> impl Iterator<Item = &'static str> {
+    RUN_CHECKS.iter().copied().filter(|id| !id.starts_with("net.") && !id.starts_with("ceph."))
+}
+
 #[test]
 fn the_checks_of_any_healthy_node_and_of_runs_are_graded_at_both_sites() {
     for name in ["generic", "pve1"] {
         let site = site(name);
         let first = gate(&site, 1);
-        for id in HEALTH.split_whitespace().chain(RUN_CHECKS.iter().copied()) {
+        for id in HEALTH.split_whitespace().chain(of_a_node()) {
             assert!(first.requires.iter().any(|one| one.id.as_str() == id), "{name}: {id}");
         }
         assert_eq!(first.scenarios, ["storage-quick", "memory-triad"], "{name}");
     }
+    let pve1 = site("pve1");
+    let second = gate(&pve1, 2);
+    assert!(second.requires.iter().any(|one| one.id.as_str() == "net.data_verified"));
+    let fourth = gate(&pve1, 4);
+    for id in ["ceph.data_verified", "ceph.no_failed_operations"] {
+        assert!(fourth.requires.iter().any(|one| one.id.as_str() == id && one.severity == Severity::Gate), "{id}");
+    }
     let generic = site("generic");
-    let known: BTreeSet<&str> = HEALTH.split_whitespace().chain(RUN_CHECKS.iter().copied()).collect();
+    let known: BTreeSet<&str> = HEALTH.split_whitespace().chain(of_a_node()).collect();
     for requirement in &gate(&generic, 1).requires {
         assert!(known.contains(requirement.id.as_str()), "{}: nothing that holds on any host", requirement.id);
         assert!(requirement.blocked_by.is_empty(), "{}: nobody ordered this host", requirement.id);
@@ -135,7 +147,27 @@ fn a_gate_waits_only_for_contradictions_of_the_reference_order() {
         for name in &requirement.blocked_by {
             assert!(known.contains(name.as_str()), "{} waits for {name}", requirement.id);
         }
+        if let Some(when) = &requirement.when {
+            let of = site.contradictions.iter().find(|one| one.id == when.contradiction).unwrap_or_else(|| panic!("{}: no {when:?}", requirement.id));
+            for id in &when.candidates {
+                assert!(of.candidates.iter().any(|candidate| candidate.id == *id), "{}: {} has no candidate {id}", requirement.id, of.id);
+            }
+        }
     }
+}
+
+#[test]
+fn each_check_of_phase_4_belongs_to_one_way_out_of_the_contradiction_about_storage() {
+    let site = site("pve1");
+    let gate = gate(&site, 4);
+    for requirement in &gate.requires {
+        let when = requirement.when.as_ref().unwrap_or_else(|| panic!("{} is of neither", requirement.id));
+        let expected = if requirement.id.as_str().starts_with("ceph.") { "ceph" } else { "draid" };
+        assert_eq!((when.contradiction.as_str(), when.candidates.as_slice()), ("C-22", [expected.to_owned()].as_slice()), "{}", requirement.id);
+    }
+    let both = ["ceph.", "zfs."].map(|of| gate.requires.iter().filter(|one| one.id.as_str().starts_with(of)).count());
+    assert_eq!(both.iter().sum::<usize>(), gate.requires.len());
+    assert_eq!(both[1], 6);
 }
 
 #[test]
@@ -171,7 +203,8 @@ fn a_bound_on_what_has_a_ceiling_is_in_its_unit_and_can_be_reached() {
             (Bound::Efficiency(_), None) => panic!("{}: no ceiling of {}", requirement.id, limit.metric),
             (Bound::AtLeast(low), Some(ceiling)) => assert!(low < ceiling && low > ceiling / 10.0, "{}: {low} of {ceiling}", requirement.id),
             (Bound::AtMost(_), Some(_)) => panic!("{}: a ceiling is no reason for an upper bound", requirement.id),
-            (Bound::Efficiency(_), Some(_)) | (Bound::AtLeast(_) | Bound::AtMost(_), None) => continue,
+            (Bound::Efficiency(_), Some(_)) | (Bound::AtLeast(_) | Bound::AtMost(_) | Bound::Exactly(_) | Bound::Rated { .. }, None) => continue,
+            (Bound::Rated { .. } | Bound::Exactly(_), Some(_)) => panic!("{}: what has a ceiling is judged by it", requirement.id),
         }
         compared += 1;
     }

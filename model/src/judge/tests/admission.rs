@@ -23,7 +23,7 @@ fn what_does_not_pass_holds_by_its_severity() {
         (
             "a limit of a figure that nothing measures",
             |f| {
-                let limit = Limit { metric: "net.rtt".into(), bound: Bound::AtMost(1e6), basis: Basis::Policy("test".into()) };
+                let limit = Limit { metric: "net.rtt".into(), bound: Bound::AtMost(1e6), basis: Basis::Policy("test".into()), scenarios: Vec::new() };
                 f.require(Requirement { limit: Some(limit), ..requirement("path.rtt", Severity::Gate) });
             },
             3,

@@ -1,6 +1,8 @@
 //! What stands between a check and its verdict: contradictions, another node than the ordered one, and what the order asks.
 
 use super::*;
+use crate::contradiction::Candidate;
+use crate::site::declared::When;
 
 #[test]
 fn an_unresolved_contradiction_holds_its_phases_and_blocks_its_checks() {
@@ -76,6 +78,57 @@ fn an_unresolved_contradiction_holds_its_phases_and_blocks_its_checks() {
     let blocked = Fixture::spoilt(|f| f.site.contradictions.push(Contradiction { checks: vec![LINK.into()], ..contradiction("C-05") })).judge();
     assert_eq!(row(&blocked, LINK).check.observed, "4", "what was observed stays");
     assert_eq!(blocked.contradictions.len(), 1);
+}
+
+/// The fixture with C-22 open or resolved, and the link required for one of its candidates.
+fn either(resolution: Option<&str>, candidate: &str) -> Fixture {
+    let mut fixture = Fixture::healthy();
+    let ways = ["ceph", "draid"].map(|id| Candidate { id: id.into(), statement: format!("use {id}"), why: String::new(), set: Vec::new() });
+    let resolution = resolution.map(str::to_owned);
+    fixture.site.contradictions.push(Contradiction { candidates: ways.to_vec(), resolution, ..contradiction("C-22") });
+    let when = Some(When { contradiction: "C-22".into(), candidates: vec![candidate.into()] });
+    fixture.require(Requirement { when, ..requirement(LINK, Severity::Gate) });
+    fixture
+}
+
+#[test]
+fn what_is_required_for_another_alternative_does_not_hold_whatever_is_said_of_it() {
+    for answers in [vec![failed()], vec![unreadable()], vec![Verdict::NotApplicable("none here".into())], Vec::new()] {
+        let mut fixture = either(Some("ceph"), "draid");
+        fixture.checks.retain(|check| check.id.as_str() != LINK);
+        fixture.checks.extend(answers.iter().map(|verdict| Check { verdict: verdict.clone(), ..passed(LINK, "0000:41:00.0") }));
+        let judgement = fixture.judge();
+        let row = row(&judgement, LINK);
+        assert_eq!((row.check.verdict.rank(), row.holds), (Rank::NotApplicable, false), "{answers:?}");
+        assert_eq!(row.excused_by.as_deref(), Some("not here: C-22 was resolved to `ceph`: use ceph"));
+        assert_eq!(judgement.exit_code(), 0, "{:?}", judgement.decision);
+    }
+    let mut limited = either(Some("ceph"), "draid");
+    let limit = limited.gate.requires.iter().find(|one| one.id.as_str() == TRIAD).and_then(|one| one.limit.clone());
+    let when = Some(When { contradiction: "C-22".into(), candidates: vec!["draid".into()] });
+    limited.require(Requirement { when, limit, ..requirement(TRIAD, Severity::Gate) });
+    limited.run("memory-triad").steps.clear();
+    assert_eq!(row(&limited.judge(), TRIAD).check.verdict.rank(), Rank::NotApplicable, "a figure of the other alternative is not missed");
+}
+
+#[test]
+fn what_is_required_for_the_chosen_alternative_holds_as_ever_and_so_does_what_is_open() {
+    for (resolution, candidate) in [(Some("draid"), "draid"), (None, "draid"), (Some("we shall see next year"), "draid")] {
+        let mut fixture = either(resolution, candidate);
+        assert_eq!(row(&fixture.judge(), LINK).check.verdict.rank(), Rank::Pass, "{resolution:?}");
+        for verdict in [failed(), unreadable(), Verdict::NotApplicable("no pool".into())] {
+            fixture.check(LINK).verdict = verdict.clone();
+            assert!(row(&fixture.judge(), LINK).holds, "{resolution:?} {verdict:?}");
+        }
+    }
+    let mut elsewhere = either(None, "draid");
+    elsewhere.site.contradictions.clear();
+    for verdict in [failed(), unreadable()] {
+        elsewhere.check(LINK).verdict = verdict;
+        assert!(row(&elsewhere.judge(), LINK).holds, "a site without that contradiction is asked");
+    }
+    elsewhere.check(LINK).verdict = Verdict::NotApplicable("no pool is declared".into());
+    assert_eq!(row(&elsewhere.judge(), LINK).excused_by.as_deref(), Some("not here: no pool is declared"), "and has what it orders");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Checks from runs, each against planted faults.
 
 use super::*;
+use crate::component::Value;
 
 #[test]
 fn planted_faults_of_a_run_are_found() {
@@ -95,6 +96,33 @@ fn new_errors_during_a_run_are_told_from_old_ones_and_from_none() {
                 f.site.absence = Absence::NotApplicable;
             },
             "",
+        ),
+    ]);
+}
+
+#[test]
+fn entries_of_an_error_log_are_errors_unless_the_drive_only_did_not_know_a_question() {
+    fn entries(f: &mut Fixture, unknown: impl Into<Reading>) {
+        let of = |counter, before: Reading, after: Reading| CounterDelta { counter, ..super::counter(before, after) };
+        let list = of(Attr::UnknownCommands, Value::List(vec!["7".into()]).into(), unknown.into());
+        f.step("random").counters.extend([of(Attr::ErrorLogEntries, 7_u64.into(), 9_u64.into()), list]);
+    }
+    fn list(numbers: &[&str]) -> Reading {
+        Value::List(numbers.iter().map(|number| (*number).to_owned()).collect()).into()
+    }
+    admits(&[("two questions", |f| entries(f, list(&["9", "8", "7"])), "")]);
+    holds(&[
+        ("a fault besides", |f| entries(f, list(&["9", "7"])), 1, "error_log_entries during step random: +2 (7 to 9)"),
+        ("questions of before", |f| entries(f, list(&["7", "6"])), 1, "error_log_entries"),
+        ("a log that cannot be read", |f| entries(f, Reading::Unreadable("EIO".into())), 1, "error_log_entries"),
+        (
+            "of another drive",
+            |f| {
+                entries(f, list(&["9", "8"]));
+                f.step("random").counters.last_mut().expect("the list").component = "0000:42:00.0".into();
+            },
+            1,
+            "error_log_entries",
         ),
     ]);
 }
@@ -223,4 +251,121 @@ fn a_judged_check_names_the_events_that_carry_it() {
     assert_eq!(row(&judgement, "storage.data_verified").check.evidence, [50, 51, 52]);
     assert_eq!(row(&judgement, "memory.triad_verified").check.evidence, [53]);
     assert_eq!(rows(&judgement, "run.no_new_errors")[0].check.evidence, [40]);
+}
+
+#[test]
+fn what_came_over_the_network_is_what_was_sent_or_the_gate_holds() {
+    fn network(f: &mut Fixture, operations: u64, verified: u64) {
+        f.require(requirement("net.data_verified", Severity::Gate));
+        let figure = metric("net.tcp_4_streams_verified.goodput", Unit::BitsPerSecond, &[("from", "a"), ("to", "b")], &[1e9]);
+        f.runs.push(run("20261120-net", "net-tcp", vec![step("verified", vec![figure], counted(operations, verified), 61)]));
+        f.gate.scenarios.push("net-tcp".into());
+    }
+    admits(&[("all compared", |f| network(f, 1000, 1000), "")]);
+    holds(&[
+        ("none compared", |f| network(f, 1000, 0), 3, "none of 1000 operations was compared"),
+        (
+            "not what was sent",
+            |f| {
+                network(f, 1000, 1000);
+                corrupt(f.verification("verified"));
+            },
+            1,
+            "net.data_verified (net-tcp): wrong content",
+        ),
+        (
+            "not measured",
+            |f| {
+                f.require(requirement("net.data_verified", Severity::Gate));
+            },
+            3,
+            "net.data_verified (net.data_verified): not_run",
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_cluster_stored_is_compared_and_osds_by_themselves_are_asked_for_nothing_of_the_kind() {
+    let ranks = |scenario: &str, steps: Vec<Step>| -> BTreeMap<String, Rank> {
+        checks_of(&run("20261120-ceph", scenario, steps)).into_iter().map(|check| (check.id.to_string(), check.verdict.rank())).collect()
+    };
+    let figure = |name: &str| vec![metric(name, Unit::BytesPerSecond, &[], &[1e9])];
+    let cluster = |read: Option<Verification>| {
+        let steps = vec![step("write", figure("ceph.write.bandwidth"), counted(900, 400), 61), step("read", figure("ceph.read.bandwidth"), read, 62)];
+        ranks("ceph-cluster", steps)
+    };
+    const DATA: &str = "ceph.data_verified";
+    let healthy = cluster(counted(1000, 1000));
+    assert_eq!((healthy[DATA], healthy["ceph.no_failed_operations"]), (Rank::Pass, Rank::Pass));
+    // A read that was not looked at is none.
+    for read in [counted(1000, 999), counted(1000, 0), None] {
+        assert_eq!(cluster(read.clone())[DATA], Rank::Inconclusive, "{read:?}");
+    }
+    let mut wrong = counted(1000, 1000);
+    corrupt(wrong.as_mut().expect("counted"));
+    assert_eq!(cluster(wrong)[DATA], Rank::Fail);
+    let failed = Verification { failed: [("EIO".to_owned(), 1)].into(), ..counted(1000, 999).expect("counted") };
+    assert_eq!(cluster(Some(failed))["ceph.no_failed_operations"], Rank::Fail);
+    let osds = ranks("ceph-osd-bench", vec![step("osds", figure("ceph.osd_bench.bandwidth"), None, 61)]);
+    assert_eq!(osds.keys().map(String::as_str).collect::<Vec<_>>(), ["run.completed", "run.no_new_errors", "run.undisturbed"]);
+}
+
+#[test]
+fn checks_that_were_made_of_a_run_answer_whether_the_gate_names_its_scenario_and_only_for_its_node() {
+    const ASKED: &str = "vlan.isolation";
+    let made = |f: &mut Fixture, check: Check| {
+        f.require(requirement(ASKED, Severity::Gate));
+        let mut run = f.runs[0].clone();
+        (run.id, run.scenario) = ("20261120-vlan-isolation".into(), "vlan-isolation".into());
+        f.run_checks.insert(run.id.clone(), vec![check]);
+        f.runs.push(run);
+    };
+    let good = || passed(ASKED, "VLAN 10");
+    let rank = |spoil: &dyn Fn(&mut Fixture)| {
+        let mut fixture = Fixture::healthy();
+        made(&mut fixture, good());
+        spoil(&mut fixture);
+        let judgement = fixture.judge();
+        let row = rows(&judgement, ASKED)[0].clone();
+        (row.check.verdict.rank(), row.check.verdict.reason())
+    };
+    assert_eq!(rank(&|_| {}), (Rank::Pass, String::new()));
+    let of_it = |f: &mut Fixture| f.runs.iter_mut().position(|run| run.scenario == "vlan-isolation").expect("it is there");
+    let stale = |spoil: &dyn Fn(&mut Run), says: &str| {
+        let (rank, reason) = rank(&|f| {
+            let at = of_it(f);
+            spoil(&mut f.runs[at]);
+        });
+        assert!(rank == Rank::Inconclusive && reason.contains(says), "{says}: {rank}: {reason}");
+    };
+    stale(&|run| run.hosts = vec!["other".into()], "the run is of other");
+    stale(&|run| run.ended_at = "2026-11-01T12:00:00Z".into(), "more than 24 h ago");
+    // Newer, and nothing was made of it: the older one does not speak any more.
+    let (rank, reason) = rank(&|f| {
+        let at = of_it(f);
+        let newer = Run { id: "20261121-vlan-isolation".into(), started_at: "2026-11-20T11:59:00Z".into(), ..f.runs[at].clone() };
+        f.runs.push(newer);
+    });
+    assert!(rank == Rank::Inconclusive && reason.contains("no code implements"), "{reason}");
+    let mut fixture = Fixture::healthy();
+    let leak = Check::new(ASKED, "VLAN 10", Verdict::Fail("a leak".into()), "", "", "");
+    made(&mut fixture, leak);
+    assert_eq!(fixture.judge().exit_code(), 1);
+}
+
+#[test]
+fn checks_judged_alone_admit_when_all_pass_and_name_what_does_not() {
+    let site = Fixture::healthy().site;
+    let pass = |subject: &str| passed("vlan.isolation", subject);
+    let of = |checks: Vec<Check>| {
+        let judgement = alone(&site, checks);
+        (judgement.verdict, judgement.exit_code())
+    };
+    assert_eq!(of(vec![pass("VLAN 10"), pass("VLAN 20")]), (Rank::Pass, 0));
+    assert_eq!(of(Vec::new()), (Rank::Inconclusive, 3));
+    let doubt = Check::inconclusive("vlan.isolation", "VLAN 20", "", Reason::NotRun("no".into()), "");
+    assert_eq!(of(vec![pass("VLAN 10"), doubt.clone()]), (Rank::Inconclusive, 3));
+    let leak = Check::new("vlan.no_flooding", "VLAN 30", Verdict::Fail("a leak".into()), "", "", "");
+    assert_eq!(of(vec![pass("VLAN 10"), doubt, leak.clone()]), (Rank::Fail, 1));
+    assert_eq!(alone(&site, vec![pass("VLAN 10"), leak]).judged[0].check.subject, "VLAN 30");
 }

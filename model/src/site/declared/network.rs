@@ -7,6 +7,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::isolation::{AllowedFlow, GuestVlan, Protected, Service};
+
 /// The declared VLANs and addresses. What is ordered of bonds stands in `[[cluster.bond]]` of `bom.toml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,27 @@ pub struct Network {
     /// Addresses that a host may have elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_addresses: Vec<ExtraAddress>,
+    /// The networks of the hosts on their VLAN: what comes from an address of them is not to be seen by guests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_networks: Vec<Prefix>,
+    /// Addresses of those networks that nobody has, one for each: the isolation's prober pretends to be them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_probe_addresses: Vec<IpAddr>,
+    /// The services of a host that guests are probed for, `22/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_services: Vec<Service>,
+    /// TCP services that nothing on a VLAN of guests may offer, neither host nor guest, such as the web interface of the hypervisor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub management_services: Vec<Service>,
+    /// Hosts and management controllers that guests must not reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<Protected>,
+    /// The VLANs of the guests.
+    #[serde(default, rename = "guest_vlan", skip_serializing_if = "Vec::is_empty")]
+    pub guest_vlans: Vec<GuestVlan>,
+    /// Flows from guests to hosts that are meant to be; nothing else may be answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<AllowedFlow>,
 }
 
 /// Addresses that a host may have besides those on its VLAN.
@@ -42,6 +65,21 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// The address that it was written with.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The length of its prefix, bits.
+    pub fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// Whether an address is in both.
+    pub fn overlaps(&self, other: &Prefix) -> bool {
+        if self.length <= other.length { self.contains(other.address) } else { other.contains(self.address) }
+    }
+
     /// Whether the network has this address.
     pub fn contains(&self, address: IpAddr) -> bool {
         // A shift by the whole width is none at all in Rust: every address is in a network of length 0.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::When;
+
 /// The declared state of the operating system and its management.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,16 +35,6 @@ pub struct Software {
     pub clock: Option<ClockLimits>,
     /// Whether something of an unattended installation may be left behind.
     pub installer_leftovers: Option<Leftovers>,
-}
-
-/// The answer to a contradiction on which a declaration depends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct When {
-    /// Id of the contradiction.
-    pub contradiction: String,
-    /// Candidates that the resolution may name for the declaration to hold.
-    pub candidates: Vec<String>,
 }
 
 /// Words of the kernel's command line.

@@ -89,6 +89,14 @@ fn what_a_site_says_must_lead_somewhere() {
         (SITE, head("[[node]]\nname = \"a\"\n[[node]]\nname = \"a\"\n"), 6, "a second node"),
         (SITE, head("[[node]]\nname = \"a\"\nserial = \"1\"\n[[node]]\nname = \"b\"\nserial = \"1\"\n"), 8, "same serial"),
         (SITE, head("[[node]]\nname = \"a\"\nserial = \"\"\n"), 5, "empty serial"),
+        (SITE, head("[[node]]\nname = \"-oProxyCommand=reboot\"\n"), 4, "no host name"),
+        (SITE, head("[[node]]\nname = \"a\"\nssh = \"-oProxyCommand=reboot\"\n"), 5, "nothing that ssh can be told"),
+        (SITE, head("[[node]]\nname = \"a\"\nssh_options = [\"Port=1\", \"ProxyCommand=reboot\"]\n"), 5, "only these may be set"),
+        (SITE, head("[[node]]\nname = \"a\"\nassay = \"assay; reboot\"\n"), 5, "no absolute path"),
+        (SITE, head("[[node]]\nname = \"a\"\naddresses = { data = \"0.0.0.0\" }\n"), 5, "no address of one host"),
+        (SITE, head("[[node]]\nname = \"a\"\naddresses = { data = \"10.0.0.256\" }\n"), 5, "IP address"),
+        (SITE, head("[[node]]\nname = \"a\"\naddresses = { x = \"10.0.0.1\", y = \"10.0.0.1\" }\n"), 5, "in `x` too"),
+        (SITE, head("[[node]]\nname = \"a\"\naddresses = { x = \"10.0.0.1\" }\n[[node]]\nname = \"b\"\naddresses = { x = \"10.0.0.1\" }\n"), 8, "node `a` has"),
         (SITE, head("[[not_here]]\ncheck = \"clock.synchronized\"\nwhy = \"w\"\n"), 4, "Did you mean `clock.synchronised`?"),
         (SITE, head("[[not_here]]\ncheck = \"clock.synchronised\"\nwhy = \"\"\n"), 5, "expected why"),
         (SITE, head("[[not_here]]\ncheck = \"clock.synchronised\"\nwhy = \"w\"\n[[not_here]]\ncheck = \"clock.synchronised\"\nwhy = \"w\"\n"), 7, "listed twice"),
@@ -106,6 +114,65 @@ fn what_a_site_says_must_lead_somewhere() {
     let mut files = generic();
     put(&mut files, WAIVERS, &waiver("clock.synchronised"));
     assert_eq!(assembled(files).expect("a gate lists it").waivers.len(), 1);
+}
+
+#[test]
+fn a_site_says_how_its_nodes_are_reached() {
+    let mut files = generic();
+    let text = "schema = 1\nname = \"x\"\n[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\nssh = \"root@10.0.0.2\"\nssh_options = [\"Port=2222\"]\n\
+                assay = \"/opt/assay\"\naddresses = { storage = \"10.7.0.2\", corosync = \"fd00::2\" }\n";
+    put(&mut files, SITE, text);
+    let nodes = assembled(files).expect("sound").nodes;
+    assert_eq!((nodes[0].ssh_host(), nodes[1].ssh_host()), ("a", "root@10.0.0.2"));
+    assert_eq!((nodes[1].address("storage"), nodes[1].address("guests")), ("10.7.0.2".parse().ok(), None));
+}
+
+#[test]
+fn pools_for_scratch_images_are_declared_or_there_are_none() {
+    let pools = |declared: &str| {
+        let mut files = generic();
+        put(&mut files, DECLARED, declared);
+        assembled(files).map(|site| site.declared.ceph.scratch_pools)
+    };
+    assert_eq!(pools("schema = 1\n").expect("sound"), [""; 0]);
+    assert_eq!(pools("schema = 1\n[ceph]\nscratch_pools = [\"rbd-vms\", \"rbd-vms/tests\"]\n").expect("sound"), ["rbd-vms", "rbd-vms/tests"]);
+    assert!(pools("schema = 1\n[ceph]\nscratch_pool = [\"rbd-vms\"]\n").is_err());
+}
+
+#[test]
+fn pools_that_are_declared_are_those_that_are_ordered() {
+    let declared = include_str!("../../../../sites/pve1/declared.toml");
+    let with = |from: &str, to: &str| {
+        let mut files = pve1();
+        let text = declared.replacen(from, to, 1);
+        assert_ne!(text, declared, "{from}");
+        put(&mut files, DECLARED, &text);
+        assembled(files).map(|site| site.name)
+    };
+    with("[ceph]\n", "[ceph]\nscratch_pools = [\"a-pool-for-tests\"]\n").expect("sound");
+    for (from, to, part) in [
+        ("applications = { rbd-vms", "applications = { rbd-vm", "no pool is called `rbd-vm`"),
+        ("pool = \"cephfs-metadata\"", "pool = \"cephfs-meta\"", "no pool is called `cephfs-meta`"),
+    ] {
+        let error = with(from, to).expect_err(part);
+        assert!(error.file == "sites/x/declared.toml" && error.message.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_condition_of_what_is_declared_names_a_candidate_that_there_is() {
+    let declared = include_str!("../../../../sites/pve1/declared.toml");
+    let mark = "candidates = [\"";
+    let marks: Vec<usize> = declared.match_indices(mark).map(|(at, _)| at + mark.len()).collect();
+    assert!(marks.len() > 8, "{marks:?}");
+    for at in marks {
+        let mut files = pve1();
+        let mut text = declared.to_owned();
+        text.insert_str(at, "not-");
+        put(&mut files, DECLARED, &text);
+        let error = assembled(files).map(|site| site.name).expect_err("no candidate is called so");
+        assert!(error.message.contains("`not-") && error.message.contains("is no candidate of C-"), "{error}");
+    }
 }
 
 #[test]
