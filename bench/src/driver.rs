@@ -18,11 +18,11 @@ mod distribution;
 mod lanes;
 mod offsets;
 mod record;
-mod schedule;
+pub(crate) mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub use lanes::{Open, drive_lanes, merge};
+pub use lanes::{Open, drive_lanes, merge, sum_of_series};
 pub(crate) use offsets::Random;
 pub use record::{Cpu, Direction, JobResult, OpenLoop};
 

@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 
+mod cluster;
 pub mod faulty;
 pub mod format;
 pub mod memory;
 pub mod null;
+mod operations;
+pub mod rados;
+pub mod rbd;
+pub mod sanitize;
 pub mod status;
 pub mod uring;
 
@@ -132,6 +137,18 @@ pub const ENGINES: &[EngineEntry] = &[
         work: Work::Operations,
         describe: "NVMe commands through io_uring and the character device of a namespace, past the block layer",
         needs: "Linux 5.19 or later, 6.1 for its best; an NVMe drive with /dev/ngXnY",
+    },
+    EngineEntry {
+        name: "rbd",
+        work: Work::Operations,
+        describe: "An image of a Ceph cluster through librbd, past the kernel",
+        needs: "librados2 and librbd1, which are loaded when they are needed; a configuration and a key as for the command `rbd`",
+    },
+    EngineEntry {
+        name: "rados",
+        work: Work::Operations,
+        describe: "Objects of a Ceph cluster through librados, without images: what `[[step.ceph]]` measures with, on all nodes at the same time",
+        needs: "librados2, which is loaded when it is needed; a configuration and a key as for the command `rados`",
     },
     EngineEntry {
         name: "triad",

@@ -76,6 +76,16 @@ pub enum EngineError {
         /// What is missing.
         why: String,
     },
+    /// The other half of a measurement did not do its part.
+    #[error("cannot {act} {peer}: {why}")]
+    Peer {
+        /// What was attempted.
+        act: &'static str,
+        /// The address of the other half.
+        peer: String,
+        /// What it did instead.
+        why: String,
+    },
     /// A measuring thread could not be set up.
     #[error("cannot {act} for processor list {cpus}")]
     Thread {
@@ -87,4 +97,67 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// A Ceph cluster did not do what the engine needs.
+    #[error("cannot work on {target}")]
+    Cluster {
+        /// The image.
+        target: String,
+        /// What has happened.
+        #[source]
+        source: ClusterError,
+    },
+    /// It was told to stop before it was over.
+    #[error("{target} was stopped")]
+    Stopped {
+        /// The target.
+        target: String,
+    },
+}
+
+/// What stands between this host and an image of a Ceph cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A library of Ceph is not installed, or another one.
+    #[error("cannot load {library} ({why}): install the package {package} (the name in Debian)")]
+    Library {
+        /// Its file.
+        library: String,
+        /// The package that has it.
+        package: &'static str,
+        /// What the loader said.
+        why: String,
+    },
+    /// The library or the cluster has refused.
+    #[error("cannot {act} {subject}")]
+    Call {
+        /// What was attempted.
+        act: &'static str,
+        /// On what.
+        subject: String,
+        /// The answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There was no answer. What was asked may still happen.
+    #[error("cannot {act} {subject}: no answer within {waited:?}")]
+    Silent {
+        /// What was attempted.
+        act: &'static str,
+        /// On what.
+        subject: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+impl ClusterError {
+    /// Whether the cluster has said that there is no such thing.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, ClusterError::Call { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the cluster has said that the thing is there already.
+    pub fn is_there_already(&self) -> bool {
+        matches!(self, ClusterError::Call { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists)
+    }
 }

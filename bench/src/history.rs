@@ -16,18 +16,6 @@ use crate::sys::mapped::Mapped;
 const UNWRITTEN: u32 = 0;
 /// A write failed: the old or the new content may be there.
 const UNCERTAIN: u32 = u32::MAX;
-/// Trimmed on a target that promises zeroes.
-const TRIMMED: u32 = u32::MAX - 1;
-
-/// What a target promises to read after a trim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterTrim {
-    /// Nothing: nothing is claimed either.
-    #[default]
-    Anything,
-    /// Zeroes, always (RZAT of SATA, a hole in a file; of NVMe only where DLFEAT says zeroes and the drive is known to honour every deallocate).
-    Zeroes,
-}
 
 /// The write history of one target during one run. Lanes share it: each place belongs to one of them at a time.
 #[derive(Debug)]
@@ -36,7 +24,6 @@ pub struct History {
     unit: u64,
     generations: Kept,
     next: AtomicU64,
-    after_trim: AfterTrim,
     // Whether the process that wrote is dead, so that later writes may have landed.
     died: bool,
 }
@@ -69,8 +56,6 @@ pub enum Expected {
     AtLeast(u32),
     /// Something of ours at this place, of whatever generation.
     Uncertain,
-    /// Zeroes: it was trimmed, and the target promises them.
-    Zeroes,
 }
 
 impl History {
@@ -92,7 +77,7 @@ impl History {
         assert!(unit == UNIT || unit == UNIT_MIN, "units have 512 or 4096 bytes, not {unit}");
         let units = usize::try_from(span.bytes / unit).expect("the write history of the span fits into memory");
         let generations = Kept::InMemory((0..units).map(|_| AtomicU32::new(UNWRITTEN)).collect());
-        Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything, died: false }
+        Self { start: span.start, unit, generations, next: AtomicU64::new(1), died: false }
     }
 
     /// The same, kept in a file of [`History::footprint`] bytes, all zero: every acknowledged write is in it at once, whatever becomes of this process. On a
@@ -104,7 +89,7 @@ impl History {
         assert!(unit == UNIT || unit == UNIT_MIN, "units have 512 or 4096 bytes, not {unit}");
         let units = usize::try_from(span.bytes / unit).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let generations = Kept::InFile(Mapped::new(file, units)?);
-        Ok(Self { start: span.start, unit, generations, next: AtomicU64::new(1), after_trim: AfterTrim::Anything, died: false })
+        Ok(Self { start: span.start, unit, generations, next: AtomicU64::new(1), died: false })
     }
 
     /// What a process that died left in such a file: each unit must hold what was acknowledged last, or something later.
@@ -113,12 +98,6 @@ impl History {
     /// For another unit than 512 or 4096.
     pub fn of_the_dead(file: &File, span: Span, unit: u64) -> io::Result<Self> {
         Ok(Self { died: true, ..Self::in_file(file, span, unit)? })
-    }
-
-    /// The same of a target that promises something about trimmed places.
-    #[must_use]
-    pub fn with_trim(self, after_trim: AfterTrim) -> Self {
-        Self { after_trim, ..self }
     }
 
     /// Bytes of one stamped unit.
@@ -140,7 +119,7 @@ impl History {
         loop {
             let drawn = self.next.fetch_add(1, Ordering::Relaxed);
             // Those that would be kept as one of the marks are left out.
-            if !matches!(low(drawn), UNWRITTEN | TRIMMED | UNCERTAIN) {
+            if !matches!(low(drawn), UNWRITTEN | UNCERTAIN) {
                 return drawn;
             }
         }
@@ -155,24 +134,15 @@ impl History {
     pub fn uncertain(&self, offset: u64, bytes: u64) {
         for unit in self.units(offset, bytes) {
             let mark = match unit.load(Ordering::Relaxed) {
-                UNWRITTEN | TRIMMED => UNWRITTEN,
+                UNWRITTEN => UNWRITTEN,
                 _ => UNCERTAIN,
             };
             unit.store(mark, Ordering::Relaxed);
         }
     }
 
-    /// Records an acknowledged trim.
+    /// Records a trim, however it ended: content or none, nothing can be said.
     pub fn trimmed(&self, offset: u64, bytes: u64) {
-        let mark = match self.after_trim {
-            AfterTrim::Anything => UNWRITTEN,
-            AfterTrim::Zeroes => TRIMMED,
-        };
-        self.units(offset, bytes).iter().for_each(|unit| unit.store(mark, Ordering::Relaxed));
-    }
-
-    /// Records a trim that failed or never came back: content or none, nothing can be said.
-    pub fn perhaps_trimmed(&self, offset: u64, bytes: u64) {
         self.units(offset, bytes).iter().for_each(|unit| unit.store(UNWRITTEN, Ordering::Relaxed));
     }
 
@@ -183,7 +153,6 @@ impl History {
         }
         match self.generations.units().get(self.index(offset)).map(|unit| unit.load(Ordering::Relaxed)) {
             Some(UNCERTAIN) => Expected::Uncertain,
-            Some(TRIMMED) => Expected::Zeroes,
             Some(UNWRITTEN) | None => Expected::Unwritten,
             Some(kept) if self.died => Expected::AtLeast(kept),
             Some(kept) => Expected::Generation(latest(kept, self.next.load(Ordering::Relaxed))),
@@ -251,14 +220,14 @@ mod tests {
     fn generations_differ_and_are_never_kept_as_one_of_the_marks() {
         let history = history();
         assert_eq!([history.draw(), history.draw(), history.draw()], [1, 2, 3]);
-        history.next.store(u64::from(TRIMMED) - 1, Ordering::Relaxed);
-        assert_eq!([history.draw(), history.draw(), history.draw()], [u64::from(TRIMMED) - 1, (1 << 32) + 1, (1 << 32) + 2]);
+        history.next.store(u64::from(UNCERTAIN) - 1, Ordering::Relaxed);
+        assert_eq!([history.draw(), history.draw(), history.draw()], [u64::from(UNCERTAIN) - 1, (1 << 32) + 1, (1 << 32) + 2]);
     }
 
     #[test]
     fn a_generation_is_known_in_whole_across_the_end_of_an_epoch() {
         let history = history();
-        history.next.store(u64::from(TRIMMED) - 1, Ordering::Relaxed);
+        history.next.store(u64::from(UNCERTAIN) - 1, Ordering::Relaxed);
         let (before, after) = (history.draw(), history.draw());
         history.written(START, UNIT, before);
         history.written(START + UNIT, UNIT, after);
@@ -266,16 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn after_a_trim_what_the_target_promises_is_expected_and_nothing_else() {
-        for (promise, expected) in [(AfterTrim::Anything, Expected::Unwritten), (AfterTrim::Zeroes, Expected::Zeroes)] {
-            let history = history().with_trim(promise);
-            history.written(START, 2 * UNIT, 1);
-            history.trimmed(START, UNIT);
-            history.perhaps_trimmed(START + UNIT, UNIT);
-            assert_eq!((history.expected(START), history.expected(START + UNIT)), (expected, Expected::Unwritten));
-            history.uncertain(START, UNIT);
-            assert_eq!(history.expected(START), Expected::Unwritten, "zeroes or a write that failed");
-        }
+    fn after_a_trim_nothing_is_claimed() {
+        let history = history();
+        history.written(START, 2 * UNIT, 1);
+        history.trimmed(START, UNIT);
+        assert_eq!((history.expected(START), history.expected(START + UNIT)), (Expected::Unwritten, Expected::Generation(1)));
+        history.uncertain(START, UNIT);
+        assert_eq!(history.expected(START), Expected::Unwritten, "trimmed, or a write that failed");
     }
 
     #[test]

@@ -219,11 +219,13 @@ pub struct Access {
     pub sqthread_poll: bool,
     /// NVMe commands through the character device `/dev/ngXnY`, past the block layer.
     pub passthrough: bool,
+    /// The target is an image of a Ceph cluster, `POOL/IMAGE`.
+    pub image: bool,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { numjobs: 1, hipri: false, sqthread_poll: false, passthrough: false }
+        Self { numjobs: 1, hipri: false, sqthread_poll: false, passthrough: false, image: false }
     }
 }
 

@@ -34,8 +34,6 @@ struct Shape {
 }
 
 impl Sprandom {
-    /// Over-provisioning of drives whose maker does not say: 7.68 TB of 8 TiB of flash, less what the drive itself needs.
-    pub const USUAL_OVER_PROVISIONING: f64 = 0.07;
     /// Regions into which the physical capacity is divided; more of them follow the model more closely and take less memory.
     pub const USUAL_REGIONS: u64 = 200;
 

@@ -66,15 +66,12 @@ pub fn check(unit: &[u8], seed: u64, offset: u64, expected: Expected) -> Result<
     let wanted = match expected {
         // Nothing is claimed about places that were never written.
         Expected::Unwritten => return Ok(()),
-        Expected::Zeroes if is_zero(unit) => return Ok(()),
         Expected::Generation(generation) => Some(generation),
-        Expected::AtLeast(_) | Expected::Uncertain | Expected::Zeroes => None,
+        Expected::AtLeast(_) | Expected::Uncertain => None,
     };
     let (place, generation) = head(unit);
     if number(unit, CHECKSUM) == checksum(unit) && place == seed ^ offset {
         return match wanted {
-            // What was trimmed is there still.
-            None if expected == Expected::Zeroes => Err(Corruption::Stale),
             None if is_behind(generation, expected) => Err(Corruption::Stale),
             Some(wanted) if generation < wanted => Err(Corruption::Stale),
             Some(wanted) if generation > wanted => Err(Corruption::Unexpected),
@@ -82,6 +79,44 @@ pub fn check(unit: &[u8], seed: u64, offset: u64, expected: Expected) -> Result<
         };
     }
     Err(name_damage(unit, seed, offset))
+}
+
+/// What a unit says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: all zeroes.
+    Zeroes,
+    /// It is whole.
+    Whole {
+        /// The place that it was written for.
+        offset: u64,
+        /// The generation that it was written with.
+        generation: u64,
+    },
+    /// Its sectors are of this place and of several generations.
+    Torn {
+        /// The oldest of them.
+        oldest: u64,
+    },
+    /// Its stamp is whole, the rest is not.
+    Damaged,
+    /// Nothing of ours.
+    Garbage,
+}
+
+/// What a unit that was read at `offset` says of itself.
+pub fn read(unit: &[u8], seed: u64, offset: u64) -> Content {
+    let (place, generation) = head(unit);
+    let home = place ^ seed;
+    if number(unit, CHECKSUM) == checksum(unit) && home.is_multiple_of(UNIT_MIN) {
+        return Content::Whole { offset: home, generation };
+    }
+    match name_damage(unit, seed, offset) {
+        Corruption::Zeroes => Content::Zeroes,
+        Corruption::Torn => Content::Torn { oldest: unit.chunks_exact(SECTOR).map(|sector| head(sector).1).min().unwrap_or(generation) },
+        Corruption::Damaged => Content::Damaged,
+        Corruption::Stale | Corruption::Unexpected | Corruption::Misdirected | Corruption::Garbage => Content::Garbage,
+    }
 }
 
 // Of a generation the lower bits are known: in the order of a circle, as they were drawn.
@@ -193,10 +228,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_trimmed_is_zeroes_or_wrong() {
-        assert_eq!(check(&vec![0; UNIT_BYTES], 7, 0, Expected::Zeroes), Ok(()));
-        assert_eq!(check(&written(0, 1), 7, 0, Expected::Zeroes), Err(Corruption::Stale), "the trim was lost");
-        assert_eq!(check(&vec![1; UNIT_BYTES], 7, 0, Expected::Zeroes), Err(Corruption::Garbage));
+    fn a_unit_says_what_it_is() {
+        let mut torn = written(0, 2);
+        torn[2048..].copy_from_slice(&written(0, 1)[2048..]);
+        let mut damaged = written(0, 2);
+        damaged[3000] ^= 1;
+        let cases = [
+            (written(0, 2), Content::Whole { offset: 0, generation: 2 }),
+            (written(8192, 5), Content::Whole { offset: 8192, generation: 5 }),
+            (vec![0; UNIT_BYTES], Content::Zeroes),
+            (torn, Content::Torn { oldest: 1 }),
+            (damaged, Content::Damaged),
+            (vec![0xa5; UNIT_BYTES], Content::Garbage),
+        ];
+        for (unit, content) in cases {
+            assert_eq!(read(&unit, 7, 0), content);
+        }
+        assert_eq!(read(&written(0, 2), 8, 0), Content::Garbage, "another run's");
     }
 
     #[test]

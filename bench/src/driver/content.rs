@@ -80,7 +80,7 @@ impl<'a> Content<'a> {
         match out.kind {
             OpKind::Read | OpKind::Flush => {}
             OpKind::Write | OpKind::WriteFua => stamps.history.uncertain(out.offset, u64::from(out.bytes)),
-            OpKind::Trim => stamps.history.perhaps_trimmed(out.offset, u64::from(out.bytes)),
+            OpKind::Trim => stamps.history.trimmed(out.offset, u64::from(out.bytes)),
         }
     }
 

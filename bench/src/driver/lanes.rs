@@ -129,7 +129,7 @@ fn seat(cpus: &[usize]) -> Result<(), EngineError> {
 /// # Panics
 /// When there is no result at all.
 pub fn merge(results: Vec<JobResult>) -> JobResult {
-    let series = series(&results.iter().map(|result| result.series.as_slice()).collect::<Vec<_>>());
+    let series = sum_of_series(&results.iter().map(|result| result.series.as_slice()).collect::<Vec<_>>());
     let mut results = results.into_iter();
     let mut all = results.next().expect("at least one lane");
     for other in results {
@@ -152,6 +152,7 @@ pub fn merge(results: Vec<JobResult>) -> JobResult {
             }
         }
         all.corrupt_offsets.extend(other.corrupt_offsets);
+        all.cpu_share = all.cpu_share.max(other.cpu_share);
         all.cpu.user_ns += other.cpu.user_ns;
         all.cpu.system_ns += other.cpu.system_ns;
         if let (Some(open), Some(other)) = (&mut all.open, other.open) {
@@ -163,8 +164,8 @@ pub fn merge(results: Vec<JobResult>) -> JobResult {
     all
 }
 
-// The sum of several series, at the points of the one that lasts longest: lanes tick when their batches end, each at times of its own.
-fn series(all: &[&[(f64, f64)]]) -> Vec<(f64, f64)> {
+/// The sum of several series, at the points of the one that lasts longest: lanes tick when their batches end, each at times of its own.
+pub fn sum_of_series(all: &[&[(f64, f64)]]) -> Vec<(f64, f64)> {
     let end = |series: &&[(f64, f64)]| series.last().map_or(0.0, |(at, _)| *at);
     let Some(longest) = all.iter().copied().max_by(|a, b| end(a).total_cmp(&end(b))) else { return Vec::new() };
     // Where each lane stands: the point it is in, and since when it is accounted for.
@@ -291,11 +292,11 @@ mod tests {
     fn series_of_lanes_add_up_whatever_their_ticks() {
         let one: &[(f64, f64)] = &[(0.1, 100.0), (0.2, 100.0), (0.3, 100.0)];
         let two: &[(f64, f64)] = &[(0.15, 200.0), (0.25, 0.0)];
-        let sum = series(&[one, two, &[]]);
+        let sum = sum_of_series(&[one, two, &[]]);
         assert_eq!(sum.len(), 3);
         for ((at, rate), expected) in sum.iter().zip([(0.1, 300.0), (0.2, 200.0), (0.3, 100.0)]) {
             assert!((at - expected.0).abs() < 1e-9 && (rate - expected.1).abs() < 1e-6, "{sum:?}");
         }
-        assert!(series(&[]).is_empty());
+        assert!(sum_of_series(&[]).is_empty());
     }
 }

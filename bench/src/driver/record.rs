@@ -86,6 +86,8 @@ pub struct JobResult {
     pub corrupt_offsets: Vec<(Corruption, u64)>,
     /// Processor time while measuring.
     pub cpu: Cpu,
+    /// Share of the measured time for which its thread used a processor; of several lanes that of the busiest.
+    pub cpu_share: f64,
     /// What only an open loop has.
     pub open: Option<OpenLoop>,
     /// Whether it was told to stop before it was over.
@@ -318,7 +320,9 @@ impl Recorder {
         let [read, write, trim, flush] = self.tallies.map(Tally::finish);
         let mut total = Direction::none();
         [&read, &write, &trim].into_iter().for_each(|direction| total.add(direction));
+        let cpu_share = float(self.cpu.user_ns + self.cpu.system_ns) / 1e9 / self.elapsed.as_secs_f64();
         JobResult {
+            cpu_share,
             operations: total.operations,
             bytes: total.bytes,
             histogram: total.histogram,

@@ -7,7 +7,7 @@ use crate::driver::Random;
 use crate::job::{Arrivals, Job, Load};
 
 /// The next operation and those after it.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     next: Instant,
     interval: f64,
     random: Option<Random>,
@@ -17,20 +17,25 @@ impl Schedule {
     /// None in a closed loop, where an operation is due when another is over.
     pub(super) fn new(job: &Job, begin: Instant) -> Option<Self> {
         let Load::Open { rate, arrivals } = job.load else { return None };
+        Some(Self::of(rate, arrivals, job.seed, begin))
+    }
+
+    /// `rate` operations per second.
+    pub(crate) fn of(rate: u32, arrivals: Arrivals, seed: u64, begin: Instant) -> Self {
         // A stream of its own: the same seed gives the same places whether the loop is open or closed.
-        let random = (arrivals == Arrivals::Poisson).then(|| Random::new(job.seed.rotate_left(32) ^ 0x0a11));
+        let random = (arrivals == Arrivals::Poisson).then(|| Random::new(seed.rotate_left(32) ^ 0x0a11));
         let mut schedule = Self { next: begin, interval: 1.0 / f64::from(rate), random };
         schedule.advance();
-        Some(schedule)
+        schedule
     }
 
     /// When the next operation is due.
-    pub(super) fn next(&self) -> Instant {
+    pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
     /// The next operation, if it is due.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Instant> {
         let due = self.next;
         if due > now {
             return None;

@@ -1,5 +1,5 @@
 //! What every engine that has operations must do, tried on each of them in [`ENGINES`]: `null`, and `uring` on a real scratch file with O_DIRECT, as
-//! newer and older kernels offer it. Lanes that misbehave on purpose are in `driver/tests.rs`.
+//! newer and older kernels offer it. `rbd` is held to the same in `rbd/tests.rs`, on a real cluster. Lanes that misbehave on purpose are in `driver/tests.rs`.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::null::Null;
 use super::uring::{Options, Uring, WriteLeave};
-use super::{Completion, ENGINES, Lane, Op, Work};
+use super::{Completion, ENGINES, Lane, Op, OpKind, PATIENCE, Work};
 use crate::driver::drive;
 use crate::error::EngineError;
 use crate::history::History;
@@ -48,25 +48,61 @@ pub(crate) fn job(rw: Rw, bs: u32, iodepth: u32) -> Job {
     Job { extent, seed: 11, stamp_seed: 5, stall: Duration::from_secs(5), ..Job::new(rw, bs, iodepth, span) }
 }
 
+/// All blocks once, stamped or compared.
+pub(crate) fn pass(lane: &mut dyn Lane, history: &History, rw: Rw) -> crate::JobResult {
+    let job = Job { extent: Extent::WholeSpan, verify: Verify::Stamp, ..job(rw, 4096, 16) };
+    drive(&job, lane, Some(history), &AtomicBool::new(false), None).expect("runs")
+}
+
+/// One operation, and what came of it.
+pub(crate) fn once(lane: &mut dyn Lane, kind: OpKind, offset: u64, bytes: u32) -> Result<u32, i32> {
+    let mut done = Vec::new();
+    assert_eq!(lane.submit(&[Op { slot: 0, kind, offset, bytes }]).expect("is taken"), 1);
+    while done.is_empty() {
+        lane.reap(PATIENCE, &mut done).expect("waits");
+    }
+    done[0].result
+}
+
 /// So many blocks of 4 KiB, however slow the machine is.
 fn bounded(blocks: u64, job: Job) -> Job {
     Job { extent: Extent::Runtime(Duration::from_secs(60)), io_size: Some(blocks * 4096), ..job }
 }
 
+/// Opens one lane or several, of blocks of some bytes and an iodepth, and calls back with each and its name.
+type Lanes<'a> = dyn Fn(u32, u32, &dyn Fn(&mut dyn Lane, &str)) + 'a;
+
+/// Everything that an engine with a target of [`SIZE`] bytes must do.
+pub(crate) fn conforms(on: &Lanes<'_>) {
+    operations_and_bytes_agree(on);
+    an_open_loop_keeps_its_rate(on);
+    iodepth_is_kept(on);
+    random_offsets_cover_the_span(on);
+    one_seed_gives_one_sequence(on);
+    a_pass_touches_every_block(on);
+    a_stop_is_obeyed(on);
+    a_budget_is_kept(on);
+    writes_to_one_block_are_apart(on);
+}
+
 /// Runs `check` on every engine that has operations. One that is registered and not opened here fails the whole suite.
-fn on_every_engine(bs: u32, iodepth: u32, check: impl Fn(&mut dyn Lane, &str)) {
+fn on_every_engine(bs: u32, iodepth: u32, check: &dyn Fn(&mut dyn Lane, &str)) {
     for engine in ENGINES.iter().filter(|engine| engine.work == Work::Operations) {
         match engine.name {
             "null" => check(&mut Null::new(bs, iodepth), "null"),
-            "uring" => on_every_kernel(bs, iodepth, &check),
+            "uring" => on_every_kernel(bs, iodepth, check),
             // Needs an NVMe drive; tests/lab drives it on one.
             "uring_cmd" => {}
+            // Needs a cluster: `an_image_does_what_every_engine_must` in `rbd/tests.rs`, which the lab runs.
+            "rbd" => {}
+            // The same: `objects_do_what_every_engine_must` in `rados/tests.rs`.
+            "rados" => {}
             other => panic!("the conformance suite does not open `{other}`"),
         }
     }
 }
 
-fn on_every_kernel(bs: u32, iodepth: u32, check: &impl Fn(&mut dyn Lane, &str)) {
+fn on_every_kernel(bs: u32, iodepth: u32, check: &dyn Fn(&mut dyn Lane, &str)) {
     let plain = Options::default();
     let sqthread_poll = Options { sqthread_poll: true, ..plain };
     let kinds = Kernel::ALL.iter().flat_map(|kernel| [(*kernel, plain, Buffering::Registered), (*kernel, sqthread_poll, Buffering::Registered)]);
@@ -136,7 +172,11 @@ fn run(job: &Job, lane: &mut dyn Lane) -> crate::JobResult {
 
 #[test]
 fn operations_and_bytes_agree_and_every_latency_is_recorded() {
-    on_every_engine(4096, 8, |lane, engine| {
+    operations_and_bytes_agree(&on_every_engine);
+}
+
+fn operations_and_bytes_agree(on: &Lanes<'_>) {
+    on(4096, 8, &|lane, engine| {
         let result = run(&job(Rw::RandRead, 4096, 8), lane);
         assert!(result.operations > 10, "{engine}");
         assert_eq!(result.bytes, result.operations * 4096, "{engine}");
@@ -149,7 +189,11 @@ fn operations_and_bytes_agree_and_every_latency_is_recorded() {
 
 #[test]
 fn an_open_loop_keeps_its_rate_on_every_engine() {
-    on_every_engine(4096, 8, |lane, engine| {
+    an_open_loop_keeps_its_rate(&on_every_engine);
+}
+
+fn an_open_loop_keeps_its_rate(on: &Lanes<'_>) {
+    on(4096, 8, &|lane, engine| {
         let load = Load::Open { rate: 1000, arrivals: Arrivals::Constant };
         let result = run(&Job { load, extent: Extent::Runtime(Duration::from_millis(100)), ..job(Rw::RandRead, 4096, 8) }, lane);
         let open = result.open.expect("an open loop");
@@ -160,8 +204,12 @@ fn an_open_loop_keeps_its_rate_on_every_engine() {
 
 #[test]
 fn iodepth_is_kept_and_never_exceeded() {
+    iodepth_is_kept(&on_every_engine);
+}
+
+fn iodepth_is_kept(on: &Lanes<'_>) {
     for depth in [1, 7, 32] {
-        on_every_engine(4096, depth, |lane, engine| {
+        on(4096, depth, &|lane, engine| {
             let mut watched = Watched::new(lane);
             run(&job(Rw::RandRead, 4096, depth), &mut watched);
             assert_eq!(watched.most_out, usize::try_from(depth).expect("fits"), "{engine}");
@@ -172,7 +220,11 @@ fn iodepth_is_kept_and_never_exceeded() {
 
 #[test]
 fn random_offsets_are_aligned_inside_the_span_and_cover_it() {
-    on_every_engine(4096, 16, |lane, engine| {
+    random_offsets_cover_the_span(&on_every_engine);
+}
+
+fn random_offsets_cover_the_span(on: &Lanes<'_>) {
+    on(4096, 16, &|lane, engine| {
         let span = Span { start: 1 << 20, bytes: 64 * 4096 };
         let mut watched = Watched::new(lane);
         run(&Job { span, extent: Extent::Runtime(Duration::from_millis(150)), ..job(Rw::RandRead, 4096, 16) }, &mut watched);
@@ -187,7 +239,11 @@ fn random_offsets_are_aligned_inside_the_span_and_cover_it() {
 
 #[test]
 fn one_seed_gives_one_sequence_and_another_seed_another() {
-    on_every_engine(4096, 1, |lane, engine| {
+    one_seed_gives_one_sequence(&on_every_engine);
+}
+
+fn one_seed_gives_one_sequence(on: &Lanes<'_>) {
+    on(4096, 1, &|lane, engine| {
         let mut offsets = |seed| {
             let mut watched = Watched::new(lane);
             run(&Job { seed, ..bounded(50, job(Rw::RandRead, 4096, 1)) }, &mut watched);
@@ -201,7 +257,11 @@ fn one_seed_gives_one_sequence_and_another_seed_another() {
 
 #[test]
 fn a_pass_over_the_whole_span_touches_every_block_once_in_order() {
-    on_every_engine(65536, 4, |lane, engine| {
+    a_pass_touches_every_block(&on_every_engine);
+}
+
+fn a_pass_touches_every_block(on: &Lanes<'_>) {
+    on(65536, 4, &|lane, engine| {
         // A span that is no multiple of the block size: the odd rest is left alone.
         let span = Span { start: 0, bytes: SIZE - 4096 };
         let mut watched = Watched::new(lane);
@@ -214,7 +274,11 @@ fn a_pass_over_the_whole_span_touches_every_block_once_in_order() {
 
 #[test]
 fn a_stop_is_obeyed_at_once() {
-    on_every_engine(4096, 8, |lane, engine| {
+    a_stop_is_obeyed(&on_every_engine);
+}
+
+fn a_stop_is_obeyed(on: &Lanes<'_>) {
+    on(4096, 8, &|lane, engine| {
         let long = Job { extent: Extent::Runtime(Duration::from_secs(60)), ..job(Rw::RandRead, 4096, 8) };
         let stop = AtomicBool::new(false);
         let begin = Instant::now();
@@ -231,7 +295,11 @@ fn a_stop_is_obeyed_at_once() {
 
 #[test]
 fn a_write_job_ends_when_its_budget_is_used_up() {
-    on_every_engine(4096, 8, |lane, engine| {
+    a_budget_is_kept(&on_every_engine);
+}
+
+fn a_budget_is_kept(on: &Lanes<'_>) {
+    on(4096, 8, &|lane, engine| {
         let mut watched = Watched::new(lane);
         run(&bounded(100, job(Rw::RandWrite, 4096, 8)), &mut watched);
         assert_eq!(watched.ops.len(), 100, "{engine}");
@@ -240,7 +308,11 @@ fn a_write_job_ends_when_its_budget_is_used_up() {
 
 #[test]
 fn two_writes_to_one_block_are_never_out_together() {
-    on_every_engine(4096, 32, |lane, engine| {
+    writes_to_one_block_are_apart(&on_every_engine);
+}
+
+fn writes_to_one_block_are_apart(on: &Lanes<'_>) {
+    on(4096, 32, &|lane, engine| {
         let mut watched = Watched::new(lane);
         // 40 blocks for 32 operations: without care they would collide all the time.
         let span = Span { start: 0, bytes: 40 * 4096 };

@@ -92,6 +92,12 @@ impl<L: Lane> Faulty<L> {
         Self { pace: Some(pace), ..Self::new(lane, &[]) }
     }
 
+    /// The lane that works.
+    #[cfg(test)]
+    pub(crate) fn inner(&mut self) -> &mut L {
+        &mut self.lane
+    }
+
     /// What was planted, and where, in the order in which it was; filled while the lane works.
     pub fn planted(&self) -> Arc<Mutex<Vec<(Spoil, u64)>>> {
         Arc::clone(&self.planted)
@@ -315,7 +321,9 @@ mod tests {
                 _ => &[],
             };
             let is_neighbour = perhaps.contains(offset) || spoils.contains(&Spoil::MisdirectedRead);
-            let matches = kind.is_some_and(|kind| expected.is_empty() || is_neighbour || expected.contains(&kind));
+            // What was written to the neighbour's place and read from there, too, is what was to be read: two faults that cancel each other.
+            let is_cancelled = kind.is_none() && *spoils == [Spoil::MisdirectedWrite, Spoil::MisdirectedRead];
+            let matches = is_cancelled || kind.is_some_and(|kind| expected.is_empty() || is_neighbour || expected.contains(&kind));
             assert!(matches, "{spoils:?} at {offset} was found as {kind:?}");
         }
         for offset in named.keys() {

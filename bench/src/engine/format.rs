@@ -1,14 +1,16 @@
 //! The purge of an NVMe namespace by Format NVM with erasure of the user data (NVM Express Base Specification 2.0, section 5.14): the whole namespace, its
 //! layout as it is, and no other namespace.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::uring::{Passthrough, WriteLeave};
 use crate::error::EngineError;
 use crate::sys::admin::{Command, IDENTIFY_BYTES, submit};
+use crate::sys::nvme;
 
 /// Drives of many terabytes without a key to throw away take their time.
-const PATIENCE: Duration = Duration::from_secs(3600);
+pub const PATIENCE: Duration = Duration::from_secs(3600);
 const USER_DATA_ERASE: u32 = 1 << 9;
 
 const IDENTIFY_NAMESPACE: u8 = 0;
@@ -18,17 +20,11 @@ const ALLOCATED_NAMESPACES: u8 = 0x10;
 
 /// Erases the namespace of a claimed drive, all of it; how long that took. A controller that would erase others too, or cannot format, is left as it is.
 pub fn format(target: &str, namespace: Passthrough<'_>, _leave: &dyn WriteLeave) -> Result<Duration, EngineError> {
-    let identify = |cns, nsid| {
-        let mut answer = [0; IDENTIFY_BYTES];
-        let asked = submit(namespace.device, Command::Identify { cns, nsid, answer: &mut answer });
-        asked.map(|()| answer).map_err(|source| EngineError::Setup { act: "identify the controller", target: target.to_owned(), source })
-    };
-    let controller = identify(IDENTIFY_CONTROLLER, 0)?;
-    // A controller that manages namespaces may have some that are attached elsewhere.
-    let list = if controller[256] & 0b1000 != 0 { ALLOCATED_NAMESPACES } else { ACTIVE_NAMESPACES };
-    let others = namespaces(&identify(list, 0)?).filter(|nsid| *nsid != namespace.nsid).count();
+    is_namespace(target, namespace)?;
+    let mut admin = |command: Command<'_>| submit(namespace.device, command);
+    let (controller, others) = others(target, namespace.nsid, &mut admin)?;
     may_format(&controller, others).map_err(|why| EngineError::NotConfigured { what: "Format NVM", target: target.to_owned(), why })?;
-    let how = as_it_is(&identify(IDENTIFY_NAMESPACE, namespace.nsid)?) | USER_DATA_ERASE;
+    let how = as_it_is(&identify(target, &mut admin, IDENTIFY_NAMESPACE, namespace.nsid)?) | USER_DATA_ERASE;
     let begun = Instant::now();
     submit(namespace.device, Command::Format { nsid: namespace.nsid, how, timeout: PATIENCE }).map_err(|source| EngineError::Ring {
         act: "format",
@@ -36,6 +32,31 @@ pub fn format(target: &str, namespace: Passthrough<'_>, _leave: &dyn WriteLeave)
         source,
     })?;
     Ok(begun.elapsed())
+}
+
+/// Whether the character device is that of the namespace that is meant: what is erased must not hang on a name and an attribute alone.
+pub(super) fn is_namespace(target: &str, namespace: Passthrough<'_>) -> Result<(), EngineError> {
+    let setup = |source| EngineError::Setup { act: "identify the NVMe namespace of the character device", target: target.to_owned(), source };
+    nvme::is_namespace(namespace.device, namespace.nsid).map_err(setup)
+}
+
+/// What a controller says of itself, and how many other namespaces than `nsid` it has.
+pub(super) fn others(
+    target: &str,
+    nsid: u32,
+    admin: &mut dyn FnMut(Command<'_>) -> io::Result<()>,
+) -> Result<([u8; IDENTIFY_BYTES], usize), EngineError> {
+    let controller = identify(target, admin, IDENTIFY_CONTROLLER, 0)?;
+    // A controller that manages namespaces may have some that are attached elsewhere.
+    let list = if controller[256] & 0b1000 != 0 { ALLOCATED_NAMESPACES } else { ACTIVE_NAMESPACES };
+    let others = namespaces(&identify(target, admin, list, 0)?).filter(|other| *other != nsid).count();
+    Ok((controller, others))
+}
+
+fn identify(target: &str, admin: &mut dyn FnMut(Command<'_>) -> io::Result<()>, cns: u8, nsid: u32) -> Result<[u8; IDENTIFY_BYTES], EngineError> {
+    let mut answer = [0; IDENTIFY_BYTES];
+    let asked = admin(Command::Identify { cns, nsid, answer: &mut answer });
+    asked.map(|()| answer).map_err(|source| EngineError::Setup { act: "identify the controller", target: target.to_owned(), source })
 }
 
 /// Optional Admin Command Support and Format NVM Attributes of Identify Controller.
@@ -67,6 +88,19 @@ fn as_it_is(namespace: &[u8; IDENTIFY_BYTES]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_namespace_is_not_erased() {
+        struct None;
+        impl WriteLeave for None {
+            fn span(&self) -> crate::job::Span {
+                crate::job::Span { start: 0, bytes: 4096 }
+            }
+        }
+        let device = std::fs::File::open("/dev/null").expect("there");
+        let refused = format("null", Passthrough { device: &device, nsid: 1, lba_shift: 12 }, &None).expect_err("no namespace");
+        assert!(matches!(&refused, EngineError::Setup { act, .. } if act.contains("namespace of the character device")), "{refused:?}");
+    }
 
     fn controller(commands: u8, attributes: u8) -> [u8; IDENTIFY_BYTES] {
         let mut page = [0; IDENTIFY_BYTES];

@@ -50,6 +50,8 @@ pub struct Uring {
     ring: Box<dyn Queue>,
     target: String,
     writable: Option<Span>,
+    /// Bytes of a block of the target, where operations are counted in blocks; 1 otherwise.
+    block: u64,
 }
 
 impl Uring {
@@ -82,6 +84,12 @@ impl Uring {
             let why = "it is not open with O_DIRECT: the page cache would be measured".to_owned();
             return Err(EngineError::Job { rw: "operations", target: target.to_owned(), why });
         }
+        let block = options.passthrough.map_or(1, |passthrough| 1 << passthrough.lba_shift);
+        let span = leave.map_or(Span { start: 0, bytes: 0 }, WriteLeave::span);
+        if let Some(bytes) = [u64::from(bs), span.start, span.bytes].into_iter().find(|bytes| !bytes.is_multiple_of(block)) {
+            let why = format!("{bytes} bytes are no multiple of its blocks of {block} bytes");
+            return Err(EngineError::Job { rw: "NVMe commands", target: target.to_owned(), why });
+        }
         let polling = Polling { completions: options.hipri, submissions: options.sqthread_poll };
         let ring: Box<dyn Queue> = match options.passthrough {
             None => {
@@ -95,7 +103,7 @@ impl Uring {
                 Box::new(Ring::new(namespace, bs, iodepth, kernels, polling, buffering).map_err(setup("set up io_uring for NVMe commands"))?)
             }
         };
-        let mut lane = Self { ring, target: target.to_owned(), writable: leave.map(WriteLeave::span) };
+        let mut lane = Self { ring, target: target.to_owned(), writable: leave.map(WriteLeave::span), block };
         if options.hipri {
             lane.polls(leave.map_or(0, |leave| leave.span().start))?;
         }
@@ -131,7 +139,8 @@ impl Uring {
 
     fn may(&self, op: &Op) -> bool {
         let end = op.offset.saturating_add(op.bytes.into());
-        !op.kind.changes() || self.writable.is_some_and(|span| op.offset >= span.start && end <= span.start.saturating_add(span.bytes))
+        let is_whole = (op.offset | u64::from(op.bytes)) & (self.block - 1) == 0;
+        is_whole && (!op.kind.changes() || self.writable.is_some_and(|span| op.offset >= span.start && end <= span.start.saturating_add(span.bytes)))
     }
 }
 
@@ -154,7 +163,7 @@ impl Lane for Uring {
 
     fn submit(&mut self, ops: &[Op]) -> Result<usize, EngineError> {
         if let Some(op) = ops.iter().find(|op| !self.may(op)) {
-            let why = format!("{} bytes at {} are outside of what may be written", op.bytes, op.offset);
+            let why = format!("{} bytes at {} are outside of what may be written, or no whole blocks of {} bytes", op.bytes, op.offset, self.block);
             return Err(EngineError::Job { rw: "write", target: self.target.clone(), why });
         }
         Ok(self.ring.push(ops))
@@ -166,5 +175,53 @@ impl Lane for Uring {
 
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), EngineError> {
         self.ring.wait(patience, done).map_err(|source| EngineError::Ring { act: "wait for completions", target: self.target.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use super::*;
+
+    struct Leave(Span);
+
+    impl WriteLeave for Leave {
+        fn span(&self) -> Span {
+            self.0
+        }
+    }
+
+    #[test]
+    fn commands_that_are_no_whole_blocks_are_refused_before_anything_is_sent() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let direct = OFlags::DIRECT.bits().cast_signed();
+        let file =
+            File::options().read(true).write(true).create(true).truncate(true).custom_flags(direct).open(folder.path().join("x")).expect("opens");
+        let refused = |bs: u32, span: Option<Span>| {
+            let leave = span.map(Leave);
+            let options = Options { passthrough: Some(Passthrough { device: &file, nsid: 1, lba_shift: 12 }), ..Options::default() };
+            let opened = Uring::open(&file, "x", bs, 1, leave.as_ref().map(|leave| leave as &dyn WriteLeave), options);
+            opened.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (bs, span) in [(512, None), (4096, Some(Span { start: 512, bytes: 4096 })), (4096, Some(Span { start: 4096, bytes: 6144 }))] {
+            assert!(refused(bs, span).contains("no multiple of its blocks of 4096 bytes"), "{bs} {span:?}: {}", refused(bs, span));
+        }
+        // Whole blocks get as far as the question which namespace it is.
+        assert!(refused(4096, Some(Span { start: 4096, bytes: 8192 })).contains("cannot identify the NVMe namespace"));
+    }
+
+    #[test]
+    fn an_operation_within_a_block_is_refused() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let direct = OFlags::DIRECT.bits().cast_signed();
+        let file =
+            File::options().read(true).write(true).create(true).truncate(true).custom_flags(direct).open(folder.path().join("x")).expect("opens");
+        let mut lane = Uring::open(&file, "x", 4096, 2, None, Options::default()).expect("opens");
+        lane.block = 4096;
+        let read = |offset, bytes| Op { slot: 0, kind: OpKind::Read, offset, bytes };
+        for (offset, bytes, allowed) in [(4096, 4096, true), (4096, 512, false), (512, 4096, false), (0, 0, true)] {
+            assert_eq!(lane.may(&read(offset, bytes)), allowed, "{offset} {bytes}");
+        }
     }
 }

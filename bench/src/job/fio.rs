@@ -5,11 +5,17 @@ use super::{Access, Arrivals, Distribution, Extent, Job, Load, Rw};
 impl Job {
     /// The fio command that repeats it on `target`, reached as `access` says. What fio cannot do is said behind it, as a comment of the shell.
     pub fn fio(&self, target: &str, access: &Access) -> String {
-        let mut words = vec!["fio".to_owned(), format!("--name={}", self.family()), format!("--filename={target}")];
+        let mut words = vec!["fio".to_owned(), format!("--name={}", self.family())];
         let mut add = |word: String| words.push(word);
-        if access.passthrough {
+        if access.image {
+            // The engine first: what follows are its own words.
+            let (pool, image) = target.split_once('/').unwrap_or((target, ""));
+            add(format!("--ioengine=rbd --clientname=admin --pool={pool} --rbdname={image}"));
+        } else if access.passthrough {
+            add(format!("--filename={target}"));
             add("--ioengine=io_uring_cmd --cmd_type=nvme --fixedbufs=1 --registerfiles=1".to_owned());
         } else {
+            add(format!("--filename={target}"));
             add("--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1".to_owned());
         }
         if access.hipri {
@@ -57,7 +63,7 @@ impl Job {
         if self.fsync > 0 {
             add(format!("--fsync={}", self.fsync));
         }
-        if self.fua {
+        if self.fua && !access.image {
             // fio has no FUA of single writes here: a file opened with O_DSYNC makes the kernel ask for the same of all of them.
             add("--sync=dsync".to_owned());
         }
@@ -73,6 +79,9 @@ impl Job {
         if let Extent::Sprandom { over_provisioning } = self.extent {
             // Since fio 3.41: what it adds to the command for older ones is random writes of as many bytes, which do not have the effect.
             add(format!("# with fio 3.41 or later: --sprandom=1 --spr_op={}", f64::from(over_provisioning) / 100.0));
+        }
+        if self.fua && access.image {
+            add("# fio's engine rbd has no FUA: without a cache every write is on the medium, with one these are not".to_owned());
         }
         if self.rw == Rw::ReadModifyWrite {
             add("# fio does not write back the block that it has read: as many reads and writes, at other places".to_owned());
@@ -126,6 +135,12 @@ mod tests {
             for word in words {
                 assert!(command.contains(word), "{word} in {command}");
             }
+            accepted(&command);
+        }
+        let image = Access { image: true, ..access };
+        for (job, word) in [(job(), "--ioengine=rbd"), (Job { rw: Rw::Write, fua: true, ..job() }, "has no FUA")] {
+            let command = job.fio("rbd-vms/assay-scratch-1", &image);
+            assert!(command.contains("--pool=rbd-vms --rbdname=assay-scratch-1") && command.contains(word), "{command}");
             accepted(&command);
         }
         // fio wants to see a device before it trims: a real one, that is only looked at.

@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd as _;
 use io_uring::types::Fixed;
 use io_uring::{cqueue, opcode, squeue};
 
+use super::admin::{self, Command, IDENTIFY_BYTES};
 use super::ring::{Encoded, Encoding};
 use crate::engine::status::NVME_STATUS;
 use crate::engine::{Op, OpKind};
@@ -35,19 +36,49 @@ pub(crate) struct Namespace {
     lba_shift: u32,
 }
 
+/// Whether a character device is that of namespace `nsid`; the error says what else it is.
+pub(crate) fn is_namespace(file: &File, nsid: u32) -> io::Result<()> {
+    // SAFETY: the request takes no argument and touches no memory of ours.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), NVME_IOCTL_ID) };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if u32::try_from(answer) != Ok(nsid) {
+        return Err(io::Error::other(format!("it is namespace {answer}, not {nsid}")));
+    }
+    Ok(())
+}
+
 impl Namespace {
-    /// A namespace by its character device; the error says what else it is.
+    /// A namespace by its character device, with blocks of 2^`lba_shift` bytes and without metadata; the error says what else it is.
     pub(crate) fn new(file: File, nsid: u32, lba_shift: u32) -> io::Result<Self> {
-        // SAFETY: the request takes no argument and touches no memory of ours.
-        let answer = unsafe { libc::ioctl(file.as_raw_fd(), NVME_IOCTL_ID) };
-        if answer < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        if u32::try_from(answer) != Ok(nsid) {
-            return Err(io::Error::other(format!("it is namespace {answer}, not {nsid}")));
-        }
+        is_namespace(&file, nsid)?;
+        let mut page = [0; IDENTIFY_BYTES];
+        admin::submit(&file, Command::Identify { cns: IDENTIFY_NAMESPACE, nsid, answer: &mut page })?;
+        fits(blocks(&page), lba_shift)?;
         Ok(Self { file, nsid, lba_shift })
     }
+}
+
+/// Identify, the data structure of a namespace.
+const IDENTIFY_NAMESPACE: u8 = 0;
+
+/// How a namespace is formatted: log2 of the bytes of its blocks, and bytes of metadata of each (NVM Command Set Specification 1.0, figures 97 and 98).
+fn blocks(page: &[u8; IDENTIFY_BYTES]) -> (u32, u16) {
+    let format = usize::from(page[26] & 0xf | (page[26] >> 5 & 0b11) << 4);
+    let at = 128 + 4 * format;
+    (page[at + 2].into(), u16::from_le_bytes([page[at], page[at + 1]]))
+}
+
+// A command of ours says how many bytes it moves, and has no place for metadata.
+fn fits((shift, metadata): (u32, u16), lba_shift: u32) -> io::Result<()> {
+    if metadata > 0 {
+        return Err(io::Error::other(format!("each of its blocks has {metadata} bytes of metadata, which no command of assay carries")));
+    }
+    if shift != lba_shift {
+        return Err(io::Error::other(format!("its blocks have 2^{shift} bytes, not 2^{lba_shift} as the kernel says")));
+    }
+    Ok(())
 }
 
 /// The 80 bytes that a command takes in an entry.
@@ -185,6 +216,21 @@ mod tests {
         }
         let trim = range(&op(OpKind::Trim, far << 12, 8192), 12);
         assert_eq!(trim, [0, 0, 0, 0, 2, 0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_namespace_is_taken_as_it_is_formatted_and_not_with_metadata() {
+        let mut page = [0; IDENTIFY_BYTES];
+        // Format 18 (its high bits apart): 4 KiB with 8 bytes of metadata; format 0: 512 bytes.
+        page[128..132].copy_from_slice(&[0, 0, 9, 0]);
+        page[128 + 18 * 4..128 + 19 * 4].copy_from_slice(&[8, 0, 12, 0]);
+        assert_eq!(blocks(&page), (9, 0));
+        page[26] = 0b011_0010;
+        assert_eq!(blocks(&page), (12, 8));
+        for (format, lba_shift, says) in [((9, 0), 9, ""), ((12, 8), 12, "8 bytes of metadata"), ((12, 0), 9, "2^12")] {
+            let said = fits(format, lba_shift).map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(said.contains(says) && said.is_empty() == says.is_empty(), "{said}");
+        }
     }
 
     #[test]
