@@ -1,22 +1,23 @@
 //! Checks: pure functions over an inventory and a site. They read no file and run no command; what the node says was written down by the probes.
 //! A check that cannot be answered says so: no entry ever returns an empty list, and none passes on what was not read.
-//! Severity and phase stand in the gate files; what happens during a run is judged by `assay_model::judge`.
+//! What changed between two looks at a node is asked in `check/window.rs`. Severity and phase stand in the gate files; what happens during a run is judged by `assay_model::judge`.
 
 use std::collections::BTreeSet;
 
 use assay_model::check::{Check, CheckId};
 use assay_model::inventory::Inventory;
 use assay_model::site::Site;
-use assay_model::verdict::Reason;
 
 mod block;
 mod bmc;
 mod bom;
 mod bond;
 mod boot_drives;
+mod ceph;
 mod channels;
 mod clock;
 mod cpu;
+mod data_pool;
 mod declared;
 mod dimm;
 mod drive;
@@ -36,6 +37,7 @@ mod nvme;
 mod os;
 mod package;
 mod pcie;
+mod pool;
 mod power_profile;
 mod question;
 mod repositories;
@@ -43,11 +45,14 @@ mod seen;
 mod ssh;
 mod thermal;
 mod vlan;
+mod window;
 
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod tests;
+
+pub use window::{WINDOWS, Window, WindowEntry, window};
 
 /// One entry of the registry.
 #[derive(Debug, Clone, Copy)]
@@ -517,136 +522,137 @@ pub const CHECKS: &[CheckEntry] = &[
         describe: "The time daemon follows a reference near enough, is near enough to it, and has measured it lately.",
         check: clock::offset,
     },
-];
-
-/// One entry of the registry of checks that need two looks at the node: what changed in between.
-#[derive(Debug, Clone, Copy)]
-pub struct WindowEntry {
-    /// The ids of the checks that it gives.
-    pub ids: &'static [&'static str],
-    /// What it is about.
-    pub topic: &'static str,
-    /// One sentence that says what it finds out.
-    pub describe: &'static str,
-    /// Answers the question for every subject; never an empty list. What is no longer there in the second look is a subject too.
-    pub check: fn(&Window<'_>, &Site) -> Vec<Check>,
-}
-
-/// Two looks at one node.
-#[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    /// The earlier one.
-    pub before: &'a Inventory,
-    /// The later one.
-    pub after: &'a Inventory,
-    /// Seconds between them.
-    pub seconds: i64,
-}
-
-/// Two looks closer together than this saw nothing happen because nothing had the time to.
-const SHORTEST_WINDOW_SECONDS: i64 = 10;
-
-/// All checks of a window, in the order of reports.
-pub const WINDOWS: &[WindowEntry] = &[
-    WindowEntry {
-        ids: &[nic::window::CARRIER.id],
-        topic: "nic",
-        describe: "No network port lost or gained its link between the two looks.",
-        check: nic::window::carrier_stable,
+    CheckEntry {
+        ids: &[ceph::HEALTH.id],
+        topic: "ceph",
+        describe: "The Ceph cluster is in HEALTH_OK, and nobody has muted a health check.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::HEALTH, inventory, site, ceph::health),
     },
-    WindowEntry {
-        ids: &[nic::window::POST_FEC.id],
-        topic: "nic",
-        describe: "No network port received a symbol or frame that FEC left wrong, over an hour at least.",
-        check: nic::window::post_fec_errors,
+    CheckEntry {
+        ids: &[ceph::DAEMONS.id],
+        topic: "ceph",
+        describe: "Every monitor that the map knows is in quorum, managers and OSDs are as many as ordered, all up and in, and no flag holds them back.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::DAEMONS, inventory, site, ceph::daemons),
     },
-    WindowEntry {
-        ids: &[nic::window::PRE_FEC.id],
-        topic: "nic",
-        describe: "FEC corrected no more of the received bits than its design allows.",
-        check: nic::window::pre_fec_rate,
+    CheckEntry {
+        ids: &[ceph::PGS_CLEAN.id],
+        topic: "ceph",
+        describe: "Every placement group that the pools are configured with is known, active and clean.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::PGS_CLEAN, inventory, site, ceph::pgs_clean),
     },
-    WindowEntry {
-        ids: &[nic::window::PRE_FEC_EXPECTED.id],
-        topic: "nic",
-        describe: "FEC corrected as few of the received bits as a good link needs.",
-        check: nic::window::pre_fec_rate_expected,
+    CheckEntry {
+        ids: &[ceph::osds::IDENTITY.id],
+        topic: "ceph",
+        describe: "Each data drive of this host is below exactly one OSD, and no OSD of it is on another device.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::IDENTITY, inventory, site, ceph::osds::identity),
     },
-    WindowEntry {
-        ids: &[nic::window::DROPS.id],
-        topic: "nic",
-        describe: "Network ports dropped at most one packet of a million.",
-        check: nic::window::drops,
+    CheckEntry {
+        ids: &[ceph::osds::NETWORKS.id],
+        topic: "ceph",
+        describe: "Monitors, managers and OSDs are bound to the declared networks and to nothing else.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::NETWORKS, inventory, site, ceph::osds::networks),
     },
-    WindowEntry {
-        ids: &[drive_window::ERROR_LOG.id],
-        topic: "nvme",
-        describe: "No drive has new entries in its error log, but for questions that it does not know.",
-        check: drive_window::error_log,
+    CheckEntry {
+        ids: &[ceph::pools::POOLS.id],
+        topic: "ceph",
+        describe: "Every ordered pool is there with its copies, min_size, device class, share and quota, over enough hosts; no other is.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::pools::POOLS, inventory, site, ceph::pools::pools),
     },
-    WindowEntry {
-        ids: &[drive_window::STABLE.id],
-        topic: "nvme",
-        describe: "No drive counts new media errors, unsafe shutdowns, uncorrectable reads, thermal throttling or link retraining.",
-        check: drive_window::stable,
+    CheckEntry {
+        ids: &[ceph::osds::BALANCE.id],
+        topic: "ceph",
+        describe: "OSDs are about equally full, and each has as many placement groups as declared.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::BALANCE, inventory, site, ceph::osds::balance),
     },
-    WindowEntry {
-        ids: &[new_errors::PCIE.id],
-        topic: "pcie",
-        describe: "No PCIe error was counted between the two looks, at either end of any link.",
-        check: new_errors::pcie,
+    CheckEntry {
+        ids: &[ceph::osds::MEMORY.id],
+        topic: "ceph",
+        describe: "Every OSD may use the declared memory, and the host has it.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::MEMORY, inventory, site, ceph::osds::memory_targets),
     },
-    WindowEntry {
-        ids: &[new_errors::EDAC.id],
-        topic: "edac",
-        describe: "No memory error was counted between the two looks.",
-        check: new_errors::edac,
+    CheckEntry {
+        ids: &[ceph::osds::MESSENGER.id],
+        topic: "ceph",
+        describe: "Monitors speak msgr2, and messengers check or encrypt as declared.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::MESSENGER, inventory, site, ceph::osds::messenger),
     },
-    WindowEntry {
-        ids: &[bmc::NEW_ENTRIES.id],
-        topic: "bmc",
-        describe: "No event log of the management controller has a new entry of a fault, and none was cleared between the two looks.",
-        check: bmc::new_entries,
+    CheckEntry {
+        ids: &[ceph::SCRUB.id],
+        topic: "ceph",
+        describe: "Scrubs found nothing, are not switched off, and no deep scrub is overdue.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::SCRUB, inventory, site, ceph::scrub),
+    },
+    CheckEntry {
+        ids: &[ceph::CLOCK_SKEW.id],
+        topic: "ceph",
+        describe: "The monitors' clocks are as near to the leader's as declared.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::CLOCK_SKEW, inventory, site, ceph::clock_skew),
+    },
+    CheckEntry {
+        ids: &[ceph::CRASHES.id],
+        topic: "ceph",
+        describe: "No daemon crashed without somebody having looked at it, and Ceph expects no device to fail.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::CRASHES, inventory, site, ceph::crashes),
+    },
+    CheckEntry {
+        ids: &[ceph::VERSIONS.id],
+        topic: "ceph",
+        describe: "All daemons of the cluster run one version.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::VERSIONS, inventory, site, ceph::versions),
+    },
+    CheckEntry {
+        ids: &[ceph::CAPACITY.id],
+        topic: "ceph",
+        describe: "No OSD is nearly full, and none would be with one host lost.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::CAPACITY, inventory, site, ceph::capacity),
+    },
+    CheckEntry {
+        ids: &[ceph::osds::NO_ZPOOL.id],
+        topic: "ceph",
+        describe: "No device of a ZFS pool is on a drive that was ordered for Ceph.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::osds::NO_ZPOOL, inventory, site, ceph::osds::no_zpool),
+    },
+    CheckEntry {
+        ids: &[data_pool::LAYOUT.id],
+        topic: "pool",
+        describe: "The ZFS pool of the data drives is made of dRAID vdevs of the declared geometry, and of nothing else.",
+        check: data_pool::layout,
+    },
+    CheckEntry {
+        ids: &[data_pool::DRIVES.id],
+        topic: "pool",
+        describe: "The ZFS pool of the data drives lies on exactly the declared drives, once on each, and on no boot drive.",
+        check: data_pool::drives,
+    },
+    CheckEntry {
+        ids: &[data_pool::SPARES.id],
+        topic: "pool",
+        describe: "The distributed spares of the data pool are as many as declared, and none stands in for a drive.",
+        check: data_pool::spares,
+    },
+    CheckEntry {
+        ids: &[data_pool::ASHIFT.id],
+        topic: "pool",
+        describe: "The smallest block of every vdev of the data pool is at least the declared one, and the same on all.",
+        check: data_pool::ashift,
+    },
+    CheckEntry {
+        ids: &[data_pool::HEALTH.id],
+        topic: "pool",
+        describe: "The data pool, its vdevs and devices are online, without an error or a damaged file, and no resilver runs.",
+        check: data_pool::health,
+    },
+    CheckEntry {
+        ids: &[data_pool::SCRUB.id],
+        topic: "pool",
+        describe: "The last scrub of the data pool found nothing and is no older than declared.",
+        check: data_pool::scrub,
     },
 ];
 
 /// Every check of the registry, answered for this node at this site.
 pub fn inventory(inventory: &Inventory, site: &Site) -> Vec<Check> {
     CHECKS.iter().flat_map(|entry| (entry.check)(inventory, site)).collect()
-}
-
-/// Every check that needs two looks. Where there are no two looks at the same boot of the same node, far enough apart, nobody was asked: each says so.
-pub fn window(before: Option<&Inventory>, after: &Inventory, site: &Site) -> Vec<Check> {
-    let looked = before.ok_or_else(|| Reason::NotRun("it needs an earlier look at the node: a snapshot given by --since, or an acceptance".into()));
-    match looked.and_then(|before| Window::of(before, after)) {
-        Ok(window) => WINDOWS.iter().flat_map(|entry| (entry.check)(&window, site)).collect(),
-        Err(reason) => {
-            let unasked = |entry: &WindowEntry| -> Vec<Check> {
-                entry.ids.iter().map(|id| Check::inconclusive(id, entry.topic, entry.describe, reason.clone(), "the earlier look")).collect()
-            };
-            WINDOWS.iter().flat_map(unasked).collect()
-        }
-    }
-}
-
-impl<'a> Window<'a> {
-    /// Two looks that can be compared, or why they cannot.
-    fn of(before: &'a Inventory, after: &'a Inventory) -> Result<Self, Reason> {
-        if before.host != after.host {
-            return Err(Reason::Invalid(format!("the earlier look is at {}, the later one at {}", before.host, after.host)));
-        }
-        if before.boot_id != after.boot_id {
-            return Err(Reason::Invalid("the node was booted in between: its counters began anew".into()));
-        }
-        let instant = |inventory: &Inventory| {
-            inventory.taken_at.parse::<jiff::Timestamp>().map_err(|_| Reason::Invalid(format!("`{}` is no time", inventory.taken_at)))
-        };
-        let seconds = instant(after)?.duration_since(instant(before)?).as_secs();
-        if seconds < SHORTEST_WINDOW_SECONDS {
-            return Err(Reason::NotRun(format!("{seconds} s between the two looks, at least {SHORTEST_WINDOW_SECONDS} s say something")));
-        }
-        Ok(Self { before, after, seconds })
-    }
 }
 
 /// Every id that an entry can give. Of the ids that follow the order, those of attributes that a probe fills: an expectation of another

@@ -25,6 +25,9 @@ const COUNTERS: &[(Kind, Attr)] = &[
     (Kind::Pci, Attr::RootAerNonfatal),
     (Kind::Pci, Attr::RootAerFatal),
     (Kind::Nvme, Attr::MediaErrors),
+    (Kind::Nvme, Attr::ErrorLogEntries),
+    // No counter, but it says which of those entries are no faults.
+    (Kind::Nvme, Attr::UnknownCommands),
     (Kind::Nvme, Attr::UncorrectableReads),
     (Kind::Nvme, Attr::EndToEndErrors),
     (Kind::Nvme, Attr::LinkRetrainings),

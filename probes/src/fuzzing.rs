@@ -39,8 +39,10 @@ const fn text(name: &'static str, probe: &'static str, question: &'static str, a
 
 const SERVER: &str = "pve1-node1";
 const LAPTOP: &str = "generic-laptop";
+const DRAID: &str = "pve1-draid";
 const PORT: &[&str] = &["/sys/class/net/enp97s0f0np0/", "ethtool:enp97s0f0np0/", "/sys/bus/pci/devices/0000:61:00.0/"];
 const POOL: &[&str] = &["/sys/module/zfs/", "syscall:clock_gettime", "/dev/disk/by-id/", "/sys/class/block/"];
+const DRAID_POOL: &[&str] = &["/sys/module/zfs/", "syscall:clock_gettime", "/dev/disk/by-id/", "/sys/class/block/", "command:zpool"];
 const ESP: &[&str] = &["/etc/kernel/", "command:proxmox-boot-tool", "/sys/firmware/efi/efivars/", "/dev/disk/by-", "/sys/class/block/"];
 const SSH: &[&str] = &["/etc/ssh/", "/etc/passwd", "/home/", "command:sshd"];
 const ACCOUNTS: &[&str] = &["/etc/pve/", "excerpt:/etc/pve/", "syscall:clock_gettime"];
@@ -94,6 +96,8 @@ pub const DOORS: &[Door] = &[
     text("firewall", "firewall", "/etc/pve/firewall/cluster.fw", &["/etc/pve/local", "/sys/fs/cgroup/system.slice/"]),
     text("dpkg", "package", "/var/lib/dpkg/status", &[]),
     text("zpool", "pool", "command:zpool status -j --json-int", POOL),
+    Door { node: DRAID, ..text("zpool-draid", "pool", "command:zpool status -j --json-int", DRAID_POOL) },
+    Door { node: DRAID, ..text("zpool-get", "pool", "command:zpool get -Hp -o name,property,value ashift tank all-vdevs", DRAID_POOL) },
     text("boot-tool", "esp", "command:proxmox-boot-tool status", ESP),
     bytes("boot-entry", "esp", "/sys/firmware/efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c", ESP),
     text("apt-sources", "repository", "/etc/apt/sources.list.d/debian.sources", &["/etc/apt/"]),

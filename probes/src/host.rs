@@ -16,6 +16,7 @@ pub(crate) use self::snapshot::{Snapshot, patch};
 use crate::sys::ClockState;
 
 pub(crate) mod answer;
+pub(crate) mod ceph;
 mod command;
 mod devlink;
 mod error;
@@ -30,6 +31,7 @@ mod redact;
 mod redfish;
 mod snapshot;
 
+pub(crate) use self::command::CommandOutput;
 pub use self::error::{Act, HostError};
 pub(crate) use self::ethtool::EthtoolTopic;
 pub(crate) use self::live::Refusal;
@@ -45,7 +47,7 @@ const BYTES_MAX: usize = 16 << 20;
 /// Largest table of which single lines are taken: `/proc/interrupts` has a line per queue and a column per thread.
 const TABLE_MAX: usize = 64 << 20;
 
-const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+pub(crate) const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 const MACHINE_ID: &str = "/etc/machine-id";
 /// The name under which the call is recorded.
 pub(crate) const ADJTIMEX: &str = "syscall:adjtimex";
@@ -56,6 +58,7 @@ pub(crate) const WALL_CLOCK: &str = "syscall:clock_gettime";
 pub struct Host {
     source: Arc<Source>,
     bmc: Option<redfish::Controller>,
+    ceph: Arc<ceph::Cluster>,
     in_flight: Arc<Mutex<Option<(Act, String)>>>,
     listening: Duration,
 }
@@ -116,7 +119,7 @@ impl Host {
     }
 
     fn of(source: Source) -> Self {
-        Self { source: Arc::new(source), bmc: None, in_flight: Arc::default(), listening: Duration::ZERO }
+        Self { source: Arc::new(source), bmc: None, ceph: Arc::default(), in_flight: Arc::default(), listening: Duration::ZERO }
     }
 
     /// The snapshot text of all answers so far. Identities are replaced before anything is written. A host that does not record has none.
@@ -137,7 +140,7 @@ impl Host {
     /// A door of its own for one probe, so that what it hangs on can be told.
     pub(crate) fn for_probe(&self) -> Self {
         let bmc = self.bmc.as_ref().map(redfish::Controller::afresh);
-        Self { source: Arc::clone(&self.source), bmc, in_flight: Arc::default(), listening: self.listening }
+        Self { source: Arc::clone(&self.source), bmc, ceph: Arc::default(), in_flight: Arc::default(), listening: self.listening }
     }
 
     /// What is being asked right now: `read /sys/...`.

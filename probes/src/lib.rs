@@ -19,5 +19,5 @@ pub use counters::error_counters;
 pub use environment::environment;
 pub use host::{Act, Host, HostError, RecordingOptions};
 pub use host::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, EndpointError, Patience, RedfishClient, Trust, TrustError};
-pub use probe::{PROBES, Probe, ProbeOptions, take_inventory};
+pub use probe::{PROBES, Probe, ProbeOptions, take_inventory, take_inventory_of};
 pub use reference::{BrokenReference, Node, nodes};

@@ -12,6 +12,7 @@ mod block;
 mod bmc;
 mod board;
 mod bond;
+mod ceph;
 mod clock;
 mod cpu;
 mod cpu_list;
@@ -41,12 +42,13 @@ mod thermal;
 mod throttle;
 
 pub(crate) use self::bmc::is_memory_error;
+pub(crate) use self::ceph::is_host;
 pub(crate) use self::firmware_text::is_placeholder;
 pub(crate) use self::lldp::{NOT_LISTENED, frame, neighbours as neighbours_told};
 pub(crate) use self::nic::SerialNumber as ModuleSerialNumber;
 pub(crate) use self::nvme::is_ocp_page;
 pub(crate) use self::survey::survey;
-pub use self::survey::{ProbeOptions, take_inventory};
+pub use self::survey::{ProbeOptions, take_inventory, take_inventory_of};
 
 /// One way of looking at a node. It changes nothing, reads through [`Host`] only and answers with facts, not with judgements.
 pub trait Probe: Sync {
@@ -103,6 +105,7 @@ pub const PROBES: &[&dyn Probe] = &[
     &repository::Repository,
     &account::Account,
     &subscription::Subscription,
+    &ceph::Ceph,
 ];
 
 /// Those whose components count faults.

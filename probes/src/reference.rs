@@ -64,6 +64,8 @@ enum SiteName {
     OneSocket,
     /// The same with its products pinned in the order.
     Pinned,
+    /// The same with its data in ZFS in place of Ceph.
+    Draid,
 }
 
 /// A reference node.
@@ -164,7 +166,7 @@ fn site(name: SiteName) -> Result<Site, BrokenReference> {
     let file = "fixtures/sites";
     let (origin, files) = match name {
         SiteName::Generic => ("generic", embedded::GENERIC),
-        SiteName::Reference | SiteName::OneSocket | SiteName::Pinned => ("reference", embedded::ORDER),
+        SiteName::Reference | SiteName::OneSocket | SiteName::Pinned | SiteName::Draid => ("reference", embedded::ORDER),
     };
     let mut files: BTreeMap<String, String> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     if name != SiteName::Generic {
@@ -229,6 +231,9 @@ fn resolved(contradictions: &str, name: SiteName) -> Result<String, BrokenRefere
     if name == SiteName::OneSocket {
         chosen.insert("C-01".into(), "one-per-channel".into());
         chosen.insert("C-02".into(), "one-socket".into());
+    }
+    if name == SiteName::Draid {
+        chosen.insert("C-22".into(), "draid".into());
     }
     let mut document: toml::Table = toml::from_str(contradictions).map_err(|error| broken(file, error))?;
     let entries = document.get_mut("contradiction").and_then(toml::Value::as_array_mut).ok_or_else(|| broken(file, "no contradiction in it"))?;

@@ -7,6 +7,7 @@ pub(crate) mod ethtool;
 pub(crate) mod lab;
 pub(crate) mod nvme;
 pub(crate) mod packet;
+pub(crate) mod rados;
 
 /// What `adjtimex` says of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

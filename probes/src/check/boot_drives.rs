@@ -12,6 +12,7 @@ use assay_model::verdict::{Reason, Verdict};
 
 use super::bom::taken_by;
 use super::findings::Findings;
+use super::pool::{ONLINE, online, scrubbed};
 use super::question::Question;
 use super::seen::{Seen, count, list, looked, text};
 
@@ -19,10 +20,6 @@ pub(super) const ROOT_MIRROR: Question =
     Question { id: "zfs.root_mirror", expected: "the root pool is a mirror of exactly the boot drives, online, without errors, scrubbed in time" };
 pub(super) const BOTH_DRIVES: Question =
     Question { id: "boot.both_drives", expected: "an ESP on each boot drive, configured with the same kernels, the running one among them" };
-
-const ONLINE: &str = "ONLINE";
-const SCRUBBED: &str = "scrub finished";
-const SECONDS_PER_DAY: u64 = 86_400;
 
 pub(super) fn root_mirror(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let Some(declared) = &site.declared.software.root_pool else {
@@ -45,7 +42,7 @@ pub(super) fn root_mirror(inventory: &Inventory, site: &Site) -> Vec<Check> {
     let devices: Vec<&Component> = devices.into_iter().filter(|device| text(device, Attr::Pool) == Ok(Some(pool.locator.as_str()))).collect();
     let mut findings = Findings::default();
     of_pool(&mut findings, pool, declared);
-    devices.iter().for_each(|device| of_device(&mut findings, device));
+    devices.iter().for_each(|device| online(&mut findings, device));
     of_drives(&mut findings, inventory, site, &devices);
     let seen = Seen::of(pool, &[Attr::State, Attr::Layout, Attr::DataErrors, Attr::Scan, Attr::ScrubAge, Attr::ScrubErrors])
         .and(Seen::across(&devices, Attr::State))
@@ -66,41 +63,7 @@ fn of_pool(findings: &mut Findings, pool: &Component, declared: &RootPool) {
         ));
     }
     findings.expect("number of damaged files", count(pool, Attr::DataErrors), &0);
-    match findings.value(Attr::Scan, text(pool, Attr::Scan)) {
-        Some(SCRUBBED) => {
-            findings.expect("errors of the last scrub", count(pool, Attr::ScrubErrors), &0);
-            let limit = u64::from(declared.scrub_max_age_days) * SECONDS_PER_DAY;
-            if let Some(age) = findings.value("age of the last scrub", count(pool, Attr::ScrubAge))
-                && age > limit
-            {
-                findings.wrong(format!(
-                    "the last scrub ended {} days ago, at most {} are declared",
-                    age / SECONDS_PER_DAY,
-                    declared.scrub_max_age_days
-                ));
-            }
-        }
-        Some("none") => findings.wrong("it was never scrubbed"),
-        Some("scrub canceled") => findings.wrong("the last scrub was cancelled"),
-        // A resilver takes the place of the scrub before it in what ZFS remembers.
-        Some(scan) => findings.unclear(Reason::NotRun(format!("the last scan is {scan}: nothing tells when it was scrubbed"))),
-        None => {}
-    }
-}
-
-fn of_device(findings: &mut Findings, device: &Component) {
-    if let Some(state) = findings.value(format!("state of {}", device.locator), text(device, Attr::State))
-        && state != ONLINE
-    {
-        findings.wrong(format!("{} is {state}", device.locator));
-    }
-    for (attr, what) in [(Attr::ReadErrors, "read errors"), (Attr::WriteErrors, "write errors"), (Attr::ChecksumErrors, "checksum errors")] {
-        if let Some(errors) = findings.value(format!("{attr} of {}", device.locator), count(device, attr))
-            && errors > 0
-        {
-            findings.wrong(format!("{} has {errors} {what}", device.locator));
-        }
-    }
+    scrubbed(findings, pool, declared.scrub_max_age_days);
 }
 
 /// Whether the devices lie on exactly the boot drives, one on each.

@@ -15,7 +15,8 @@ pub(super) fn holding<'a, T>(site: &Site, declared: &'a [T], when: impl Fn(&T) -
     Ok(holding)
 }
 
-fn holds(site: &Site, when: &When) -> Result<bool, Reason> {
+/// Whether what depends on the answer to a contradiction holds.
+pub(super) fn holds(site: &Site, when: &When) -> Result<bool, Reason> {
     let blocked = |why: &str| Reason::Blocked(format!("what is declared depends on contradiction {}, {why}", when.contradiction));
     let contradiction = site.contradictions.iter().find(|contradiction| contradiction.id == when.contradiction);
     let Some(contradiction) = contradiction else { return Err(blocked("which the site does not have")) };

@@ -1,8 +1,11 @@
 //! Drives between two looks: entries of the error log and counters that only a fault moves.
 
+use std::ops::Range;
+
 use assay_model::attr::{Attr, Kind};
 use assay_model::check::Check;
-use assay_model::component::{Component, Reading, Value};
+use assay_model::component::{Component, Reading};
+use assay_model::error_log;
 use assay_model::inventory::Observed;
 use assay_model::site::Site;
 use assay_model::verdict::{Reason, Verdict};
@@ -33,34 +36,23 @@ const COUNTERS: &[Attr] = &[
 pub(super) fn error_log(window: &Window<'_>, site: &Site) -> Vec<Check> {
     each(&ERROR_LOG, window, site, |before, after| {
         let seen = Seen::of(after, &[Attr::ErrorLogEntries, Attr::UnknownCommands]);
-        let verdict = match delta(before, after, Attr::ErrorLogEntries) {
+        let verdict = match rose(before, after, Attr::ErrorLogEntries) {
             Err(reason) => Verdict::Inconclusive(reason),
             Ok(None) => super::question::absent(site, "the drive does not count its errors"),
-            Ok(Some(0)) => Verdict::pass_on(seen.evidence()),
-            Ok(Some(new)) => {
-                let from = count(before, Attr::ErrorLogEntries).ok().flatten().unwrap_or(u64::MAX);
-                let harmless = harmless(after, from);
-                match new.saturating_sub(harmless) {
-                    0 => Verdict::pass_on(seen.evidence()),
-                    faults => Verdict::Fail(format!("{faults} new entries in {} s", window.seconds)),
-                }
-            }
+            Ok(Some(new)) => match error_log::faults(new.start, new.end, after.reading(Attr::UnknownCommands)) {
+                0 => Verdict::pass_on(seen.evidence()),
+                faults => Verdict::Fail(format!("{faults} new entries in {} s", window.seconds)),
+            },
         };
         (seen, verdict)
     })
 }
 
-/// Entries after number `from` that only say that somebody asked for what the drive does not have.
-fn harmless(drive: &Component, from: u64) -> u64 {
-    let Some(Value::List(numbers)) = drive.value(Attr::UnknownCommands) else { return 0 };
-    let new = numbers.iter().filter_map(|number| number.parse::<u64>().ok()).filter(|number| *number > from).count();
-    crate::described::total(new)
-}
-
 pub(super) fn stable(window: &Window<'_>, site: &Site) -> Vec<Check> {
     each(&STABLE, window, site, |before, after| {
         let seen = Seen::of(after, COUNTERS);
-        let deltas: Vec<(Attr, Result<Option<u64>, Reason>)> = COUNTERS.iter().map(|&attr| (attr, delta(before, after, attr))).collect();
+        let delta = |attr| Ok(rose(before, after, attr)?.map(|new| new.end - new.start));
+        let deltas: Vec<(Attr, Result<Option<u64>, Reason>)> = COUNTERS.iter().map(|&attr| (attr, delta(attr))).collect();
         let risen: Vec<String> = deltas
             .iter()
             .filter_map(|(attr, delta)| delta.as_ref().ok()?.filter(|new| *new > 0).map(|new| format!("{attr} rose by {new}")))
@@ -78,13 +70,11 @@ pub(super) fn stable(window: &Window<'_>, site: &Site) -> Vec<Check> {
     })
 }
 
-/// How much a counter rose; none when the drive has it in neither look. One that fell, came or went says nothing.
-fn delta(before: &Component, after: &Component, attr: Attr) -> Result<Option<u64>, Reason> {
+/// From where to where a counter rose; none when the drive has it in neither look. One that fell, came or went says nothing.
+fn rose(before: &Component, after: &Component, attr: Attr) -> Result<Option<Range<u64>>, Reason> {
     match (count(before, attr)?, count(after, attr)?) {
-        (Some(old), Some(new)) => match new.checked_sub(old) {
-            Some(delta) => Ok(Some(delta)),
-            None => Err(Reason::Invalid(format!("{attr} of {} went from {old} back to {new}", after.locator))),
-        },
+        (Some(old), Some(new)) if new < old => Err(Reason::Invalid(format!("{attr} of {} went from {old} back to {new}", after.locator))),
+        (Some(old), Some(new)) => Ok(Some(old..new)),
         (None, None) => Ok(None),
         (Some(_), None) => Err(Reason::Unreadable(format!("{} has no {attr} any more", after.locator))),
         (None, Some(_)) => Err(Reason::Unreadable(format!("{} had no {attr} before", after.locator))),
@@ -130,6 +120,7 @@ fn is_same(old: &Component, new: &Component) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use assay_model::component::Value;
     use assay_model::verdict::Rank;
 
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use assay_model::check::Absence;
 use assay_model::site::Site;
 use assay_model::verdict::{Reason, Verdict};
 
@@ -25,6 +26,14 @@ impl Findings {
     /// Something could not be told.
     pub(super) fn unclear(&mut self, reason: Reason) {
         self.unclear.push(reason);
+    }
+
+    /// Nobody has said what is expected: open where there is an order, and not asked where there is none.
+    pub(super) fn undeclared(&mut self, site: &Site, what: impl Into<String>) {
+        match site.absence {
+            Absence::NotApplicable => {}
+            Absence::Inconclusive => self.unclear(Reason::NotRun(what.into())),
+        }
     }
 
     /// The value, when there is one; what it is instead is a finding.

@@ -22,10 +22,16 @@ pub(super) struct Question {
 impl Question {
     /// The components of `kind`, or the one answer that says why there is none to ask.
     pub(super) fn subjects<'a>(&self, inventory: &'a Inventory, site: &Site, kind: Kind) -> Result<Vec<&'a Component>, Vec<Check>> {
+        let found = self.known(inventory, site, kind)?;
+        if found.is_empty() {
+            return Err(vec![self.absent(site, kind.name(), format!("this node has no component of kind {kind}"), looked(inventory, kind))]);
+        }
+        Ok(found)
+    }
+
+    /// Like `subjects`, where it is an answer that there is none.
+    pub(super) fn known<'a>(&self, inventory: &'a Inventory, site: &Site, kind: Kind) -> Result<Vec<&'a Component>, Vec<Check>> {
         let unasked = match inventory.of(kind) {
-            Observed::Components(found) if found.is_empty() => {
-                self.absent(site, kind.name(), format!("this node has no component of kind {kind}"), looked(inventory, kind))
-            }
             Observed::Components(found) => return Ok(found),
             Observed::SourceMissing(source) => self.absent(site, kind.name(), format!("{source} does not exist on this host"), source),
             Observed::Unknown(reason) => Check::inconclusive(self.id, kind.name(), self.expected, reason, looked(inventory, kind)),

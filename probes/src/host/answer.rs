@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use crate::sys::ClockState;
 
 /// The questions that are no path: calls of the kernel, of a device, of a program, of the management controller. What follows the colon is theirs.
-const CALLS: &[&str] = &["syscall:", "nvme:", "ethtool:", "netlink:", "devlink:", "lldp:", "redfish:", "command:", "excerpt:"];
+const CALLS: &[&str] = &["syscall:", "nvme:", "ethtool:", "netlink:", "devlink:", "lldp:", "redfish:", "command:", "excerpt:", "ceph:"];
 
 /// Whether `name` names a call and not a path.
 pub(super) fn is_call(name: &str) -> bool {

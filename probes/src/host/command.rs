@@ -66,22 +66,27 @@ impl Host {
 }
 
 fn run(words: &[&str]) -> Result<CommandOutput, Refusal> {
+    run_within(words, LIMIT, TEXT_MAX)
+}
+
+/// Runs a program as [`Host::command`] does, for so long and with so much output at most.
+pub(super) fn run_within(words: &[&str], limit: Duration, printed_max: usize) -> Result<CommandOutput, Refusal> {
     let [program, arguments @ ..] = words else { return Err(Refusal::Absent) };
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", SEARCH_PATH).env("LC_ALL", "C").env("TZ", "UTC0").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(refusal)?;
     let Some(stdout) = child.stdout.take() else { return Err(Refusal::Errno(Errno::PIPE)) };
-    let bound = u64::try_from(TEXT_MAX).unwrap_or(u64::MAX);
+    let bound = u64::try_from(printed_max).unwrap_or(u64::MAX);
     // Read beside the waiting: a program that fills its pipe would never end.
     let reader = thread::spawn(move || {
         let mut printed = Vec::new();
         stdout.take(bound.saturating_add(1)).read_to_end(&mut printed).map(|_| printed)
     });
-    let status = ended_within(child, LIMIT)?;
+    let status = ended_within(child, limit)?;
     let printed = reader.join().map_err(|_| Refusal::Errno(Errno::IO))?.map_err(refusal)?;
-    if printed.len() > TEXT_MAX {
-        return Err(Refusal::TooLarge(TEXT_MAX));
+    if printed.len() > printed_max {
+        return Err(Refusal::TooLarge(printed_max));
     }
     Ok(CommandOutput { status: status.and_then(|status| u8::try_from(status).ok()), stdout: String::from_utf8_lossy(&printed).into_owned() })
 }

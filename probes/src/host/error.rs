@@ -159,6 +159,9 @@ const ERRNO_NAMES: &[(Errno, &str)] = &[
     (Errno::TIMEDOUT, "ETIMEDOUT"),
     (Errno::NOMEDIUM, "ENOMEDIUM"),
     (Errno::XDEV, "EXDEV"),
+    (Errno::NOTCONN, "ENOTCONN"),
+    (Errno::NOKEY, "ENOKEY"),
+    (Errno::KEYREJECTED, "EKEYREJECTED"),
 ];
 
 /// How a snapshot writes an errno.

@@ -114,7 +114,8 @@ fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Resu
     let said = |topic| Said::new(Host::ethtool_name(name, topic), host.ethtool(name, topic));
     let described = settings(described, &said(EthtoolTopic::Ring), &said(EthtoolTopic::Pause), &said(EthtoolTopic::Fec));
     let described = queues(described, &said(EthtoolTopic::Channels), &said(EthtoolTopic::Link));
-    let described = counters::counters(described, &said(EthtoolTopic::Statistics));
+    let statistics = said(EthtoolTopic::Statistics);
+    let described = counters::pauses(counters::counters(described, &statistics), &statistics);
     let described = plugged(host, described, name);
 
     let port = rdma.as_ref().ok().into_iter().flatten().find(|port| place.is_some_and(|place| port.is_of(place)));
@@ -122,6 +123,7 @@ fn interface(host: &Host, name: &str, place: Option<&(String, u64)>, rdma: &Resu
         (Err(error), Some(_)) => described.put(Attr::LinkLayer, rdma::DEVICES, unanswered(error)),
         (Ok(_) | Err(_), _) => link_layer(host, described, &folder, port),
     };
+    let described = rdma::counters(host, described, port, rdma.as_ref().err().filter(|_| place.is_some()));
     let described = firmware::firmware(host, described, name, place.map(|(address, _)| address.as_str()), port);
     let described = match place {
         Some((address, _)) => pci::identity(host, described, &pci::folder(address)),
@@ -397,6 +399,31 @@ mod tests {
         assert_eq!(port.reading(Attr::OutOfBuffer), &1_u64.into());
         let refused = &found("/sys/class/net/eth0/device link: ../x\n/sys/class/net/eth0/statistics/rx_packets: 5\nethtool:eth0/stats error: EIO")[0];
         assert!(matches!(refused.reading(Attr::ReceivedPackets), Reading::Unreadable(_)));
+    }
+
+    #[test]
+    fn congestion_and_loss_are_counted_by_the_rdma_side_and_pauses_of_all_priorities_together() {
+        let counted = CARD.replace(
+            "        /sys/class/infiniband/mlx5_0/fw_ver",
+            "        /sys/class/infiniband/mlx5_0/ports/1/hw_counters/np_cnp_sent: 12
+        /sys/class/infiniband/mlx5_0/ports/1/hw_counters/rp_cnp_handled: x
+        /sys/class/infiniband/mlx5_0/ports/1/hw_counters/local_ack_timeout_err error: EIO
+        /sys/class/infiniband/mlx5_0/fw_ver",
+        );
+        let port = &found(&counted.replace(
+            "        |rx_packets: 6",
+            "        |rx_packets: 6\n        |rx_prio0_pause: 1\n        |rx_prio3_pause: 40\n        |tx_prio3_pause: y",
+        ))[0];
+        assert_eq!((port.reading(Attr::CnpSent), port.reading(Attr::EcnMarked)), (&12_u64.into(), &Reading::Absent));
+        assert_eq!(port.source(Attr::CnpSent), "/sys/class/infiniband/mlx5_0/ports/1/hw_counters/np_cnp_sent");
+        assert_eq!(port.reading(Attr::PriorityPausesReceived), &41_u64.into());
+        for attr in [Attr::CnpHandled, Attr::AckTimeouts, Attr::PriorityPausesSent] {
+            assert!(matches!(port.reading(attr), Reading::Unreadable(_)), "{attr}");
+        }
+        let silent = &found("/sys/class/net/eth0/device link: ../x\nethtool:eth0/stats error: EIO")[0];
+        assert!(matches!(silent.reading(Attr::PriorityPausesReceived), Reading::Unreadable(_)));
+        let plain = &found("/sys/class/net/eth0/device link: ../x")[0];
+        assert_eq!((plain.reading(Attr::CnpSent), plain.reading(Attr::PriorityPausesSent)), (&Reading::Absent, &Reading::Absent));
     }
 
     #[test]

@@ -1,15 +1,20 @@
-//! ZFS pools and their devices, by `zpool status`: nothing else tells what a pool is made of, what its devices counted and when it was scrubbed. Its JSON
-//! (OpenZFS 2.3) is read in `pool/json.rs`, the text of older ones in `pool/text.rs`; on which drive a device lies in `drive.rs`.
+//! ZFS pools, their vdevs and devices, by `zpool status`: nothing else tells what a pool is made of, what its devices counted and when it was scrubbed. Its
+//! JSON (OpenZFS 2.3) is read in `pool/json.rs`, the text of older ones in `pool/text.rs`, the names of dRAID vdevs in `pool/draid.rs`; block sizes are
+//! properties (`pool/properties.rs`), and on which drive a device lies is in `drive.rs`.
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
 
-use self::status::{Device, Scan, Status};
+use self::draid::Geometry;
+use self::properties::Ashifts;
+use self::status::{Counters, Device, Scan, Status, Vdev};
 use super::Probe;
 use super::drive::drive_of;
 use crate::host::{Host, HostError, unanswered};
 
+mod draid;
 mod json;
+mod properties;
 mod status;
 mod text;
 
@@ -26,11 +31,11 @@ impl Probe for Pool {
     }
 
     fn describe(&self) -> &'static str {
-        "ZFS pools and their devices: layout, state, errors and last scrub, by zpool status; none is asked where the module is not loaded."
+        "ZFS pools, their vdevs and devices: layout, state, errors, spares, block size and last scrub, by zpool status and zpool get; none is asked where the module is not loaded."
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Pool, Kind::PoolDevice]
+        &[Kind::Pool, Kind::PoolVdev, Kind::PoolDevice]
     }
 
     fn probe(&self, host: &Host) -> Result<Vec<Component>, HostError> {
@@ -59,27 +64,76 @@ fn status(host: &Host) -> Result<(String, Vec<Status>), HostError> {
 }
 
 fn components(host: &Host, source: &str, pool: &Status) -> Vec<Component> {
-    let mut all = vec![
-        Component::new(Kind::Pool, pool.name.as_str())
-            .with(Attr::State, source, pool.state.clone())
-            .with(Attr::Layout, source, Value::List(pool.layout.clone()))
-            .with(Attr::DataErrors, source, pool.data_errors.clone())
-            .with(Attr::Scan, source, scan(&pool.scan))
-            .with(Attr::ScrubAge, source, scrub_age(host, &pool.scan))
-            .with(Attr::ScrubErrors, source, pool.scan.as_ref().map_or_else(|why| Reading::Unreadable(why.clone()), |scan| scan.errors.clone())),
-    ];
-    all.extend(pool.devices.iter().map(|device| member(host, source, pool, device)));
+    let ashifts = Ashifts::of(host, &pool.name);
+    let (asked, autotrim) = properties::autotrim(host, &pool.name);
+    let whole = Component::new(Kind::Pool, pool.name.as_str())
+        .with(Attr::State, source, pool.state.clone())
+        .with(Attr::Layout, source, Value::List(pool.layout.clone()))
+        .with(Attr::DataErrors, source, pool.data_errors.clone())
+        .with(Attr::Scan, source, scan(&pool.scan))
+        .with(Attr::ScrubAge, source, scrub_age(host, &pool.scan))
+        .with(Attr::ScrubErrors, source, pool.scan.as_ref().map_or_else(|why| Reading::Unreadable(why.clone()), |scan| scan.errors.clone()))
+        .with(Attr::Autotrim, asked, autotrim);
+    let mut all = vec![counted(whole, source, &pool.counters)];
+    all.extend(pool.vdevs.iter().map(|of| vdev(source, pool, of, &ashifts)));
+    all.extend(pool.devices().map(|device| member(host, source, pool, device, &ashifts)));
     all
 }
 
-fn member(host: &Host, source: &str, pool: &Status, device: &Device) -> Component {
-    Component::new(Kind::PoolDevice, format!("{} {}", pool.name, device.path))
+fn vdev(source: &str, pool: &Status, vdev: &Vdev, ashifts: &Ashifts) -> Component {
+    let geometry = (vdev.kind == "draid").then(|| Geometry::parse(&vdev.name));
+    let told = |of: fn(&Geometry) -> u64| match &geometry {
+        None => Reading::Absent,
+        Some(Ok(geometry)) => of(geometry).into(),
+        Some(Err(why)) => Reading::Unreadable(why.clone()),
+    };
+    let children = match &geometry {
+        Some(Ok(Geometry { children, .. })) if *children != vdev.children => {
+            Reading::Unreadable(format!("its name says {children}, {} are listed", vdev.children))
+        }
+        Some(Ok(_) | Err(_)) | None => vdev.children.into(),
+    };
+    let rebuild = match &pool.scan {
+        Ok(_) => pool.rebuilds.get(&vdev.name).map_or("none", String::as_str).into(),
+        Err(why) => Reading::Unreadable(why.clone()),
+    };
+    let component = Component::new(Kind::PoolVdev, format!("{} {}", pool.name, vdev.name))
         .with(Attr::Pool, source, pool.name.as_str())
+        .with(Attr::VdevClass, source, vdev.class)
+        .with(Attr::VdevType, source, vdev.kind.as_str())
+        .with(Attr::State, source, vdev.state.clone())
+        .with(Attr::Children, source, children)
+        .with(Attr::Parity, source, told(|geometry| geometry.parity))
+        .with(Attr::GroupData, source, told(|geometry| geometry.data))
+        .with(Attr::DistributedSpares, source, told(|geometry| geometry.spares))
+        .with(Attr::Ashift, ashifts.source(), ashifts.of_vdev(&vdev.name))
+        .with(Attr::Rebuild, source, rebuild);
+    counted(component, source, &vdev.counters)
+}
+
+fn member(host: &Host, source: &str, pool: &Status, device: &Device, ashifts: &Ashifts) -> Component {
+    let is_distributed = device.kind.as_deref() == Some("dspare");
+    // What is no device of its own lies on no drive, and what belongs to no vdev is not asked for.
+    let ashift = if is_distributed || device.vdev.is_none() { Reading::Absent } else { ashifts.of_device(&device.path) };
+    let drive = if is_distributed { Reading::Absent } else { drive_of(host, &device.path) };
+    let component = Component::new(Kind::PoolDevice, format!("{} {}", pool.name, device.path))
+        .with(Attr::Pool, source, pool.name.as_str())
+        .with(Attr::Vdev, source, device.vdev.as_deref().map_or(Reading::Absent, Reading::from))
+        .with(Attr::VdevClass, source, device.class)
+        .with(Attr::VdevType, source, device.kind.as_deref().map_or(Reading::Absent, Reading::from))
         .with(Attr::State, source, device.state.clone())
-        .with(Attr::ReadErrors, source, device.read_errors.clone())
-        .with(Attr::WriteErrors, source, device.write_errors.clone())
-        .with(Attr::ChecksumErrors, source, device.checksum_errors.clone())
-        .with(Attr::Drive, device.path.as_str(), drive_of(host, &device.path))
+        .with(Attr::StandsInFor, source, pool.in_place_of(device).map_or(Reading::Absent, Reading::from))
+        .with(Attr::Ashift, ashifts.source(), ashift)
+        .with(Attr::Drive, device.path.as_str(), drive);
+    counted(component, source, &device.counters)
+}
+
+fn counted(component: Component, source: &str, counters: &Counters) -> Component {
+    component.with(Attr::ReadErrors, source, counters.read.clone()).with(Attr::WriteErrors, source, counters.write.clone()).with(
+        Attr::ChecksumErrors,
+        source,
+        counters.checksum.clone(),
+    )
 }
 
 fn scan(scan: &Result<Scan, String>) -> Reading {

@@ -28,7 +28,17 @@ pub struct ProbeOptions {
 
 /// Asks every probe at once. Never fails: a probe that could not look is an outcome of the inventory.
 pub fn take_inventory(node: &Host, options: &ProbeOptions) -> Inventory {
-    let (components, probes) = survey(node, PROBES, options.deadline);
+    taken(node, options, PROBES)
+}
+
+/// The same of the probes with these names only: what else there is, nobody knows by it, also not the name of the host.
+pub fn take_inventory_of(node: &Host, options: &ProbeOptions, names: &[&str]) -> Inventory {
+    let asked: Vec<&'static dyn Probe> = PROBES.iter().copied().filter(|probe| names.contains(&probe.name())).collect();
+    taken(node, options, &asked)
+}
+
+fn taken(node: &Host, options: &ProbeOptions, asked: &[&'static dyn Probe]) -> Inventory {
+    let (components, probes) = survey(node, asked, options.deadline);
     let os = components.iter().find(|component| component.kind == Kind::Os);
     let word = |attr| os.and_then(|os| os.value(attr)).and_then(|value| value.as_str()).unwrap_or("unknown").to_owned();
     let (host, boot_id) = (word(Attr::Hostname), word(Attr::BootId));
@@ -88,7 +98,8 @@ impl Begun {
     }
 
     fn end(self, deadline: Duration) -> (ProbeOutcome, Vec<Component>) {
-        let left = deadline.saturating_mul(self.probe.slowness()).saturating_sub(self.at.elapsed());
+        let time = deadline.saturating_mul(self.probe.slowness()).saturating_add(self.probe.patience(&self.host));
+        let left = time.saturating_sub(self.at.elapsed());
         let (ended, elapsed, components) = match self.found.as_ref().map(|found| found.recv_timeout(left)) {
             Ok(Ok((Ok(components), elapsed))) => (ProbeEnded::Completed, elapsed, components),
             Ok(Ok((Err(HostError::SourceMissing(source)), elapsed))) => (ProbeEnded::SourceMissing(source), elapsed, Vec::new()),

@@ -76,7 +76,7 @@ fn healthy() -> Node {
                 (Attr::Layout, list_of(&["mirror"])),
                 (Attr::DataErrors, 0_u64.into()),
                 (Attr::Scan, "scrub finished".into()),
-                (Attr::ScrubAge, (35 * SECONDS_PER_DAY).into()),
+                (Attr::ScrubAge, (35 * 86_400_u64).into()),
                 (Attr::ScrubErrors, 0_u64.into()),
             ],
         ))
@@ -124,7 +124,7 @@ fn the_pool_is_judged_as_the_table_says() {
         (Attr::Scan, "resilver finished".into(), Rank::Inconclusive),
         (Attr::Scan, unreadable(), Rank::Inconclusive),
         (Attr::ScrubErrors, 1_u64.into(), Rank::Fail),
-        (Attr::ScrubAge, (35 * SECONDS_PER_DAY + 1).into(), Rank::Fail),
+        (Attr::ScrubAge, (35 * 86_400_u64 + 1).into(), Rank::Fail),
         (Attr::ScrubAge, 0_u64.into(), Rank::Pass),
         (Attr::ScrubAge, Reading::Absent, Rank::Inconclusive),
         (Attr::ScrubAge, unreadable(), Rank::Inconclusive),

@@ -11,7 +11,7 @@ type Ask = fn(&Inventory, &Site) -> Vec<Check>;
 const ALL: [Ask; 3] = [host_addresses, guest_ports, forwarding];
 
 fn declaring() -> Site {
-    let network = Network { host_vlan: Some(6), extra_addresses: Vec::new() };
+    let network = Network { host_vlan: Some(6), ..Network::default() };
     Site { declared: Declared { network, ..Declared::default() }, ..strict() }
 }
 

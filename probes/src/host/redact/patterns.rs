@@ -109,11 +109,17 @@ pub(super) fn disks(text: &str) -> Vec<&str> {
     found
 }
 
-/// GUIDs of ZFS pools and devices in `zpool status -j`, without their first digit: in its place another number might begin with a zero.
+/// GUIDs of ZFS pools and devices in what `zpool` prints, without their first digit: in its place another number might begin with a zero. In JSON they are
+/// named; in text and as the name of a device that is gone, one is a word of more digits than any count has.
 pub(super) fn guids(text: &str) -> Vec<&str> {
     let after = text.match_indices("guid\":").filter_map(|(at, found)| text.get(at + found.len()..));
-    after.filter_map(digits_but_first).filter(|number| !number.is_empty()).collect()
+    let named = after.filter_map(digits_but_first).filter(|number| !number.is_empty());
+    let alone = text.split_whitespace().filter(|word| word.len() >= GUID_DIGITS && word.bytes().all(|byte| byte.is_ascii_digit()));
+    named.chain(alone.filter_map(digits_but_first)).collect()
 }
+
+/// Of a thousand random numbers of 64 bits one has fewer.
+const GUID_DIGITS: usize = 17;
 
 fn digits_but_first(text: &str) -> Option<&str> {
     let number = text.trim_start_matches([' ', '"']).split(|c: char| !c.is_ascii_digit()).next();
@@ -192,6 +198,7 @@ mod tests {
         assert_eq!(people(accounts), ["anna", "berg", "corp", "berg", "corp", "corp", "bob"]);
         assert_eq!(people("3 ssh-rsa 4096 SHA256:abc/+d carl@desk of the lab\n4 unreadable"), ["abc/+d", "carl", "desk", "of", "the", "lab"]);
         assert_eq!(guids(r#""pool_guid":9183475610293847561,"guid": "12","txg":1845"#), ["183475610293847561", "2"]);
+        assert_eq!(guids("\t  5783901234567890123  UNAVAIL      3    21     1  was /dev/sda1\n\t7681501126656"), ["783901234567890123"]);
         assert_eq!(volume_ids("8D5C-1B2F is configured with: uefi (versions: 6.14.11-2-pve) 8d5c-1b2f 0B5C6A62-5F3C"), ["8D5C-1B2F"]);
     }
 

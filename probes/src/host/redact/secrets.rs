@@ -49,6 +49,9 @@ const PROPERTY_PARTS: &[&str] = &["serial", "assettag", "servicetag", "durablena
 /// Parts of the names of those that name a host.
 const HOST_PROPERTIES: &[&str] = &["hostname", "fqdn", "domainname", "dnsracname", "servername", "smtpserver"];
 const REDFISH: &str = "redfish:";
+const CEPH: &str = "ceph:";
+/// Lists of daemons that are called as the hosts that they run on.
+const CEPH_HOSTS: &[&str] = &["mons", "standbys"];
 const EXCERPT: &str = "excerpt:";
 /// Where names of people stand: what was taken of files that name them, and the settings of the SSH server.
 const PLACES_OF_PEOPLE: &[&str] = &[EXCERPT, "command:sshd", "/home/"];
@@ -170,6 +173,9 @@ impl Found {
                 if let Some(resource) = path.strip_prefix(REDFISH).and_then(|_| serde_json::from_str(text).ok()) {
                     self.properties("", &resource);
                 }
+                if let Some(answer) = path.strip_prefix(CEPH).and_then(|_| serde_json::from_str(text).ok()) {
+                    self.cluster("", &answer);
+                }
                 self.looks(path, text);
             }
             Answer::Bytes(bytes) if path == TABLE => table::identities(bytes).iter().for_each(|identity| self.word(identity)),
@@ -229,6 +235,36 @@ impl Found {
                 }
             }
             serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+        }
+    }
+
+    /// Hosts and drives in what a Ceph cluster tells: those of other nodes too. `name` is that of the list or property.
+    fn cluster(&mut self, name: &str, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(properties) => {
+                let is_bucket =
+                    properties.get("type").is_some_and(|kind| kind != "osd") && properties.get("name").is_some_and(|name| name != "default");
+                let names_people_give = CEPH_HOSTS.contains(&name) || name == "nodes" && is_bucket;
+                for (property, value) in properties {
+                    self.cluster(if names_people_give && property == "name" { "hostname" } else { property }, value);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| self.cluster(name, item)),
+            // A short one is as good as none, and may be a word of the answer: `a`.
+            serde_json::Value::String(text) if matches!(name, "hostname" | "active_name" | "quorum_names") && text.len() >= LENGTH_MIN => {
+                self.host(text)
+            }
+            serde_json::Value::String(text) if name == "entity_name" => {
+                // `osd.3`, `mgr.pve1-node2`
+                text.split_once('.').filter(|(_, host)| host.len() >= LENGTH_MIN).into_iter().for_each(|(_, host)| self.host(host));
+            }
+            serde_json::Value::String(text) if name == "device_ids" => {
+                // `nvme2n1=KIOXIA_KCMYXRUG7T68_63E0A002T5X8`; a blank of the serial number is `_` too.
+                for id in text.split(',') {
+                    id.split('_').skip(2).chain(id.rsplit('_').next()).for_each(|serial| self.word(serial));
+                }
+            }
+            serde_json::Value::String(_) | serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
         }
     }
 

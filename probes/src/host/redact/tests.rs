@@ -58,6 +58,10 @@ const IDENTITIES: &[&str] = &[
     "idrac-8X",
     "naa.500056",
     "iqn.2001-04.org.lab:node7",
+    "rack7-b",
+    "rack7-c",
+    "rack7-d",
+    "CEPHSERIAL9",
 ];
 
 /// The first page of a QSFP module.
@@ -98,6 +102,10 @@ fn node() -> Snapshot {
         /proc/sys/kernel/random/boot_id: 0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1
         /proc/cmdline: root=UUID=0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1 ip=10.20.30.40:::255.255.255.0:pve1 dns=2001:db8::17 BOOTIF=01-94-6d-ae-01-02-03 root=/dev/mapper/pve1-root by-id/nvme-X_S64HNE0R500001-part3 PARTUUID=1a2b3c4d-01 auto_login.password=hunter2%tail netconsole_token=\"two words\" rd.iscsi.password:hunter3 inst.ks=https://bob:hunter4@10.20.30.41/ks.cfg systemd.set_credential=root.pw:hunter5 iommu=pt
         /etc/os-release: ID=debian
+        ceph:osd%20metadata: [{{\"id\":0,\"hostname\":\"rack7-b\",\"device_ids\":\"nvme0n1=KIOXIA_KCMYXRUG7T68_CEPHSERIAL9\",\"rotational\":\"0\"}}]
+        ceph:quorum_status: {{\"quorum_names\":[\"rack7-c\"],\"monmap\":{{\"fsid\":\"0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1\",\"mons\":[]}}}}
+        ceph:time-sync-status: {{\"time_skew_status\":{{\"rack7-c\":{{\"skew\":0.0}}}}}}
+        ceph:osd%20tree: {{\"nodes\":[{{\"id\":-2,\"name\":\"rack7-d\",\"type\":\"host\"}}]}}
         excerpt:/etc/passwd:
         |account root /root
         |account anna /home/anna

@@ -2,7 +2,7 @@
 //! `Documentation/networking/device_drivers/ethernet/mellanox/mlx5/counters.rst`; where drivers have no common name, the kernel's own counter stands in.
 
 use assay_model::attr::Attr;
-use assay_model::component::Reading;
+use assay_model::component::{Reading, Value};
 
 use super::said::Said;
 use crate::described::Described;
@@ -53,6 +53,25 @@ pub(super) fn counters<'a>(described: Described<'a>, said: &Said) -> Described<'
             (None, _, Some(file)) if !is_known => described.count(counter.attr, file),
             (None, _, _) => described.put(counter.attr, said.source(first), Reading::Absent),
         }
+    })
+}
+
+/// Priority pause frames of all priorities together: which of the eight carries RoCE is a matter of the site.
+pub(super) fn pauses<'a>(described: Described<'a>, said: &Said) -> Described<'a> {
+    [(Attr::PriorityPausesReceived, "rx"), (Attr::PriorityPausesSent, "tx")].into_iter().fold(described, |described, (attr, way)| {
+        let name = |priority: u8| format!("{way}_prio{priority}_pause");
+        let counted: Vec<Reading> = (0..8).filter_map(|priority| said.line(&name(priority)).map(value)).collect();
+        let sum = counted.iter().try_fold(0_u64, |sum, counter| counter.value().and_then(Value::as_u64).and_then(|count| sum.checked_add(count)));
+        let reading = match (said.silence(), sum) {
+            (Some(silence), _) => silence,
+            (None, _) if counted.is_empty() => Reading::Absent,
+            (None, Some(sum)) => sum.into(),
+            (None, None) => counted
+                .into_iter()
+                .find(|counter| matches!(counter, Reading::Unreadable(_)))
+                .unwrap_or(Reading::Unreadable("more than 64 bits".into())),
+        };
+        described.put(attr, said.source(&name(0)), reading)
     })
 }
 

@@ -5,7 +5,7 @@ use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading};
 
 use crate::described::Described;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, unanswered};
 use crate::probe::pci;
 
 /// Where RDMA devices are.
@@ -53,6 +53,31 @@ impl RdmaPort {
             .text(Attr::Psid, "board_id");
         Some(pci::identity(host, described, &pci::folder(&self.address)).done())
     }
+}
+
+/// Counters of congestion and loss by the names of mlx5 (`ports/N/hw_counters/`); other drivers have some of them, or none.
+const COUNTERS: &[(Attr, &str)] = &[
+    (Attr::CnpSent, "np_cnp_sent"),
+    (Attr::CnpHandled, "rp_cnp_handled"),
+    (Attr::CnpIgnored, "rp_cnp_ignored"),
+    (Attr::EcnMarked, "np_ecn_marked_roce_packets"),
+    (Attr::OutOfSequence, "out_of_sequence"),
+    (Attr::SequenceNaks, "packet_seq_err"),
+    (Attr::AckTimeouts, "local_ack_timeout_err"),
+];
+
+/// A port with what its RDMA side counts. A port without one has no such counters; of one that cannot be looked for none is known. Of a bond that is one
+/// RDMA device, the device belongs to the first port, and so do its counters.
+pub(super) fn counters<'a>(host: &Host, described: Described<'a>, port: Option<&RdmaPort>, unread: Option<&HostError>) -> Described<'a> {
+    COUNTERS.iter().fold(described, |described, (attr, name)| match (port, unread) {
+        (Some(port), _) => {
+            let path = port.file(&format!("ports/{}/hw_counters/{name}", port.number));
+            let reading = host.reading_u64(&path);
+            described.put(*attr, path, reading)
+        }
+        (None, Some(error)) => described.put(*attr, DEVICES, unanswered(error)),
+        (None, None) => described.put(*attr, DEVICES, Reading::Absent),
+    })
 }
 
 /// The ports of all RDMA devices behind a PCI function that is a card and not a share of one; none where the kernel has no RDMA.

@@ -56,6 +56,37 @@ fn a_probe_that_panics_or_fails_is_an_outcome() {
 }
 
 #[test]
+fn a_probe_that_was_given_time_to_listen_has_it_beyond_the_deadline() {
+    struct Listens(Duration);
+    impl Probe for Listens {
+        fn name(&self) -> &'static str {
+            "listens"
+        }
+        fn describe(&self) -> &'static str {
+            "Listens."
+        }
+        fn kinds(&self) -> &'static [Kind] {
+            &[Kind::Neighbour]
+        }
+        fn patience(&self, _: &Host) -> Duration {
+            self.0
+        }
+        fn probe(&self, _: &Host) -> Result<Vec<Component>, HostError> {
+            #[allow(clippy::disallowed_methods, reason = "it listens, and hears nothing")]
+            thread::sleep(Duration::from_millis(200));
+            Ok(Vec::new())
+        }
+    }
+    let host = Host::from_snapshot("/proc/meminfo error: EIO").expect("a fixture");
+    const PATIENT: Listens = Listens(Duration::from_secs(20));
+    const HASTY: Listens = Listens(Duration::ZERO);
+    let (_, outcomes) = survey(&host, &[&PATIENT], Duration::from_millis(20));
+    assert_eq!(outcomes[0].ended, ProbeEnded::Completed);
+    let (_, outcomes) = survey(&host, &[&HASTY], Duration::from_millis(20));
+    assert!(matches!(outcomes[0].ended, ProbeEnded::Hung(_)), "without it the deadline holds");
+}
+
+#[test]
 fn an_empty_root_lacks_every_source_and_fails_nowhere() {
     let root = tempfile::tempdir().expect("a folder");
     let inventory = take_inventory(&Host::live(root.path()), &options(Duration::from_secs(10)));
