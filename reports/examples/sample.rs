@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("interrupted", specimen::interrupted()),
         ("empty", specimen::empty()),
         ("hostile", specimen::hostile()),
+        ("nodes", specimen::nodes()),
     ];
     for (name, specimen) in all {
         let dossier = specimen.dossier();

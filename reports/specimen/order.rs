@@ -165,7 +165,7 @@ fn contradictions() -> Vec<Contradiction> {
 }
 
 pub(crate) fn pve1() -> Site {
-    let limit = |metric: &str, bound, basis| Limit { metric: metric.into(), bound, basis };
+    let limit = |metric: &str, bound, basis| Limit { metric: metric.into(), bound, basis, scenarios: Vec::new() };
     let requirement = |id: &str, title: &str, limit| Requirement {
         id: id.into(),
         reference: Some("P1.MEM.06".into()),
@@ -173,6 +173,7 @@ pub(crate) fn pve1() -> Site {
         title: title.into(),
         limit: Some(limit),
         blocked_by: vec![],
+        when: None,
     };
     let day = |text: &str| text.parse().expect("a day");
     let waiver = |check: &str, subject: Option<&str>, reason: &str, expires| Waiver {

@@ -14,6 +14,8 @@ use assay_model::site::Site;
 use assay_model::verdict::{Rank, worst};
 use assay_reports::dossier::Dossier;
 
+#[path = "cluster.rs"]
+pub(crate) mod cluster;
 #[path = "machine.rs"]
 pub(crate) mod machine;
 #[path = "order.rs"]
@@ -172,6 +174,34 @@ pub(crate) fn interrupted() -> Specimen {
     whole
 }
 
+/// Nodes of the reference cluster measured against each other, with planted faults, and their ports made to fail.
+pub(crate) fn nodes() -> Specimen {
+    use assay_model::verdict::{Evidence, Verdict, Witnessed};
+    let mut site = site("pve1");
+    site.gates = vec![cluster::limits()];
+    let runs = vec![cluster::pairs(), cluster::two(), cluster::nobody(), cluster::drill(), cluster::stalls()];
+    let (metrics, _) = work::against_ceilings(&runs, &[]);
+    let step = format!("run {}, step broken", runs[3].id);
+    let judged = |id: &str, event: u64, verdict: Verdict| {
+        let subject = format!("bond.failover.outage{{port={event}}}");
+        let check = Check { evidence: vec![event], ..Check::new(id, subject, verdict, "at most 1000000000 ns", "1341000000 ns", step.clone()) };
+        asked(Severity::Gate, "loss of a member costs at most 1 s", check)
+    };
+    let seen = |observed: &str| Evidence::try_from(vec![Witnessed { source: step.clone(), observed: observed.into() }]).expect("one");
+    let mut checks = vec![
+        judged("bond.failover", 60, Verdict::Pass(seen("92 ms"))),
+        judged("bond.failover", 61, Verdict::Fail("the median 1341000000 is above 1000000000 ns".into())),
+    ];
+    checks.extend([asked(Severity::Warn, "the path carries 9000", {
+        let source = format!("run {}, step tcp", runs[0].id);
+        let subject = "net.tcp_8_streams.goodput{from=pve3,to=pve2}";
+        let check = Check::new("bond.sum", subject, Verdict::Fail("below".into()), "at least 180000000000 bit/s", "21000000000 bit/s", source);
+        Check { evidence: vec![35], ..check }
+    })]);
+    let judgement = judgement(&site, checks, metrics, vec![]);
+    Specimen { judgement, acceptance: None, site, runs, inventory: Some(machine::pve1_node()) }
+}
+
 /// An inventory without a component, because no probe could look.
 pub(crate) fn empty() -> Specimen {
     let site = site("generic");
@@ -224,6 +254,36 @@ pub(crate) fn hostile() -> Specimen {
     for row in &mut specimen.judgement.metrics {
         row.name = attack.into();
     }
+    let mut between = [cluster::pairs(), cluster::drill(), cluster::nobody(), cluster::stalls()];
+    for run in &mut between {
+        for name in run.nodes.iter_mut().chain([&mut run.id, &mut run.scenario]) {
+            name.push_str(attack);
+        }
+        for step in &mut run.steps {
+            step.name.push_str(attack);
+            for metric in &mut step.metrics {
+                metric.fact.name.0.push_str(attack);
+                metric.fact.dimensions.iter_mut().for_each(|(name, value)| value.push_str(if name == "port" { "" } else { attack }));
+            }
+            for stall in &mut step.stalls {
+                for name in stall.on.iter_mut().chain(stall.cluster.iter_mut().map(|state| &mut state.what)).chain(&mut stall.data.first) {
+                    name.push_str(attack);
+                }
+                stall.fault.push_str(attack);
+            }
+            for outage in &mut step.outages {
+                for name in [&mut outage.fault, &mut outage.node, &mut outage.port] {
+                    name.push_str(attack);
+                }
+                for way in &mut outage.ways {
+                    way.from.insert_str(0, attack);
+                    way.to.insert_str(0, attack);
+                }
+            }
+        }
+    }
+    specimen.runs.extend(between);
+    specimen.site.gates.push(cluster::limits());
     specimen.site.name = attack.into();
     specimen
 }

@@ -34,11 +34,12 @@ fn environment(command: &str) -> Environment {
     }
 }
 
-fn run(id: &str, scenario: &str, from: &str, to: &str, steps: Vec<Step>) -> Run {
+pub(crate) fn run(id: &str, scenario: &str, from: &str, to: &str, steps: Vec<Step>) -> Run {
     Run {
         id: id.into(),
         schema: RUN_SCHEMA,
         hosts: vec!["pve1-node1".into()],
+        nodes: vec![],
         boot_ids: vec!["0f1e2d3c".into()],
         scenario: scenario.into(),
         environment: environment(&format!("assay accept --site sites/pve1 --phase 1 --scenario {scenario}")),
@@ -54,7 +55,7 @@ fn metric(name: &str, unit: Unit, direction: Direction, samples: &[f64], event: 
     Recorded { event, fact: Metric { name: name.into(), unit, direction, dimensions: BTreeMap::new(), samples: Samples::new(samples.to_vec()) } }
 }
 
-fn step(name: &str, event: u64, operations: u64) -> Step {
+pub(crate) fn step(name: &str, event: u64, operations: u64) -> Step {
     let quiet = |component: &str, counter: Attr, source: &str| CounterDelta {
         component: component.into(),
         counter,
@@ -64,6 +65,7 @@ fn step(name: &str, event: u64, operations: u64) -> Step {
         event,
     };
     Step {
+        findings: None,
         name: name.into(),
         hosts: vec!["pve1-node1".into()],
         ended: Ended::Completed,
@@ -78,6 +80,8 @@ fn step(name: &str, event: u64, operations: u64) -> Step {
         verification: Some(Recorded { event, fact: Verification { operations, verified: operations, ..Verification::default() } }),
         latencies: vec![],
         series: vec![],
+        outages: vec![],
+        stalls: vec![],
         notes: BTreeMap::from([("fio".to_owned(), format!("fio --name={name} --ioengine=io_uring --direct=1 --iodepth=32 --bs=4k --runtime=10"))]),
     }
 }

@@ -13,7 +13,9 @@ use crate::scale::Scaled;
 mod axis;
 pub(crate) mod bar;
 pub(crate) mod latency;
+pub(crate) mod outage;
 pub(crate) mod over_time;
+pub(crate) mod stall;
 
 use axis::Axis;
 

@@ -94,11 +94,19 @@ impl Dossier<'_> {
         }
     }
 
-    /// `admitted` or `held`.
+    /// Whether a whole phase was judged: a part of one has no gate to be admitted by, however well it ended.
+    pub fn is_phase(&self) -> bool {
+        let phase = self.judgement.phase;
+        self.asked == format!("{phase} ({})", phase.title())
+    }
+
+    /// `admitted` or `held`; of a part of a phase `passed` or `not passed`.
     pub fn gate_word(&self) -> &'static str {
-        match self.judgement.decision {
-            Decision::Admit { .. } => "admitted",
-            Decision::Hold { .. } => "held",
+        match (&self.judgement.decision, self.is_phase()) {
+            (Decision::Admit { .. }, true) => "admitted",
+            (Decision::Hold { .. }, true) => "held",
+            (Decision::Admit { .. }, false) => "passed",
+            (Decision::Hold { .. }, false) => "not passed",
         }
     }
 

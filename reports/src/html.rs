@@ -8,6 +8,7 @@ use crate::dossier::Dossier;
 use crate::printable::Shown;
 use crate::scale;
 
+mod between;
 mod checks;
 mod contradictions;
 mod figures;
@@ -17,8 +18,10 @@ mod head;
 mod holds;
 mod mark;
 mod order;
+mod outages;
 mod runs;
 mod seen;
+mod stalls;
 mod waivers;
 
 /// The report could not be written.
@@ -49,6 +52,9 @@ struct Report {
     order: order::Order,
     hardware: hardware::Hardware,
     figures: figures::Figures,
+    between: between::Between,
+    outages: Vec<outages::OutageView>,
+    stalls: Vec<stalls::StallView>,
     latencies: Vec<Chart>,
     series: Vec<Chart>,
     no_charts: Shown,
@@ -84,6 +90,9 @@ impl Report {
             order: order::Order::new(dossier),
             hardware: hardware::Hardware::new(dossier),
             figures: figures::Figures::new(dossier),
+            between: between::Between::new(dossier),
+            outages: outages::outages(dossier),
+            stalls: stalls::stalls(dossier),
             latencies,
             series,
             no_charts: Shown::new(no_charts),

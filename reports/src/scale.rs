@@ -54,6 +54,10 @@ impl Bytes {
             | Kind::BondMember
             | Kind::Package
             | Kind::Subscription
+            | Kind::Ceph
+            | Kind::CephMonitor
+            | Kind::CephOsd
+            | Kind::CephPool
             | Kind::Account
             | Kind::Realm
             | Kind::Repository
@@ -62,6 +66,7 @@ impl Bytes {
             | Kind::Neighbour
             | Kind::Esp
             | Kind::PoolDevice
+            | Kind::PoolVdev
             | Kind::Pool
             | Kind::Firewall
             | Kind::GuestNic

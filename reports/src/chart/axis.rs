@@ -88,7 +88,7 @@ fn is_power_of_ten(figure: f64) -> bool {
 }
 
 // The smallest of 1, 2, 2.5, 5, 10 times a power of ten that is at least `rough`.
-fn round_step(rough: f64) -> f64 {
+pub(super) fn round_step(rough: f64) -> f64 {
     let power = 10_f64.powf(rough.log10().floor());
     [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|step| *step >= rough * 0.999).unwrap_or(rough)
 }

@@ -2,6 +2,7 @@
 
 use assay_model::ceiling::Ceiling;
 use assay_model::component::{Reading, Value};
+use assay_model::gate::Requirement;
 use assay_model::limit::{Basis, Bound, Limit};
 use assay_model::metric::{Direction, Metric};
 use assay_model::outcome::MetricRow;
@@ -33,8 +34,9 @@ pub(super) struct Figure {
     pub(super) above: bool,
     pub(super) bar: Option<Svg>,
     pub(super) alt: Shown,
-    pub(super) required: Option<Required>,
-    /// What the check on this figure says.
+    /// What the gate requires of it: nothing, a bound, or one that holds and one that warns.
+    pub(super) required: Vec<Required>,
+    /// What the checks on this figure say, the worst of them; of several bounds each has its own.
     pub(super) mark: Option<Mark>,
     pub(super) formula: Option<Formula>,
     /// Why there is no bar.
@@ -53,6 +55,8 @@ pub(super) struct Interval {
 pub(super) struct Required {
     pub(super) text: String,
     pub(super) basis: Shown,
+    /// What the check of this very bound says, when there are several.
+    pub(super) mark: Option<Mark>,
 }
 
 pub(super) struct Formula {
@@ -85,24 +89,35 @@ fn figure(row: &MetricRow, dossier: &Dossier<'_>) -> Figure {
     let shown = |value: f64| scale::scaled(value, row.unit);
     let metric = measured(row, dossier);
     let ceiling = dossier.judgement.ceilings.iter().find(|ceiling| bounds(ceiling, row));
-    let limit = limit(row, dossier);
+    let limits = limits(row, dossier);
+    let limit = limits.first().map(|(_, limit)| *limit);
     let interval = row.low.zip(row.high);
     let bar = row.value.zip(row.ceiling).and_then(|(value, ceiling)| {
-        let required = limit.map(|limit| match limit.bound {
-            Bound::Efficiency(share) => share * ceiling,
-            Bound::AtLeast(low) => low,
-            Bound::AtMost(high) => high,
+        let required = limit.and_then(|limit| match limit.bound {
+            Bound::Efficiency(share) => Some(share * ceiling),
+            Bound::AtLeast(low) => Some(low),
+            Bound::AtMost(high) => Some(high),
+            Bound::Exactly(value) => Some(value),
+            // The check has the number; it depends on the drive.
+            Bound::Rated { .. } => None,
         });
         Bar { value, interval, ceiling, required }.draw()
     });
     let value = row.value.map_or_else(|| Scaled { text: "not measured".into(), exact: String::new() }, shown);
     let efficiency = row.efficiency.map(scale::percent).unwrap_or_default();
-    let required = limit.map(|limit| required(limit, row.unit));
+    let required: Vec<Required> = limits
+        .iter()
+        .map(|(requirement, limit)| {
+            let judged = dossier.judgement.judged.iter().filter(|judged| judged.check.subject == row.name && judged.check.id == requirement.id);
+            let own = judged.map(|judged| judged.check.verdict.rank()).max().map(Mark::of);
+            Required { mark: own.filter(|_| limits.len() > 1), ..required(limit, row.unit) }
+        })
+        .collect();
     let mut alt = format!("{}: {}", row.name, value.text);
     if let Some(ceiling) = row.ceiling {
         alt.push_str(&format!(", {efficiency} of the ceiling {}", shown(ceiling).text));
     }
-    if let Some(required) = &required {
+    for required in &required {
         alt.push_str(&format!("; required: {}", required.text));
     }
     Figure {
@@ -146,7 +161,15 @@ fn bounds(ceiling: &Ceiling, row: &MetricRow) -> bool {
 // The measurement behind a row: of that name, with that median. Several rows of one name differ in their dimensions, hence in their samples.
 fn measured<'a>(row: &MetricRow, dossier: &'a Dossier<'_>) -> Option<&'a Metric> {
     let all = dossier.runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.metrics).map(|recorded| &recorded.fact);
-    let is_it = |metric: &&Metric| base(&metric.name.0) == base(&row.name) && row.value.is_some_and(|value| metric.samples.median() == value);
+    // Two pairs of nodes may well have the same median.
+    let told: Vec<&str> =
+        row.name.split_once('{').and_then(|(_, rest)| rest.strip_suffix('}')).map(|told| told.split(',').collect()).unwrap_or_default();
+    let fits = |metric: &Metric| {
+        let named = |name: &str| told.iter().any(|one| one.split_once('=').is_some_and(|(known, _)| known == name));
+        metric.dimensions.iter().all(|(name, value)| !named(name) || value.contains(',') || told.contains(&format!("{name}={value}").as_str()))
+    };
+    let is_it =
+        |metric: &&Metric| base(&metric.name.0) == base(&row.name) && row.value.is_some_and(|value| metric.samples.median() == value) && fits(metric);
     all.rev().find(is_it)
 }
 
@@ -160,17 +183,19 @@ fn confidence(metric: Option<&Metric>) -> String {
     }
 }
 
-fn limit<'a>(row: &MetricRow, dossier: &'a Dossier<'_>) -> Option<&'a Limit> {
-    let gate = dossier.site.gates.iter().find(|gate| gate.phase == dossier.judgement.phase)?;
-    let limits = gate.requires.iter().filter_map(|requirement| requirement.limit.as_ref());
-    limits.into_iter().find(|limit| limit.metric.0 == row.name || limit.metric.0 == base(&row.name))
+fn limits<'a>(row: &MetricRow, dossier: &'a Dossier<'_>) -> Vec<(&'a Requirement, &'a Limit)> {
+    let gate = dossier.site.gates.iter().filter(|gate| gate.phase == dossier.judgement.phase);
+    let limits = gate.flat_map(|gate| &gate.requires).filter_map(|requirement| Some((requirement, requirement.limit.as_ref()?)));
+    limits.filter(|(_, limit)| limit.metric.0 == row.name || limit.metric.0 == base(&row.name)).collect()
 }
 
-fn required(limit: &Limit, unit: Unit) -> Required {
+pub(super) fn required(limit: &Limit, unit: Unit) -> Required {
     let text = match limit.bound {
         Bound::Efficiency(share) => format!("at least {} of the ceiling", scale::percent(share)),
         Bound::AtLeast(low) => format!("at least {}", scale::scaled(low, unit).text),
         Bound::AtMost(high) => format!("at most {}", scale::scaled(high, unit).text),
+        Bound::Exactly(value) => format!("exactly {}", scale::scaled(value, unit).text),
+        Bound::Rated { figure, share } => format!("at least {} of the {figure}", scale::percent(share)),
     };
     let basis = match &limit.basis {
         Basis::Ceiling(why) => format!("share of the ceiling: {why}"),
@@ -178,7 +203,7 @@ fn required(limit: &Limit, unit: Unit) -> Required {
         Basis::Baseline(id) => format!("baseline {id}"),
         Basis::Policy(note) => format!("policy: {note}"),
     };
-    Required { text, basis: Shown::from(basis) }
+    Required { text, basis: Shown::from(basis), mark: None }
 }
 
 fn formula(ceiling: &Ceiling) -> Formula {

@@ -1,6 +1,6 @@
 //! The top of the report: verdict, gate, the three lines, and what the report speaks of.
 
-use assay_model::gate::Judgement;
+use assay_model::gate::{Decision, Judgement};
 use assay_model::verdict::Rank;
 
 use crate::dossier::{Dossier, Tally, why};
@@ -12,15 +12,17 @@ use super::mark::Mark;
 
 pub(super) struct Head {
     pub(super) title: Shown,
-    /// `Admitted` or `Held`.
+    /// `Admitted` or `Held`; of a part of a phase `Passed` or `Not passed`.
     pub(super) gate: &'static str,
     pub(super) verdict: Mark,
     pub(super) because: &'static str,
     pub(super) exit_code: u8,
     /// What sort of report it is.
     pub(super) kicker: &'static str,
-    pub(super) phase: String,
-    pub(super) phase_title: &'static str,
+    /// What was judged.
+    pub(super) asked: Shown,
+    /// Why no gate was judged, when none was.
+    pub(super) not_judged: Shown,
     pub(super) host: Shown,
     pub(super) warnings: Vec<Shown>,
     pub(super) worst: Option<Worst>,
@@ -50,16 +52,29 @@ impl Head {
     pub(super) fn new(dossier: &Dossier<'_>) -> Self {
         let judgement = dossier.judgement;
         let tally = Tally::of(judgement.judged.iter().map(|judged| judged.check.verdict.rank()));
-        let gate = if dossier.gate_word() == "admitted" { "Admitted" } else { "Held" };
+        let (phase, is_phase) = (judgement.phase, dossier.is_phase());
+        let admitted = matches!(judgement.decision, Decision::Admit { .. });
+        let gate = match (is_phase, admitted) {
+            (true, true) => "Admitted",
+            (true, false) => "Held",
+            (false, true) => "Passed",
+            (false, false) => "Not passed",
+        };
+        let asked = if is_phase { format!("{phase}: {}", phase.title()) } else { dossier.asked.clone() };
+        let title = if is_phase { phase.to_string() } else { asked.clone() };
         Self {
-            title: Shown::from(format!("{gate}: {} of {}", judgement.phase, dossier.host())),
+            title: Shown::from(format!("{gate}: {title} of {}", dossier.host())),
             gate,
             verdict: Mark::of(judgement.verdict),
-            because: because(judgement.verdict, gate == "Admitted"),
+            because: because(judgement.verdict, admitted),
             exit_code: judgement.exit_code(),
-            kicker: if dossier.acceptance.is_some() { "acceptance report" } else { "gate report" },
-            phase: judgement.phase.to_string(),
-            phase_title: judgement.phase.title(),
+            kicker: match (dossier.acceptance.is_some(), is_phase) {
+                (true, _) => "acceptance report",
+                (false, true) => "gate report",
+                (false, false) => "report",
+            },
+            asked: Shown::from(asked),
+            not_judged: if is_phase { Shown::default() } else { Shown::from(format!("not judged: this is a part of what it asks ({phase})")) },
             host: dossier.host(),
             warnings: dossier.warnings(),
             worst: dossier.worst().map(|judged| Worst {
@@ -106,6 +121,15 @@ fn facts(dossier: &Dossier<'_>) -> Vec<Fact> {
     let fact = |name, text: String| Fact { name, text: Shown::from(text), whole: Shown::default() };
     let digest = |name, whole: &str| Fact { name, text: Shown::from(whole.chars().take(16).collect::<String>()), whole: Shown::from(whole) };
     let mut facts = vec![fact("Node", dossier.host().to_string()), fact("Site", format!("{}, from {}", dossier.site.name, dossier.site.origin))];
+    let mut between: Vec<&str> = Vec::new();
+    for node in dossier.runs.iter().flat_map(|run| &run.nodes) {
+        if !between.contains(&node.as_str()) {
+            between.push(node);
+        }
+    }
+    if !between.is_empty() {
+        facts.push(fact("Measured between", between.join(", ")));
+    }
     match dossier.run_id() {
         Some(id) => facts.push(fact(if dossier.acceptance.is_some() { "Acceptance" } else { "Run" }, id.to_owned())),
         None => facts.push(fact("Acceptance", "none: the gate was judged from what is stored".into())),

@@ -7,6 +7,7 @@ use assay_model::run::{Condition, CounterDelta, Ended, Run, Step, Verification};
 use assay_model::unit::Unit;
 
 use crate::dossier::Dossier;
+use crate::grouped::listed;
 use crate::printable::Shown;
 use crate::scale::{self, Bytes, Scaled};
 
@@ -34,6 +35,8 @@ pub(super) struct RunView {
     pub(super) ended: String,
     pub(super) took: String,
     pub(super) hosts: Shown,
+    /// Between which it measured, when it is about several.
+    pub(super) nodes: Shown,
     pub(super) boots: usize,
     pub(super) steps: Vec<StepView>,
 }
@@ -113,6 +116,7 @@ fn run_view(run: &Run) -> RunView {
         ended: Shown::from(scale::utc(&run.ended_at)).to_string(),
         took: scale::between(&run.started_at, &run.ended_at).unwrap_or_else(|| "unknown time".into()),
         hosts: Shown::from(run.hosts.join(", ")),
+        nodes: Shown::from(run.nodes.join(", ")),
         boots: run.boot_ids.len(),
         steps: run.steps.iter().map(step_view).collect(),
     }
@@ -126,8 +130,20 @@ fn step_view(step: &Step) -> StepView {
         figures: step.metrics.len(),
         verified: step.verification.as_ref().map(|recorded| verified(&recorded.fact, recorded.event)),
         conditions: step.conditions.iter().map(condition).collect(),
-        notes: step.notes.iter().map(|(name, text)| (Shown::from(name), Shown::from(text))).collect(),
+        notes: notes(step),
     }
+}
+
+/// What is said of several (pairs of nodes, drives) in the same words is said once.
+fn notes(step: &Step) -> Vec<(Shown, Shown)> {
+    let mut by_text: Vec<(Vec<Shown>, &str)> = Vec::new();
+    for (name, text) in &step.notes {
+        match by_text.iter_mut().find(|(_, known)| known == text) {
+            Some((names, _)) => names.push(Shown::from(name)),
+            None => by_text.push((vec![Shown::from(name)], text)),
+        }
+    }
+    by_text.into_iter().map(|(names, text)| (Shown::from(listed(&names, 12)), Shown::from(text))).collect()
 }
 
 fn failure(ended: &Ended) -> Shown {
@@ -141,15 +157,13 @@ fn verified(verification: &Verification, event: u64) -> Verified {
     let faults = |what: &str, counts: &BTreeMap<String, u64>| -> Vec<Shown> {
         counts.iter().map(|(kind, count)| Shown::from(format!("{what} {kind}: {}", scale::grouped(*count)))).collect()
     };
-    Verified {
-        text: format!(
-            "{} operations, {} of them with their data compared",
-            scale::grouped(verification.operations),
-            scale::grouped(verification.verified)
-        ),
-        faults: [faults("failed", &verification.failed), faults("corrupt", &verification.corrupt)].concat(),
-        event,
-    }
+    let text = match verification.operations {
+        0 => "no operation had data to compare".to_owned(),
+        operations => {
+            format!("{} operations, {} of them with their data compared", scale::grouped(operations), scale::grouped(verification.verified))
+        }
+    };
+    Verified { text, faults: [faults("failed", &verification.failed), faults("corrupt", &verification.corrupt)].concat(), event }
 }
 
 fn condition(condition: &Condition) -> (&'static str, Shown) {
@@ -161,6 +175,8 @@ fn condition(condition: &Condition) -> (&'static str, Shown) {
         Condition::NeighbourBusy(why) => ("neighbour busy", Shown::from(why)),
         Condition::DeviceErrors(why) => ("device errors", Shown::from(why)),
         Condition::NotSteady(why) => ("not steady", Shown::from(why)),
+        Condition::Cached(why) => ("cached", Shown::from(why)),
+        Condition::Impossible(why) => ("impossible", Shown::from(why)),
     }
 }
 

@@ -24,6 +24,7 @@ fn journal(id: &str, iops: f64, ended: bool) -> String {
         plan: "digest".into(),
         steps: vec!["read".into()],
         hosts: vec!["node".into()],
+        nodes: vec![],
         environment: Environment::default(),
     };
     let mut events = vec![
