@@ -19,6 +19,7 @@ fn started() -> Event {
         plan: "p".into(),
         steps: names,
         hosts: vec!["h".into()],
+        nodes: vec![],
         environment: Environment::default(),
     }
 }

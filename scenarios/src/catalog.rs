@@ -27,6 +27,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_measured_besides_is_among_the_families() {
+        let families: Vec<String> = catalog().iter().flat_map(Scenario::families).collect();
+        for family in ["bond.sum", "bond.spread", "bond.members", "corosync.rtt.recovery"] {
+            assert!(families.iter().any(|one| one == family), "{family}");
+        }
+    }
+
+    #[test]
     fn every_embedded_scenario_loads_and_is_named_like_its_file() {
         assert!(FILES.len() >= 11);
         for (file, text) in FILES {

@@ -1,22 +1,28 @@
-//! The right to write: a [`Claim`] is the only way to an engine that writes, and only the functions here make one: of a scratch file that
+//! The right to write: a [`Claim`] is the only way to an engine that writes, and only the functions here make one: of a scratch file, scratch image or scratch objects that
 //! assay makes itself, of a loop device that nobody uses and that holds nothing, or of such a drive, which the operator has confirmed by its serial number. Everything is looked at read-only first; a refusal has written nothing.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use assay_bench::Span;
+use assay_bench::engine::rbd::{Cache, Image};
 use assay_bench::engine::uring::{Passthrough, WriteLeave};
 
 use crate::printable::Printable;
 
 mod device;
+mod image;
 mod mounts;
+mod objects;
 mod refusal;
 mod scratch;
 mod signature;
 #[cfg(test)]
 mod tests;
 
+pub use image::ImagePlace;
+pub use objects::{ObjectPlace, examine_scratch_objects, is_object_place};
+pub(crate) use objects::{Objects, Wanted, scratch_objects};
 pub use refusal::{Cause, Refusal};
 pub use scratch::{KEEP_FREE, SCRATCH_PREFIX, SCRATCH_SHARE};
 pub use signature::GUARD;
@@ -24,19 +30,21 @@ pub use signature::GUARD;
 use device::{Below, Kernel};
 use refusal::refused;
 
-/// What a path is to a claim, by one `lstat`.
+/// What a path is to a claim, by one `lstat`; of a pool, by its spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
     /// A folder: a scratch file can be made in it.
     Folder,
     /// A block device: it can be claimed when it is unused and unlabelled, and a loop device or a drive that the operator confirmed.
     BlockDevice,
+    /// A pool of a Ceph cluster, `rbd:POOL/`: a scratch image can be made in it.
+    Pool,
 }
 
-/// Permission to write to one target, and the open target itself. Dropping it gives the target back and removes a scratch file.
+/// Permission to write to one target, and the open target itself. Dropping it gives the target back and removes a scratch file or image.
 #[derive(Debug)]
 pub struct Claim {
-    file: File,
+    on: Open,
     path: PathBuf,
     start: u64,
     bytes: u64,
@@ -45,7 +53,42 @@ pub struct Claim {
 }
 
 #[derive(Debug)]
+enum Open {
+    File(File),
+    Image(Image),
+}
+
+/// What a claim is on, open.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// A file or device, with `O_DIRECT`.
+    File(&'a File),
+    /// An image of a Ceph cluster.
+    Image(&'a Image),
+}
+
+impl<'a> Target<'a> {
+    /// The file or device; none of an image.
+    pub fn file(self) -> Option<&'a File> {
+        match self {
+            Target::File(file) => Some(file),
+            Target::Image(_) => None,
+        }
+    }
+}
+
+impl Open {
+    fn target(&self) -> Target<'_> {
+        match self {
+            Open::File(file) => Target::File(file),
+            Open::Image(image) => Target::Image(image),
+        }
+    }
+}
+
+#[derive(Debug)]
 enum Held {
+    Image(Box<image::Scratch>),
     Scratch(scratch::Scratch),
     // Keeps the device from being mounted or claimed by anyone else while the claim lives.
     Device { _exclusive: File, below: Below },
@@ -53,13 +96,23 @@ enum Held {
 
 /// What `path` is to a claim. Reads one inode; opens nothing.
 pub fn target_kind(path: &Path) -> Result<TargetKind, Refusal> {
+    if image::is_place(path) {
+        return Ok(TargetKind::Pool);
+    }
     refusal::kind_of(path).map_err(refused(path))
 }
 
 /// Claims `bytes` bytes of a scratch file in `folder`, named after the run, and removes what earlier runs left there when they crashed.
 pub fn scratch(folder: &Path, run: &str, bytes: u64) -> Result<Claim, Refusal> {
     let (scratch, file) = scratch::make(folder, run, bytes).map_err(refused(folder))?;
-    Ok(Claim { file, path: scratch.path().to_owned(), start: 0, bytes, held: Held::Scratch(scratch), commands: None })
+    Ok(Claim { on: Open::File(file), path: scratch.path().to_owned(), start: 0, bytes, held: Held::Scratch(scratch), commands: None })
+}
+
+/// Claims a scratch image of `bytes` bytes that is made in a pool and named after the run, and removes what earlier runs left there when they crashed.
+pub fn scratch_image(place: &ImagePlace, run: &str, bytes: u64) -> Result<Claim, Refusal> {
+    let scratch = image::make(place, run, bytes).map_err(refused(&place.path()))?;
+    let (on, path) = (Open::Image(scratch.image().clone()), scratch.path());
+    Ok(Claim { on, path, start: 0, bytes, held: Held::Image(Box::new(scratch)), commands: None })
 }
 
 /// Claims `bytes` bytes of a loop device that is not mounted, held, partitioned, labelled, read-only or open elsewhere. The first and last
@@ -78,7 +131,7 @@ fn device(path: &Path, bytes: u64, confirmed: Option<&str>) -> Result<Claim, Ref
     let file = examined.open_for_writing(path).map_err(refused(path))?;
     let commands = examined.commands();
     Ok(Claim {
-        file,
+        on: Open::File(file),
         path: path.to_owned(),
         start: GUARD,
         bytes,
@@ -107,19 +160,24 @@ pub fn examine_scratch(folder: &Path, bytes: u64) -> Result<(), Refusal> {
     scratch::examine(folder, bytes).map_err(refused(folder)).map(drop)
 }
 
+/// Makes every check of [`scratch_image`] that can be made without making the image.
+pub fn examine_scratch_image(place: &ImagePlace, bytes: u64) -> Result<(), Refusal> {
+    image::examine(place, bytes).map_err(refused(&place.path())).map(drop)
+}
+
 /// The part of a claim that an engine needs: the open target and the bytes of it that may be written. Only a claim gives one.
 #[derive(Debug)]
 pub struct Leave {
-    file: File,
+    on: Open,
     name: String,
     span: Span,
     commands: Option<device::Commands>,
 }
 
 impl Leave {
-    /// The open target, with `O_DIRECT`.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The open target.
+    pub fn on(&self) -> Target<'_> {
+        self.on.target()
     }
 
     /// The same drive past the block layer, where the kernel has a character device for its namespace.
@@ -151,16 +209,21 @@ impl Claim {
             }
             None => None,
         };
+        let on = match &self.on {
+            Open::File(file) => Open::File(shared(file)?),
+            // It stays open no longer than the claim lives.
+            Open::Image(image) => Open::Image(image.clone()),
+        };
         let span = Span { start: self.start, bytes: self.bytes };
-        Ok(Leave { file: shared(&self.file)?, name: Printable::new(&self.path).to_string(), span, commands })
+        Ok(Leave { on, name: Printable::new(&self.path).to_string(), span, commands })
     }
 
-    /// The open target, with `O_DIRECT`.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The open target.
+    pub fn on(&self) -> Target<'_> {
+        self.on.target()
     }
 
-    /// Path of the device or scratch file.
+    /// Path of the device or scratch file; of an image its pool and name behind `rbd:`.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -180,27 +243,57 @@ impl Claim {
         self.bytes
     }
 
+    /// Serial number of a drive; others have none.
+    pub fn serial(&self) -> Option<&str> {
+        match &self.held {
+            Held::Device { below: Below::Drive(serial), .. } => Some(serial),
+            Held::Device { below: Below::File(_), .. } | Held::Scratch(_) | Held::Image(_) => None,
+        }
+    }
+
     /// What it is, for people: kind of target and what lies below it.
     pub fn describe(&self) -> String {
         match &self.held {
+            Held::Image(scratch) => scratch.describe(),
             Held::Scratch(scratch) => format!("scratch file on {}", mounts::describe_folder(scratch.folder())),
             Held::Device { below: Below::File(backing), .. } => format!("loop device over {}", Printable::new(backing)),
             Held::Device { below: Below::Drive(serial), .. } => format!("drive with the serial number {}", Printable::new(serial)),
         }
     }
 
+    /// What makes figures of it doubtful now: of an image what its cluster says that is not well. Asks the cluster, which may take its time.
+    pub fn ailing(&self) -> Option<String> {
+        match &self.held {
+            Held::Image(scratch) => scratch.ailing(),
+            Held::Scratch(_) | Held::Device { .. } => None,
+        }
+    }
+
     /// The dimension of metrics, so that figures of different kinds of targets are never compared.
     pub fn kind(&self) -> &'static str {
         match &self.held {
+            // What is written to a cache is no figure of the cluster.
+            Held::Image(scratch) => match (scratch.image().cache(), scratch.place().is_plain()) {
+                (Cache::Off, true) => "rbd_image",
+                (Cache::WriteThrough, true) => "rbd_image_writethrough",
+                (Cache::WriteAround, true) => "rbd_image_writearound",
+                (Cache::WriteBack, true) => "rbd_image_writeback",
+                // Other objects or features: neither history nor limits are those of plain ones.
+                (Cache::Off, false) => "rbd_image_other",
+                (Cache::WriteThrough, false) => "rbd_image_other_writethrough",
+                (Cache::WriteAround, false) => "rbd_image_other_writearound",
+                (Cache::WriteBack, false) => "rbd_image_other_writeback",
+            },
             Held::Scratch(_) => "scratch_file",
             Held::Device { below: Below::File(_), .. } => "loop_device",
             Held::Device { below: Below::Drive(_), .. } => "drive",
         }
     }
 
-    /// Gives the target back and says when a scratch file could not be removed; dropping does the same silently.
+    /// Gives the target back and says when a scratch file or image could not be removed; dropping does the same silently.
     pub fn release(self) -> Result<(), Refusal> {
         match self.held {
+            Held::Image(mut scratch) => scratch.remove().map_err(refused(&self.path)),
             Held::Scratch(mut scratch) => scratch.remove().map_err(refused(&self.path)),
             Held::Device { .. } => Ok(()),
         }

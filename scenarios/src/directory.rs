@@ -7,12 +7,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use assay_model::run::Run;
+use assay_model::journal::Event;
+use assay_model::run::{Ended, RUN_SCHEMA, Run};
+use assay_model::site::Node;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::error::ScenarioError;
+use crate::journal::Writer;
 use crate::patience::patiently;
+use crate::plan::digest;
 use crate::printable::Printable;
+use crate::runner::Surroundings;
 
 /// A run directory is made under a name with this prefix, so that one without a first event never has the name of a run.
 const UNFINISHED: &str = ".new-";
@@ -58,6 +63,45 @@ impl RunDirectory {
             let _ = fs::remove_dir_all(&unfinished);
         }
         made
+    }
+
+    /// Begins run `id` of `scenario`: its directory, with the plan and a journal that has started.
+    pub(crate) fn begin(
+        runs: &Path,
+        id: &str,
+        scenario: &str,
+        plan: &[u8],
+        steps: Vec<String>,
+        nodes: &[Node],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<(Self, Writer), ScenarioError> {
+        let started = Event::RunStarted {
+            run: id.to_owned(),
+            schema: RUN_SCHEMA,
+            scenario: scenario.to_owned(),
+            plan: digest(plan),
+            steps,
+            hosts: vec![surroundings.host.clone()],
+            nodes: nodes.iter().map(|node| node.name.clone()).collect(),
+            environment: surroundings.environment.clone(),
+        };
+        let (directory, mut writer) = Self::create(runs, id, |folder| {
+            write_whole(&folder.join("plan.json"), plan)?;
+            Writer::create(&folder.join("journal.jsonl"), surroundings.stamps.clone(), started)
+        })?;
+        writer.moved(&directory.journal());
+        if let Some(inventory) = &surroundings.inventory {
+            writer.append(Event::Inventory { inventory: Box::new(inventory.clone()) })?;
+        }
+        Ok((directory, writer))
+    }
+
+    /// Ends the run, and derives what its journal comes to.
+    pub(crate) fn finish(&self, mut writer: Writer, ended: Ended) -> Result<Run, ScenarioError> {
+        writer.append(Event::RunEnded { ended })?;
+        let run = writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", writer.path()))?;
+        self.write_run(&run)?;
+        Ok(run)
     }
 
     /// Opens the directory of a run that exists, for this process alone.

@@ -7,4 +7,4 @@ pub mod job_file;
 mod peer;
 mod place;
 
-pub use peer::{FioError, Peer};
+pub use peer::Peer;

@@ -138,8 +138,11 @@ fn is_boundary(event: &Event) -> bool {
         | Event::Verification { .. }
         | Event::Latency { .. }
         | Event::Series { .. }
+        | Event::Outage { .. }
+        | Event::Stall { .. }
         | Event::Condition { .. }
-        | Event::Note { .. } => false,
+        | Event::Note { .. }
+        | Event::Findings { .. } => false,
     }
 }
 
@@ -163,6 +166,7 @@ mod tests {
             plan: "p".into(),
             steps: vec!["a".into()],
             hosts: vec!["h".into()],
+            nodes: Vec::new(),
             environment: Environment::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use assay_bench::engine::rbd;
 use assay_bench::engine::uring::Uring;
 use assay_bench::stamp::{UNIT, UNIT_MIN};
 use assay_bench::{History, Rw};
@@ -10,23 +11,31 @@ use assay_model::attr::{Attr, Kind};
 use assay_model::component::Value;
 use assay_model::inventory::Inventory;
 use assay_model::sequential::Edge;
+use assay_model::site::Node;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::claim::{self, TargetKind};
+use crate::claim::{self, ImagePlace, TargetKind};
 use crate::error::ScenarioError;
-use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Purge, Rounds, Scenario, StepSpec, Work};
+use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Rounds, Scenario, StepSpec, Work};
 
-mod cpus;
+pub(crate) mod ceph;
+pub(crate) mod cpus;
+mod drill;
+mod net;
 mod seats;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use ceph::PlannedCeph;
+pub use drill::{PlannedDrill, Victim};
+pub use net::{End, PlannedNet};
 use seats::Seats;
+pub(crate) use target::assumed_life;
 
 /// The version of the stored form.
-pub const PLAN_SCHEMA: u32 = 3;
+pub const PLAN_SCHEMA: u32 = 4;
 
 /// Everything that a run will do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +49,12 @@ pub struct Plan {
     pub describe: String,
     /// What is written to; nothing when the scenario touches no storage.
     pub targets: Vec<PlannedTarget>,
+    /// The nodes that take part over SSH; none when it is about this one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Node>,
     /// Memory that it takes at most, bytes.
     pub memory_bytes: u64,
-    /// The CPU that issues operations.
+    /// The CPU of the measuring thread, where work names none.
     pub cpu: u32,
     /// Whether acknowledged writes are kept in the run directory, for `verify-writes` after a death.
     #[serde(default)]
@@ -53,6 +65,9 @@ pub struct Plan {
     pub duration_ms: u64,
     /// Bytes that are written or trimmed at most, on all targets together.
     pub bytes_written: u64,
+    /// Most of its rated life that the run may take of a drive, percent.
+    #[serde(default)]
+    pub endurance_percent: u32,
 }
 
 /// What a run works on.
@@ -64,6 +79,15 @@ pub enum PlannedTarget {
         /// The folder.
         folder: PathBuf,
         /// Size of the file.
+        bytes: u64,
+    },
+    /// An image that is made in a pool of a Ceph cluster and removed at the end.
+    ScratchImage {
+        /// The pool, `rbd:POOL/`, as a path.
+        path: PathBuf,
+        /// The pool, and what the image is like.
+        place: ImagePlace,
+        /// Size of the image.
         bytes: u64,
     },
     /// A range of a loop device that holds nothing.
@@ -129,6 +153,12 @@ pub enum PlannedWork {
         /// Number of samples, taken without giving the memory back in between.
         samples: u32,
     },
+    /// A measurement between two nodes.
+    Net(PlannedNet),
+    /// A part of a Ceph cluster that fails while a client works.
+    Drill(PlannedDrill),
+    /// A measurement of a Ceph cluster.
+    Ceph(PlannedCeph),
 }
 
 /// Operations on one target, or on several at once.
@@ -141,7 +171,13 @@ pub struct PlannedIo {
     /// What tells them from other targets of the plan, where there are any: `nvme0n1`, `all`, `node0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// The CPU of each lane, target by target. A single lane runs on the plan's CPU.
+    /// Serial number of the drive, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Serial numbers of several drives at once, in the order of `on`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serials: Vec<String>,
+    /// The CPU of each lane, target by target; a lane without one runs on the plan's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpus: Vec<u32>,
 }
@@ -162,9 +198,9 @@ impl PlannedIo {
 /// What a run may work on, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The folder for a scratch file, or the device.
+    /// The folder for a scratch file, the pool for a scratch image, or the device.
     pub path: PathBuf,
-    /// Which of both it is.
+    /// Which of them it is.
     pub kind: TargetKind,
     /// NUMA node that a device hangs on.
     pub node: Option<u32>,
@@ -185,13 +221,15 @@ pub struct Permits {
     pub owned: Vec<String>,
     /// Serial numbers of those that may be purged as a whole, the second key.
     pub purged: Vec<String>,
+    /// Pools of Ceph in which the site allows scratch images, `pool` or `pool/namespace`.
+    pub scratch_pools: Vec<String>,
     /// Most of its rated life that a run may take of a drive, percent.
     pub endurance_percent: u32,
 }
 
 impl Default for Permits {
     fn default() -> Self {
-        Self { owned: Vec::new(), purged: Vec::new(), endurance_percent: 1 }
+        Self { owned: Vec::new(), purged: Vec::new(), scratch_pools: Vec::new(), endurance_percent: 1 }
     }
 }
 
@@ -210,6 +248,8 @@ pub struct PlanContext<'a> {
     pub edges: &'a [Edge],
     /// What the operator allows.
     pub permits: &'a Permits,
+    /// The nodes that take part in measurements between nodes, as the site knows them.
+    pub nodes: &'a [Node],
 }
 
 /// Bytes per second with which the duration of a whole pass is guessed; a plan that is too short by a factor harms nobody.
@@ -243,10 +283,30 @@ impl Plan {
         self.targets.get(number).map_or(0, |target| target::written_to(number, &self.steps, target.bytes()))
     }
 
+    /// Bytes that are written to a target once more when the run goes on with step `first`: the layouts before it, and all of that step.
+    pub(crate) fn written_again(&self, number: usize, first: usize, is_layout: impl Fn(&PlannedWork) -> bool, target_bytes: u64) -> u64 {
+        let (before, after) = self.steps.split_at(first);
+        let once = |work: &PlannedWork| {
+            let work = vec![work.clone()];
+            PlannedStep {
+                name: String::new(),
+                describe: String::new(),
+                rounds: Rounds::Fixed(1),
+                edges: Vec::new(),
+                work,
+                duration_ms: 0,
+                bytes_written: 0,
+            }
+        };
+        let mut again: Vec<PlannedStep> = before.iter().flat_map(|step| &step.work).filter(|work| is_layout(work)).map(once).collect();
+        again.extend(after.first().cloned());
+        target::written_to(number, &again, target_bytes)
+    }
+
     /// Whether one target is erased as a whole, whatever part of it is claimed.
-    pub fn formats(&self, number: usize) -> bool {
-        let formats = |work: &PlannedWork| matches!(work, PlannedWork::Io(io) if io.spec.purge == Some(Purge::Format) && io.on.contains(&number));
-        self.steps.iter().flat_map(|step| &step.work).any(formats)
+    pub fn erases_all_of(&self, number: usize) -> bool {
+        let erases = |work: &PlannedWork| matches!(work, PlannedWork::Io(io) if io.spec.purge.is_some() && io.on.contains(&number));
+        self.steps.iter().flat_map(|step| &step.work).any(erases)
     }
 
     /// Names of the steps, in order.
@@ -266,13 +326,16 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
     let (targets, target_bytes) = match scenario.target {
         None => (Vec::new(), 0),
         Some(_) if context.targets.is_empty() => {
-            return Err(unplannable("it needs a target: a folder for a scratch file, or an unlabelled device".to_owned()));
+            return Err(unplannable(
+                "it needs a target: a folder for a scratch file, a pool for a scratch image, or an unlabelled device".to_owned(),
+            ));
         }
         Some(size) => {
             let bytes = target::bytes(size, context.targets).map_err(unplannable)?;
             (target::planned(context.targets, bytes, context.permits).map_err(unplannable)?, bytes)
         }
     };
+    target::fits(scenario, context.targets).map_err(unplannable)?;
     if scenario.ack_log && target_bytes > crate::acks::TARGET_MAX {
         return Err(unplannable(format!("acknowledged writes are kept of targets of at most {} bytes", crate::acks::TARGET_MAX)));
     }
@@ -302,11 +365,13 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
         scenario: scenario.name.clone(),
         describe: scenario.describe.clone(),
         targets,
+        nodes: if scenario.takes_nodes() { context.nodes.to_vec() } else { Vec::new() },
         memory_bytes,
         ack_log: scenario.ack_log,
         cpu,
         duration_ms: steps.iter().map(|step| step.duration_ms).sum(),
         bytes_written: steps.iter().map(|step| step.bytes_written).sum(),
+        endurance_percent: context.permits.endurance_percent,
         steps,
     })
 }
@@ -315,7 +380,8 @@ pub fn plan(scenario: &Scenario, context: &PlanContext<'_>) -> Result<Plan, Scen
 pub(crate) fn history_unit<'a>(work: impl Iterator<Item = &'a PlannedWork>) -> u64 {
     let smallest = work.filter_map(|work| match work {
         PlannedWork::Io(io) if !io.on.is_empty() => Some(io.spec.smallest()),
-        PlannedWork::Io(_) | PlannedWork::Triad { .. } => None,
+        PlannedWork::Drill(drill) => Some(drill.spec.bs),
+        PlannedWork::Io(_) | PlannedWork::Triad { .. } | PlannedWork::Net(_) | PlannedWork::Ceph(_) => None,
     });
     let is_fine = smallest.min().is_some_and(|bytes| bytes % UNIT != 0);
     if is_fine { UNIT_MIN } else { UNIT }
@@ -323,7 +389,7 @@ pub(crate) fn history_unit<'a>(work: impl Iterator<Item = &'a PlannedWork>) -> u
 
 fn is_kernel(work: &Work) -> bool {
     match work {
-        Work::Io(_) => false,
+        Work::Io(_) | Work::Net(_) | Work::Ceph(_) | Work::Drill(_) => false,
         Work::Kernel(_) => true,
     }
 }
@@ -331,7 +397,7 @@ fn is_kernel(work: &Work) -> bool {
 fn is_measured_io(work: &Work) -> bool {
     match work {
         Work::Io(io) => io.extent.is_measured(),
-        Work::Kernel(_) => false,
+        Work::Kernel(_) | Work::Net(_) | Work::Ceph(_) | Work::Drill(_) => false,
     }
 }
 
@@ -344,7 +410,7 @@ fn floor_step() -> PlannedStep {
         describe: "operations that do nothing: the most that the harness itself can do".to_owned(),
         rounds: Rounds::Fixed(repeats),
         edges: Vec::new(),
-        work: vec![PlannedWork::Io(PlannedIo { spec, on: Vec::new(), of: None, cpus: Vec::new() })],
+        work: vec![PlannedWork::Io(PlannedIo { spec, on: Vec::new(), of: None, serial: None, serials: Vec::new(), cpus: Vec::new() })],
         duration_ms: AROUND_STEP_MS + u64::from(repeats) * (ramp_ms + runtime_ms),
         bytes_written: 0,
     }
@@ -356,14 +422,20 @@ fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>, s
         match spec {
             Work::Io(io) => work.extend(seats.planned(io)?.into_iter().map(PlannedWork::Io)),
             Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.rounds.most(), context)?),
+            Work::Net(spec) => work.extend(net::planned(spec, context.nodes)?.into_iter().map(PlannedWork::Net)),
+            Work::Drill(spec) => work.extend(drill::planned(spec, context.nodes)?.into_iter().map(PlannedWork::Drill)),
+            Work::Ceph(spec) => work.push(PlannedWork::Ceph(ceph::planned(spec, context)?)),
         }
     }
     // A kernel takes all its samples in one go.
     let rounds = if step.work.iter().all(is_kernel) { Rounds::Fixed(1) } else { step.rounds.clone() };
     let repeats = u64::from(rounds.most());
-    let families: Vec<String> = step.work.iter().filter_map(Work::family).collect();
+    let families: Vec<String> = step.work.iter().flat_map(Work::families).collect();
     let is_own = |edge: &&Edge| families.iter().any(|family| edge.metric.0.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')));
-    let edges = context.edges.iter().filter(is_own).filter(|_| matches!(rounds, Rounds::Sequential { .. })).cloned().collect();
+    let is_here = |edge: &&Edge| {
+        edge.serial.is_none() || context.targets.iter().any(|target| target.serial.as_deref().map(str::trim) == edge.serial.as_deref())
+    };
+    let edges = context.edges.iter().filter(is_own).filter(is_here).filter(|_| matches!(rounds, Rounds::Sequential { .. })).cloned().collect();
     let once = work.iter().map(memory_of).sum::<u64>() * 1000 / GUESSED_TOUCH;
     Ok(PlannedStep {
         name: step.name.clone(),
@@ -399,9 +471,14 @@ fn memory_of(work: &PlannedWork) -> u64 {
     match work {
         PlannedWork::Io(io) => {
             let lanes = u64::from(io.spec.lanes()) * u64::try_from(io.on.len().max(1)).expect("few targets");
-            Uring::footprint(io.spec.bs, io.spec.iodepth).saturating_mul(lanes)
+            let footprint = if io.spec.is_on_an_image() { rbd::footprint } else { Uring::footprint };
+            footprint(io.spec.bs, io.spec.iodepth).saturating_mul(lanes)
         }
         PlannedWork::Triad { array_bytes, .. } => 3 * array_bytes,
+        PlannedWork::Drill(drill) => rbd::footprint(drill.spec.bs, drill.spec.iodepth),
+        // The agents' own.
+        PlannedWork::Net(_) => 0,
+        PlannedWork::Ceph(ceph) => ceph.memory(),
     }
 }
 
@@ -416,29 +493,37 @@ pub(crate) fn duration_of(work: &PlannedWork, target_bytes: u64) -> u64 {
             }
         },
         PlannedWork::Triad { ramp_ms, runtime_ms, samples, .. } => ramp_ms + runtime_ms * u64::from(*samples),
+        PlannedWork::Net(net) => net.duration_ms(),
+        PlannedWork::Drill(drill) => drill.duration_ms(),
+        PlannedWork::Ceph(ceph) => ceph.duration_ms(),
     }
 }
 
 fn written_by(work: &PlannedWork, target_bytes: u64) -> u64 {
     match work {
         PlannedWork::Io(io) => io.written(target_bytes),
-        PlannedWork::Triad { .. } => 0,
+        PlannedWork::Drill(drill) => drill.spec.written(),
+        PlannedWork::Triad { .. } | PlannedWork::Net(_) => 0,
+        PlannedWork::Ceph(ceph) => ceph.written(),
     }
 }
 
 impl PlannedTarget {
-    /// The folder or device.
+    /// The folder, pool or device.
     pub fn path(&self) -> &Path {
         match self {
             PlannedTarget::ScratchFile { folder, .. } => folder,
-            PlannedTarget::LoopDevice { path, .. } | PlannedTarget::Drive { path, .. } => path,
+            PlannedTarget::ScratchImage { path, .. } | PlannedTarget::LoopDevice { path, .. } | PlannedTarget::Drive { path, .. } => path,
         }
     }
 
     /// Bytes of it that are worked on.
     pub fn bytes(&self) -> u64 {
         match self {
-            PlannedTarget::ScratchFile { bytes, .. } | PlannedTarget::LoopDevice { bytes, .. } | PlannedTarget::Drive { bytes, .. } => *bytes,
+            PlannedTarget::ScratchFile { bytes, .. }
+            | PlannedTarget::ScratchImage { bytes, .. }
+            | PlannedTarget::LoopDevice { bytes, .. }
+            | PlannedTarget::Drive { bytes, .. } => *bytes,
         }
     }
 
@@ -446,6 +531,7 @@ impl PlannedTarget {
     pub fn examine(&self) -> Result<(), claim::Refusal> {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::examine_scratch(folder, *bytes),
+            PlannedTarget::ScratchImage { place, bytes, .. } => claim::examine_scratch_image(place, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::examine_loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::examine_drive(path, serial, *bytes),
         }
@@ -455,6 +541,7 @@ impl PlannedTarget {
     pub(crate) fn claim(&self, run: &str) -> Result<claim::Claim, claim::Refusal> {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::scratch(folder, run, *bytes),
+            PlannedTarget::ScratchImage { place, bytes, .. } => claim::scratch_image(place, run, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::drive(path, serial, *bytes),
         }

@@ -35,6 +35,8 @@ const BLOCKS: u64 = 2048;
 /// Measures it with so many trials of each truth. `told` hears the share that is done.
 pub fn measure(trials: u32, told: &mut dyn FnMut(f64)) -> Result<Power, String> {
     let mut power = Power::default();
+    // Of each level: wrong verdicts of figures that were clear of the limit.
+    let mut clear_and_wrong = Vec::new();
     let recorded = sequential::recorded_noise();
     let all = f64::from(u32::try_from(TRUTHS.len()).expect("few")) * 2.0 * f64::from(trials);
     let mut done = 0.0;
@@ -50,6 +52,7 @@ pub fn measure(trials: u32, told: &mut dyn FnMut(f64)) -> Result<Power, String> 
                 rounds: 0.0,
                 acceptance: Bounds::default(),
             };
+            let mut wrong = 0;
             for trial in 0..trials {
                 // Each trial begins somewhere else in one of the recordings.
                 let at = usize::try_from(trial).expect("fits");
@@ -62,6 +65,7 @@ pub fn measure(trials: u32, told: &mut dyn FnMut(f64)) -> Result<Power, String> 
                     Rank::NotApplicable | Rank::Inconclusive => {}
                 }
                 level.stopped_early += u64::from(rounds < ROUNDS.1);
+                wrong += u64::from(rounds < ROUNDS.1 && if truth < 1.0 { verdict == Rank::Pass } else { verdict == Rank::Fail });
                 #[allow(clippy::cast_precision_loss, reason = "a handful of rounds")]
                 let rounds = rounds as f64;
                 level.rounds += rounds / f64::from(trials);
@@ -70,11 +74,13 @@ pub fn measure(trials: u32, told: &mut dyn FnMut(f64)) -> Result<Power, String> 
             }
             level.acceptance = Bounds::from(binomial::exact(level.accepted, level.trials));
             power.levels.push(level);
+            clear_and_wrong.push(wrong);
         }
     }
     power.faults = spoiled()?;
     power.wrong =
         power.faults.iter().filter(|fault| fault.found < fault.planted || fault.false_alarms > 0).map(|fault| fault.fault.clone()).collect();
+    power.wrong.extend(beyond_what_is_said(&power.levels, &clear_and_wrong));
     let clear = |level: &&Level| level.noise == "none" && (level.truth - 1.0).abs() > 0.09;
     for level in power.levels.iter().filter(clear) {
         let right = if level.truth > 1.0 { level.accepted } else { level.rejected };
@@ -84,6 +90,27 @@ pub fn measure(trials: u32, told: &mut dyn FnMut(f64)) -> Result<Power, String> 
         }
     }
     Ok(power)
+}
+
+/// Truths 5 % or more beyond the limit of which more were judged wrongly than is said to be ([`sequential::ERROR_PERCENT`]), with 97.5 % confidence. Over recorded
+/// noise that is said of figures that are clear of the limit only: those that all rounds leave open are promised nothing.
+fn beyond_what_is_said(levels: &[Level], clear_and_wrong: &[u64]) -> Vec<String> {
+    let said = sequential::ERROR_PERCENT / 100.0;
+    let mut beyond = Vec::new();
+    for (level, clear_and_wrong) in levels.iter().zip(clear_and_wrong).filter(|(level, _)| (level.truth - 1.0).abs() > 0.049) {
+        let (all, what) = if level.truth < 1.0 { (level.accepted, "accepted") } else { (level.rejected, "rejected") };
+        let count = if level.noise == "none" { all } else { *clear_and_wrong };
+        let (least, _) = binomial::exact(count, level.trials);
+        if least > said {
+            let Level { trials, truth, noise, .. } = level;
+            beyond.push(format!(
+                "{count} of {trials} targets at {truth} of the limit ({noise} noise) were {what}, {:.1} % or more of them; at most {:.0} % are said to be",
+                least * 100.0,
+                said * 100.0
+            ));
+        }
+    }
+    beyond
 }
 
 /// One trial: rounds until the figure is clear of its limit, and the judgement of the gate.
@@ -102,7 +129,7 @@ fn judged(truth: f64, noise: &dyn Fn(usize) -> f64) -> Result<(Rank, usize), Str
 
 fn rank(rounds: Vec<f64>) -> Rank {
     let name = "storage.randread_4k_qd8.iops";
-    let limit = Limit { metric: name.into(), bound: Bound::AtLeast(LIMIT), basis: Basis::Policy("selftest".to_owned()) };
+    let limit = Limit { metric: name.into(), bound: Bound::AtLeast(LIMIT), basis: Basis::Policy("selftest".to_owned()), scenarios: Vec::new() };
     let samples = Samples::new(rounds);
     let metric = Metric { name: name.into(), unit: Unit::OpsPerSecond, direction: Direction::HigherIsBetter, dimensions: BTreeMap::new(), samples };
     limit::judge(&limit, &metric, None, &[], Absence::Inconclusive).verdict.rank()
@@ -180,6 +207,42 @@ mod tests {
         for fault in spoiled().expect("runs") {
             assert_eq!((fault.found, fault.false_alarms), (fault.planted, 0), "{fault:?}");
             assert_eq!(fault.planted > 200, fault.fault != "nothing", "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_harness_that_errs_more_often_than_it_says_is_wrong() {
+        let level = |truth: f64, accepted: u64, trials: u64| Level {
+            truth,
+            noise: "none".to_owned(),
+            trials,
+            accepted,
+            rejected: trials - accepted,
+            stopped_early: 0,
+            rounds: 5.0,
+            acceptance: Bounds::default(),
+        };
+        for (truth, accepted, trials, is_wrong) in [
+            (0.95, 20, 20, true),
+            (0.95, 2, 20, true),
+            // One in twenty can happen to a harness that errs in one of a hundred.
+            (0.95, 1, 20, false),
+            (0.95, 3, 100, false),
+            (0.95, 5, 100, true),
+            (0.90, 2, 20, true),
+            (1.05, 18, 20, true),
+            (1.05, 19, 20, false),
+            // Nearer to the limit nothing is promised.
+            (0.98, 20, 20, false),
+            (1.0, 10, 20, false),
+            (1.02, 0, 20, false),
+        ] {
+            assert_eq!(!beyond_what_is_said(&[level(truth, accepted, trials)], &[0]).is_empty(), is_wrong, "{accepted} of {trials} at {truth}");
+        }
+        // With noise, what is wrong and was not clear is the noise's.
+        for (clear_and_wrong, is_wrong) in [(0, false), (1, false), (2, true)] {
+            let noisy = Level { noise: "recorded".to_owned(), ..level(1.05, 10, 20) };
+            assert_eq!(!beyond_what_is_said(&[noisy], &[clear_and_wrong]).is_empty(), is_wrong, "{clear_and_wrong}");
         }
     }
 

@@ -1,31 +1,36 @@
 //! Executes a plan into a run directory: error counters before and after every step, the work on its own thread, what else the machine did meanwhile,
 //! and everything into the journal. A signal ends the run cleanly; a death at any moment leaves a journal that folds, and a run that can be resumed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use assay_model::inventory::Inventory;
 use assay_model::journal::{Event, unhealed};
-use assay_model::run::{CounterSample, Ended, Environment, RUN_SCHEMA, Run, Step};
+use assay_model::run::{CounterSample, Ended, Environment, Run, Step};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::claim::Claim;
+use crate::claim::{Claim, Refusal};
 use crate::directory::RunDirectory;
 use crate::error::ScenarioError;
 use crate::journal::{Stamps, Writer};
 use crate::plan::{Plan, digest};
 use crate::printable::Printable;
+use crate::remote::Identity;
 
 mod bench;
+mod ceph;
 mod engines;
 mod facts;
 mod histograms;
 mod knee;
 mod latencies;
 mod load;
+mod net;
 mod purge;
+mod resumption;
 mod rounds;
 mod step;
 #[cfg(test)]
@@ -34,10 +39,10 @@ mod thinned;
 mod together;
 mod watch;
 
-use bench::{Bench, Worker};
+use bench::{Bench, Diary, Entry, Nodes, Worker};
 pub(crate) use engines::ENGINES;
 use engines::Engines;
-use watch::Watch;
+pub(crate) use latencies::Latencies;
 
 /// Where a run happens, and what is known of the place.
 pub struct Surroundings<'a> {
@@ -51,6 +56,8 @@ pub struct Surroundings<'a> {
     pub counters: &'a dyn Fn() -> Vec<CounterSample>,
     /// The boot, and the clocks.
     pub stamps: Stamps,
+    /// How long a probe of another node may take.
+    pub probe_deadline: Duration,
 }
 
 /// How far a run is.
@@ -84,6 +91,11 @@ pub enum Progress<'a> {
         /// How it ended.
         ended: &'a Ended,
     },
+    /// Something of assay's own could not be removed.
+    LeftBehind {
+        /// What, and why not.
+        why: &'a str,
+    },
 }
 
 /// Takes progress. Called between 1 and 20 times a second, never from a measuring thread.
@@ -111,23 +123,7 @@ fn run_on(
     observer: &mut Observer<'_>,
 ) -> Result<Run, ScenarioError> {
     let claims = plan.targets.iter().map(|target| target.claim(id)).collect::<Result<Vec<_>, _>>()?;
-    let started = Event::RunStarted {
-        run: id.to_owned(),
-        schema: RUN_SCHEMA,
-        scenario: plan.scenario.clone(),
-        plan: plan.digest(),
-        steps: plan.step_names(),
-        hosts: vec![surroundings.host.clone()],
-        environment: surroundings.environment.clone(),
-    };
-    let (directory, mut writer) = RunDirectory::create(runs, id, |folder| {
-        crate::directory::write_whole(&folder.join("plan.json"), &plan.to_json())?;
-        Writer::create(&folder.join("journal.jsonl"), surroundings.stamps.clone(), started)
-    })?;
-    writer.moved(&directory.journal());
-    if let Some(inventory) = &surroundings.inventory {
-        writer.append(Event::Inventory { inventory: Box::new(inventory.clone()) })?;
-    }
+    let (directory, writer) = RunDirectory::begin(runs, id, &plan.scenario, &plan.to_json(), plan.step_names(), &plan.nodes, surroundings)?;
     finish(bench, directory, writer, claims, plan, surroundings, observer, &[])
 }
 
@@ -137,19 +133,35 @@ fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>
     let so_far = journal.run().map_err(ScenarioError::journal("fold journal", &directory.journal()))?;
     let plan = stored_plan(&directory, journal.plan_digest().unwrap_or_default())?;
     let refused = |why: String| ScenarioError::Unresumable { run: so_far.id.clone(), why };
+    // However it ended: nothing that it has left armed stays so.
+    let mut still_armed = None;
+    for fault in unhealed(&journal.entries) {
+        let environment = &surroundings.environment;
+        // One that cannot be healed keeps none of the others broken.
+        if let Err(why) = net::heal(&plan.nodes, &environment.tool_version, &environment.tool_revision, &fault) {
+            let why = format!("fault {} ({}) of step {} is armed, and cannot be healed: {why}", fault.id, fault.fault, fault.step);
+            still_armed.get_or_insert(why);
+        } else {
+            writer.append(Event::FaultHealed { id: fault.id.clone() })?;
+        }
+    }
+    if let Some(why) = still_armed {
+        return Err(refused(why));
+    }
     match &so_far.ended {
         Ended::Interrupted | Ended::Cancelled => {}
         Ended::Completed => return Err(refused("it has completed".to_owned())),
         Ended::Failed(why) => return Err(refused(format!("it has failed, and a second try would hide that: {why}"))),
-    }
-    if let Some(fault) = unhealed(&journal.entries).first() {
-        return Err(refused(format!("fault {} ({}) of step {} is armed and not healed", fault.id, fault.fault, fault.step)));
     }
     if so_far.hosts != [surroundings.host.clone()] {
         return Err(refused(format!("it was begun on {}, this is {}", so_far.hosts.join(", "), surroundings.host)));
     }
     if let Some(difference) = difference(&so_far.environment, &surroundings.environment) {
         return Err(refused(format!("figures from before and after would not be of the same thing: {difference}")));
+    }
+    let resumptions = journal.entries.iter().filter(|entry| matches!(entry.event, Event::Resumed { .. })).count();
+    if let Some(why) = resumption::refusal(&plan, &so_far.steps, resumptions) {
+        return Err(refused(why));
     }
     // Steps that are left may still need the target; the scratch file of the dead process is swept by this.
     let claims = plan.targets.iter().map(|target| target.claim(&directory.id())).collect::<Result<Vec<_>, _>>()?;
@@ -186,7 +198,7 @@ fn difference(old: &Environment, new: &Environment) -> Option<String> {
 
 #[allow(clippy::too_many_arguments, reason = "the parts of a session, put together in one place")]
 fn finish(
-    bench: Box<dyn Bench>,
+    mut bench: Box<dyn Bench>,
     directory: RunDirectory,
     writer: Writer,
     claims: Vec<Claim>,
@@ -198,6 +210,15 @@ fn finish(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ScenarioError::io("start the scheduler of", directory.path()))?;
     let stop = Arc::new(AtomicBool::new(false));
+    let (diary, entries) = Diary::new();
+    bench.take_run(&directory.id());
+    if !plan.nodes.is_empty() {
+        let environment = &surroundings.environment;
+        let identity = Identity::of_this_host(&environment.tool_version, &environment.tool_revision);
+        let met = identity
+            .and_then(|identity| bench.take_nodes(Nodes { nodes: plan.nodes.clone(), identity, diary, probe_deadline: surroundings.probe_deadline }));
+        met.map_err(ScenarioError::io("prepare the sessions of", directory.path()))?;
+    }
     let worker = Worker::start(bench, plan.cpu, Arc::clone(&stop)).map_err(ScenarioError::io("start the measuring thread of", directory.path()))?;
     let run = runtime.block_on(async {
         let signals = Signals::listen().map_err(ScenarioError::io("listen for signals during", directory.path()))?;
@@ -208,11 +229,11 @@ fn finish(
             surroundings,
             observer,
             worker,
+            entries,
+            at_step: String::new(),
             stop,
             signals,
             claims,
-            watch: Watch::new(cpus()),
-            watched: (tokio::time::Instant::now(), tokio::time::Instant::now()),
             ready: false,
             floor: None,
             done_ms: 0,
@@ -254,12 +275,12 @@ struct Session<'a, 'o> {
     surroundings: &'a Surroundings<'a>,
     observer: &'a mut Observer<'o>,
     worker: Worker,
+    /// What the worker wants written ahead, and the step that it belongs to.
+    entries: UnboundedReceiver<Entry>,
+    at_step: String,
     stop: Arc<AtomicBool>,
     signals: Signals,
     claims: Vec<Claim>,
-    /// What is looked at while a step works, and when that began and was done last.
-    watch: Watch,
-    watched: (tokio::time::Instant, tokio::time::Instant),
     /// Whether the worker has the targets and they have content.
     ready: bool,
     /// Operations per second of the null engine.
@@ -280,43 +301,47 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Session<'_, '_> {
     async fn execute(&mut self, kept: &[Step]) -> Result<Run, ScenarioError> {
-        let is_kept =
-            |name: &str| kept.iter().find(|step| step.name == name).filter(|step| matches!(step.ended, Ended::Completed | Ended::Failed(_)));
+        let ended = self.steps(kept).await;
+        // What cannot be removed is found by the operator only when somebody says so.
+        let claims = std::mem::take(&mut self.claims).into_iter();
+        let left = claims.filter_map(|claim| claim.release().err()).map(|Refusal { subject, cause }| format!("left behind: {subject}: {cause}"));
+        let left: Vec<String> = left.collect();
+        let ended = match ended {
+            Ok(Ended::Completed) if !left.is_empty() => Ended::Failed(left.join("; and ")),
+            Ok(Ended::Failed(why)) => Ended::Failed([vec![why], left].concat().join("; and ")),
+            // These stay what they are: the one can be resumed, the other is reported as it is.
+            other => {
+                left.iter().for_each(|why| (self.observer)(&Progress::LeftBehind { why }));
+                other?
+            }
+        };
+        self.writer.append(Event::RunEnded { ended })?;
+        self.writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", self.writer.path()))
+    }
+
+    async fn steps(&mut self, kept: &[Step]) -> Result<Ended, ScenarioError> {
+        let is_kept = |name: &str| kept.iter().find(|step| step.name == name).filter(|step| step::is_kept(step));
         self.floor = kept.iter().find_map(step::floor_of);
         let left: Vec<_> = self.plan.steps.iter().filter(|step| is_kept(&step.name).is_none()).collect();
         self.total_ms = left.iter().map(|step| step.duration_ms).sum();
         (self.observer)(&Progress::RunStarted { run: &self.directory.id(), total_ms: self.total_ms });
 
         // A step that failed before the interruption stays failed.
-        let mut ended = kept.iter().map(|step| step.ended.clone()).find(|ended| matches!(ended, Ended::Failed(_)));
+        if let Some(failed) = kept.iter().map(|step| &step.ended).find(|ended| matches!(ended, Ended::Failed(_))) {
+            return Ok(failed.clone());
+        }
         for planned in left {
-            if ended.is_some() {
-                break;
-            }
             (self.observer)(&Progress::StepStarted { step: &planned.name, describe: &planned.describe });
             let before = self.done_ms;
             let outcome = self.step(planned).await?;
             self.done_ms = before + planned.duration_ms;
             (self.observer)(&Progress::StepEnded { step: &planned.name, ended: &outcome });
-            ended = match outcome {
-                Ended::Completed => None,
-                Ended::Failed(why) => Some(Ended::Failed(format!("step {}: {why}", planned.name))),
-                Ended::Cancelled | Ended::Interrupted => Some(outcome),
-            };
-        }
-        let mut ended = ended.unwrap_or(Ended::Completed);
-        // A scratch file that cannot be removed is found by the operator only when somebody says so.
-        for claim in std::mem::take(&mut self.claims) {
-            if let (Err(refusal), Ended::Completed) = (claim.release(), &ended) {
-                ended = Ended::Failed(refusal.to_string());
+            match outcome {
+                Ended::Completed => {}
+                Ended::Failed(why) => return Ok(Ended::Failed(format!("step {}: {why}", planned.name))),
+                Ended::Cancelled | Ended::Interrupted => return Ok(outcome),
             }
         }
-        self.writer.append(Event::RunEnded { ended })?;
-        self.writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", self.writer.path()))
+        Ok(Ended::Completed)
     }
-}
-
-/// Where the directory of run `id` is.
-pub fn directory_of(runs: &Path, id: &str) -> PathBuf {
-    runs.join(id)
 }

@@ -10,12 +10,23 @@ use assay_model::steady::Steady;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::quantity::{Millis, Percent, Size};
+use crate::quantity::{Millis, Percent, Size, Times};
 
+mod ceph;
+mod drill;
 mod io;
+mod net;
 
+use ceph::CephFile;
+pub use ceph::{CephSpec, ObjectsMeasure, ObjectsSpec, OsdBenchSpec};
+use drill::DrillFile;
+pub use drill::{ClusterFault, DrillSpec};
+pub(crate) use drill::{PEACE_MS, RECOVERY_RTT, SETTLED_MS};
 use io::IoFile;
 pub use io::{Extent, IoSpec, KneeSpec, Purge, Rate, Targets};
+use net::NetFile;
+pub use net::{LinkFault, Measure, NetSpec, Over, Ports, Probing, TcpSpec};
+pub(crate) use net::{MEMBERS, QUIET_MS, SPREAD, SUM};
 
 /// The version of the file format.
 pub const SCENARIO_SCHEMA: u32 = 1;
@@ -80,7 +91,15 @@ pub enum Rounds {
         /// The family of the figures that are looked at; all without it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<String>,
+        /// How many times its size must have been written to each target before: a fresh drive keeps its fresh rate until it is full once. 0 asks for nothing.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        written_min: u32,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Rounds {
@@ -99,7 +118,10 @@ impl std::fmt::Display for Rounds {
             Rounds::Fixed(1) => f.write_str("1 round"),
             Rounds::Fixed(count) => write!(f, "{count} rounds"),
             Rounds::Sequential { from, to } => write!(f, "{from} to {to} rounds"),
-            Rounds::Steady { to, .. } => write!(f, "at most {to} rounds, until steady"),
+            Rounds::Steady { to, written_min: 0, .. } => write!(f, "at most {to} rounds, until steady"),
+            Rounds::Steady { to, written_min, .. } => {
+                write!(f, "at most {to} rounds, until steady once {written_min} times the target is written")
+            }
         }
     }
 }
@@ -112,6 +134,12 @@ pub enum Work {
     Io(IoSpec),
     /// Work without single operations.
     Kernel(KernelSpec),
+    /// A measurement between two nodes.
+    Net(NetSpec),
+    /// A part of a Ceph cluster that fails while a client works.
+    Drill(DrillSpec),
+    /// A measurement of a Ceph cluster.
+    Ceph(CephSpec),
 }
 
 /// A kernel.
@@ -126,9 +154,33 @@ pub struct KernelSpec {
 }
 
 impl Scenario {
+    /// Whether it breaks something on purpose.
+    pub fn breaks(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.work).any(|work| match work {
+            Work::Net(net) => net.breaks(),
+            Work::Drill(_) => true,
+            Work::Io(_) | Work::Kernel(_) | Work::Ceph(_) => false,
+        })
+    }
+
+    /// Whether other nodes take part.
+    pub fn needs_nodes(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.work).any(|work| matches!(work, Work::Net(_) | Work::Drill(_)))
+    }
+
+    /// Whether nodes can take part in it, beside this one or instead of it.
+    pub fn takes_nodes(&self) -> bool {
+        self.needs_nodes() || self.measures_ceph()
+    }
+
+    /// Whether it measures a Ceph cluster as a whole.
+    pub fn measures_ceph(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.work).any(|work| matches!(work, Work::Ceph(_)))
+    }
+
     /// The families of the metrics that it measures: `storage.randread_4k_qd32`.
     pub fn families(&self) -> Vec<String> {
-        self.steps.iter().flat_map(|step| &step.work).filter_map(Work::family).collect()
+        self.steps.iter().flat_map(|step| &step.work).flat_map(Work::families).collect()
     }
 }
 
@@ -138,7 +190,20 @@ impl Work {
         match self {
             Work::Io(io) => io.extent.is_measured().then(|| io.family()),
             Work::Kernel(kernel) => Some(kernel.kernel.family().to_owned()),
+            Work::Net(net) => Some(net.family()),
+            Work::Drill(drill) => Some(drill.family()),
+            Work::Ceph(ceph) => Some(ceph.family()),
         }
+    }
+
+    /// The same with those of what it measures besides.
+    pub(crate) fn families(&self) -> Vec<String> {
+        let besides: &[&str] = match self {
+            Work::Net(net) => net.besides(),
+            Work::Drill(drill) => drill.besides(),
+            Work::Io(_) | Work::Kernel(_) | Work::Ceph(_) => &[],
+        };
+        self.family().into_iter().chain(besides.iter().map(|family| (*family).to_owned())).collect()
     }
 }
 
@@ -192,6 +257,12 @@ struct StepFile {
     io: Vec<Spanned<IoFile>>,
     #[serde(default)]
     kernel: Vec<Spanned<KernelFile>>,
+    #[serde(default)]
+    net: Vec<Spanned<NetFile>>,
+    #[serde(default)]
+    ceph: Vec<Spanned<CephFile>>,
+    #[serde(default)]
+    drill: Vec<Spanned<DrillFile>>,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +273,7 @@ struct SteadyFile {
     excursion: Option<Percent>,
     slope: Option<Percent>,
     of: Option<String>,
+    written_min: Option<Times>,
 }
 
 #[derive(Deserialize)]
@@ -298,18 +370,65 @@ impl Check<'_> {
         }
         let rounds = self.rounds(&span, &step)?;
         let repeats = rounds.most();
-        if step.io.is_empty() == step.kernel.is_empty() {
-            return Err(self.error(span, "expected either [[step.io]] or [[step.kernel]]"));
+        let kinds = [step.io.is_empty(), step.kernel.is_empty(), step.net.is_empty(), step.ceph.is_empty(), step.drill.is_empty()];
+        if kinds.iter().filter(|empty| !**empty).count() != 1 {
+            return Err(self.error(span, "expected either [[step.io]], [[step.kernel]], [[step.net]], [[step.ceph]] or [[step.drill]]"));
         }
         let mut work = Vec::new();
         for io in step.io {
             work.extend(self.io(io, target, repeats, seen)?.into_iter().map(Work::Io));
+        }
+        for net in step.net {
+            let span = net.span();
+            let spec = self.net(span.clone(), net.into_inner())?;
+            if !seen.families.insert(spec.family()) {
+                return Err(self.error(span, format!("{} is measured twice: its figures would be mixed up", spec.family())));
+            }
+            if spec.breaks() && rounds != Rounds::Fixed(1) {
+                return Err(self.error(span, "a drill breaks something once: expected no `repeats`"));
+            }
+            work.push(Work::Net(spec));
+        }
+        for drill in step.drill {
+            let span = drill.span();
+            let spec = self.drill(span.clone(), drill.into_inner(), target, seen)?;
+            if !seen.families.insert(format!("{} {:?}", spec.family(), spec.network)) {
+                return Err(self.error(span, format!("{} is measured twice: its figures would be mixed up", spec.family())));
+            }
+            if rounds != Rounds::Fixed(1) {
+                return Err(self.error(span, "a drill breaks something once: expected no `repeats`"));
+            }
+            work.push(Work::Drill(spec));
+        }
+        for ceph in &step.ceph {
+            let spec = self.ceph(ceph.span(), ceph.get_ref())?;
+            if !seen.families.insert(spec.family()) {
+                return Err(self.error(ceph.span(), format!("{} is measured twice: its figures would be mixed up", spec.family())));
+            }
+            work.push(Work::Ceph(spec));
+        }
+        if let (Rounds::Steady { .. }, Some(Work::Net(_))) = (&rounds, work.first()) {
+            return Err(self.error(span, "a network has no state to settle: expected `repeats`"));
+        }
+        if let (Rounds::Steady { .. }, Some(Work::Ceph(_))) = (&rounds, work.first()) {
+            return Err(self.error(span, "objects are new in every round: expected `repeats`"));
         }
         if let Rounds::Steady { of: Some(of), .. } = &rounds
             && !work.iter().any(|work| work.family().is_some_and(|family| family == *of))
         {
             let families: Vec<String> = work.iter().filter_map(Work::family).collect();
             return Err(self.error(span, format!("steady of `{of}`, which is no figure of this step: {}", families.join(", "))));
+        }
+        let trims = |work: &Work| matches!(work, Work::Io(io) if is_measured(work) && !io.rw.fills() && !io.rw.reads());
+        let reads = |work: &Work| matches!(work, Work::Io(io) if io.rw.reads() && io.engine != "null");
+        if repeats > 1 && work.iter().any(trims) && work.iter().any(reads) {
+            return Err(self.error(span, "what one round trims the next would read: reads and trims need a step each, with a layout between them"));
+        }
+        let only_writes = |work: &Work| matches!(work, Work::Io(io) if is_measured(work) && io.rw.fills() && !io.rw.reads());
+        if let Rounds::Steady { written_min: 1.., .. } = &rounds
+            && !work.iter().any(only_writes)
+        {
+            return Err(self.error(span, "`written_min` counts what is written by work that does nothing else, and this step has none"));
         }
         if rounds != Rounds::Fixed(repeats) && !work.iter().any(is_measured) {
             return Err(self.error(span, "rounds without a figure have nothing to be judged by: expected `repeats` alone"));
@@ -347,7 +466,7 @@ impl Check<'_> {
                 if !valid(to) || steady.window < 3 || steady.window > to {
                     return error(format!("expected a window of at least 3 rounds, within at most {REPEATS_MAX} rounds"));
                 }
-                Ok(Rounds::Steady { to, steady, of: file.of.clone() })
+                Ok(Rounds::Steady { to, steady, of: file.of.clone(), written_min: file.written_min.map_or(0, |Times(times)| times) })
             }
             (_, _, Some(_)) => error("expected either `repeats` or [step.steady]".to_owned()),
             (_, None, None) => error(format!("expected 1 to {REPEATS_MAX} repeats")),
@@ -374,7 +493,9 @@ struct Seen {
 fn is_measured(work: &Work) -> bool {
     match work {
         Work::Io(io) => io.extent.is_measured(),
-        Work::Kernel(_) => false,
+        Work::Net(net) => !net.breaks(),
+        Work::Ceph(_) => true,
+        Work::Kernel(_) | Work::Drill(_) => false,
     }
 }
 

@@ -97,6 +97,7 @@ fn surroundings<T>(act: impl FnOnce(&Surroundings<'_>) -> T) -> T {
         inventory: None,
         counters: &Vec::new,
         stamps: Stamps::of_this_boot().expect("a boot id"),
+        probe_deadline: Duration::from_secs(5),
     })
 }
 
@@ -112,7 +113,8 @@ fn victim() {
             let scenario = Scenario::parse("tiny.toml", text, &["null", "uring"]).expect("good");
             let targets = [Place::new(&folder, TargetKind::Folder)];
             let permits = Permits::default();
-            let context = PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges: &[], permits: &permits };
+            let context =
+                PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges: &[], permits: &permits, nodes: &[] };
             let plan = plan(&scenario, &context).expect("plans");
             run(&runs, &run_id("tiny", jiff::Timestamp::now()), &plan, surroundings, &mut |_| {})
         }

@@ -155,7 +155,20 @@ impl Kernel<'_> {
     }
 
     fn lasting_opener(&self, device: &str) -> Option<String> {
-        patiently(|| mounts::opener(self.proc, device), Option::is_some)
+        let characters = self.characters(&self.sys.join("dev/block").join(device));
+        patiently(|| mounts::opener(self.proc, device, &characters), Option::is_some)
+    }
+
+    /// Numbers of the character devices of an NVMe namespace and its controllers: `/dev/ng3n1`, `/dev/nvme3`. Who has one open can write past the block layer.
+    pub(super) fn characters(&self, entry: &Path) -> Vec<String> {
+        let Some(name) = fs::canonicalize(entry).ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned())) else { return Vec::new() };
+        let Some(rest) = name.strip_prefix("nvme") else { return Vec::new() };
+        // `device` is the controller, or the subsystem that has several; namespaces, which have an `n` in their names, lie there too.
+        let device = entry.join("device");
+        let is_controller = |name: &String| name.strip_prefix("nvme").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let controllers = names(&device).unwrap_or_default().into_iter().filter(is_controller).map(|name| device.join(name));
+        let folders = [self.sys.join("class/nvme-generic").join(format!("ng{rest}")), device.clone()].into_iter().chain(controllers);
+        folders.filter_map(|folder| attribute(&folder, "dev").ok()).collect()
     }
 }
 

@@ -100,8 +100,15 @@ pub(super) fn swaps(proc: &Path) -> Result<Vec<PathBuf>, Cause> {
     }
 }
 
-/// A process other than this one that has the block device open; those of other users are visible to root only.
-pub(super) fn opener(proc: &Path, device: &str) -> Option<String> {
+/// `major:minor` of a device node that is no block device.
+fn characters_of(path: &Path) -> Option<String> {
+    let data = fs::metadata(path).ok()?;
+    data.file_type().is_char_device().then(|| number(data.rdev()))
+}
+
+/// A process other than this one that has the block device open, or one of the character devices by which commands go past it; those of other users are
+/// visible to root only.
+pub(super) fn opener(proc: &Path, device: &str, characters: &[String]) -> Option<String> {
     let own = std::process::id().to_string();
     for process in fs::read_dir(proc).ok()?.flatten() {
         let name = process.file_name().to_string_lossy().into_owned();
@@ -112,7 +119,10 @@ pub(super) fn opener(proc: &Path, device: &str) -> Option<String> {
         for handle in handles.flatten() {
             // The link first: a stat through it could hang on a dead network file system.
             let is_device = fs::read_link(handle.path()).is_ok_and(|to| to.starts_with("/dev"));
-            if is_device && number_of(&handle.path()).is_some_and(|number| number == device) {
+            let handle = handle.path();
+            let is_open =
+                || number_of(&handle).is_some_and(|number| number == device) || characters_of(&handle).is_some_and(|of| characters.contains(&of));
+            if is_device && is_open() {
                 let command = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
                 return Some(format!("process {name} ({})", Printable::new(command.trim_end())));
             }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use assay_bench::ClusterError;
+
 use crate::printable::Printable;
 
 use super::TargetKind;
@@ -61,8 +63,26 @@ pub enum Cause {
     NotBlank { offset: u64 },
     #[error("{bytes} bytes are needed, and of the {free} bytes free there at most {allowed} may be used")]
     NoRoom { bytes: u64, free: u64, allowed: u64 },
+    #[error("the pool {pool} is full, and what is written to it waits until there is room in it")]
+    Full { pool: Printable },
     #[error("`{name}` is no name for a run: letters, digits and hyphens are")]
     RunName { name: Printable },
+    #[error("{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=off, :object_size=4MiB or :features=layering behind it")]
+    NoPlace { why: String },
+    #[error("the site does not name {place} among the `scratch_pools` of [ceph] in declared.toml")]
+    NotNamed { place: Printable },
+    #[error("{why}; scratch objects are made in rados:POOL/ or rados:POOL/NAMESPACE/")]
+    NoObjectPlace { why: String },
+    #[error("the site names none among the `scratch_pools` of [ceph] in declared.toml")]
+    NoneNamed,
+    #[error("the site names several among its `scratch_pools`: say which by --target rados:POOL/: {names}")]
+    WhichPool { names: String },
+    #[error("the object {object} is there already, and assay did not make it for this run")]
+    ForeignObject { object: Printable },
+    #[error("the image {image} is there already, and assay did not make it for this run")]
+    Foreign { image: Printable },
+    #[error("{}", crate::error::chain(.0))]
+    Cluster(#[from] ClusterError),
     #[error("its file system does not support direct I/O")]
     NoDirectIo,
     #[error("cannot {act}: {source}")]

@@ -2,7 +2,9 @@
 //! end; as root a device that cannot be made is a failure.
 
 mod devices;
+mod images;
 mod lab;
 mod media;
+mod objects;
 mod paths;
 mod scratch;

@@ -7,6 +7,8 @@ use assay_model::metric::{Direction, Metric, Samples};
 use assay_model::unit::Unit;
 use serde::Deserialize;
 
+use super::job_file;
+
 #[derive(Deserialize)]
 struct Answer {
     #[serde(rename = "fio version")]
@@ -49,7 +51,7 @@ struct Latency {
 /// What a file of results holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
-    /// fio's version.
+    /// The tool's version.
     pub version: String,
     /// Its figures; each has as many samples as there are jobs of that name.
     pub figures: Vec<Metric>,
@@ -65,8 +67,7 @@ pub fn read(text: &str) -> Result<Baseline, String> {
         if job.error != 0 {
             return Err(format!("job {} ended with error {}", job.jobname, job.error));
         }
-        let option = |name: &str| job.options.get(name).or_else(|| answer.global.get(name)).map(String::as_str);
-        let family = family(&job.jobname, &option)?;
+        let family = family(&job.jobname, &job.options, &answer.global)?;
         let sides: Vec<(&str, &Side)> = [("read", &job.read), ("write", &job.write)].into_iter().filter(|(_, side)| side.total_ios > 0).collect();
         if sides.is_empty() {
             return Err(format!("job {} did no operation", job.jobname));
@@ -123,27 +124,14 @@ impl Latency {
     }
 }
 
-/// The family of ours that does what the job did.
-fn family<'o>(job: &str, option: &dyn Fn(&str) -> Option<&'o str>) -> Result<String, String> {
-    let rw = option("rw").or_else(|| option("readwrite")).unwrap_or("read");
-    let rw = if rw == "readwrite" { "rw" } else { rw };
-    let mix = if matches!(rw, "rw" | "randrw") { option("rwmixread").unwrap_or("50") } else { "" };
-    let bs = option("bs").or_else(|| option("blocksize")).unwrap_or("4k").to_ascii_lowercase();
-    let bytes = match bs.trim_end_matches("ib").trim_end_matches('b') {
-        text if text.ends_with('k') => text.trim_end_matches('k').parse::<u64>().ok().map(|n| n << 10),
-        text if text.ends_with('m') => text.trim_end_matches('m').parse::<u64>().ok().map(|n| n << 20),
-        text => text.parse().ok(),
-    };
-    let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok()).ok_or_else(|| format!("job {job} has blocks of `{bs}`"))?;
-    let block = assay_bench::BlockSizes::from(bytes).name();
-    let mut family = format!("storage.{rw}{mix}_{block}_qd{}", option("iodepth").unwrap_or("1"));
-    if let Some(rate) = option("rate_iops") {
-        write!(family, "_r{rate}").expect("a string takes all");
+/// The family of ours that does what the job did; what assay would not do so is no baseline for it.
+fn family(job: &str, own: &BTreeMap<String, String>, global: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut options = global.clone();
+    options.extend(own.clone());
+    if options.get("numjobs").is_some_and(|jobs| jobs != "1") && !options.contains_key("group_reporting") {
+        return Err(format!("job {job} ran several times at once, and each has a result of its own: fio adds them up with group_reporting"));
     }
-    if let Some(jobs) = option("numjobs").filter(|jobs| *jobs != "1") {
-        write!(family, "_j{jobs}").expect("a string takes all");
-    }
-    Ok(family)
+    job_file::family(&options).map_err(|why| format!("job {job}: {why}"))
 }
 
 /// Requirements for a gate that ask for at least this share of every figure, percent, in the form of its file.
@@ -158,9 +146,14 @@ pub fn requirements(baseline: &Baseline, share_percent: u32) -> String {
         };
         let basis = toml::Value::from(format!("{share_percent} % of {}, {} jobs", baseline.version, figure.samples.values().len()));
         let name = &figure.name;
+        let tool = match &baseline.version {
+            version if version.starts_with("iperf") => "iperf3",
+            version if version.starts_with("perftest") => "perftest",
+            _ => "fio",
+        };
         writeln!(
             out,
-            "[[requires]]\nid = \"{name}\"\nseverity = \"gate\"\ntitle = \"{name} as fio measured it\"\n\
+            "[[check]]\nid = \"{name}\"\nseverity = \"gate\"\ntitle = \"{name} as {tool} measured it\"\n\
              limit = {{ metric = \"{name}\", bound = {{ {word} = {bound:.1} }}, basis = {{ baseline = {basis} }} }}\n"
         )
         .expect("a string takes all");
@@ -175,7 +168,7 @@ mod tests {
     fn answer(error: i64, read: u64, latency: &str) -> String {
         format!(
             r#"note: both iodepth >= 1 and synchronous I/O engine are selected
-{{"fio version": "fio-3.33", "global options": {{"rw": "randread", "bs": "4k"}}, "jobs": [
+{{"fio version": "fio-3.33", "global options": {{"rw": "randread", "bs": "4k", "ioengine": "libaio", "direct": "1"}}, "jobs": [
  {{"jobname": "a", "error": {error}, "job options": {{"iodepth": "32"}},
    "read": {{"total_ios": {read}, "iops": {read}.0, "bw_bytes": {}, "clat_ns": {latency}}},
    "write": {{"total_ios": 0, "iops": 0.0, "bw_bytes": 0}}}}]}}"#,
@@ -214,14 +207,43 @@ mod tests {
     }
 
     #[test]
+    fn options_that_make_it_another_thing_are_refused_or_in_the_name() {
+        let good = answer(0, 1000, r#"{"percentile": {"99.000000": 190}}"#);
+        let with = |options: &str| read(&good.replace(r#""iodepth": "32""#, &format!(r#""iodepth": "32", {options}"#)));
+        for (options, says) in [
+            (r#""direct": "0""#, "direct=0"),
+            (r#""rate": "10m""#, "`rate`"),
+            (r#""thinktime": "100""#, "`thinktime`"),
+            (r#""ioengine": "psync""#, "ioengine=psync"),
+            (r#""numjobs": "4""#, "group_reporting"),
+            (r#""rw": "read", "numjobs": "4", "group_reporting": """#, "goes through all of it"),
+            (r#""bs": "4q""#, "4q"),
+        ] {
+            let why = with(options).expect_err(says);
+            assert!(why.contains("job a") && why.contains(says), "{options}: {why}");
+        }
+        let without = read(&good.replace(r#", "direct": "1""#, "")).expect_err("the page cache");
+        assert!(without.contains("page cache"), "{without}");
+        for (options, family) in [
+            (r#""random_distribution": "zipf:1.2""#, "storage.randread_4k_qd32_zipf1_2"),
+            (r#""bssplit": "4k/60:64k/40""#, "storage.randread_4k60-64k40_qd32"),
+            (r#""numjobs": "4", "group_reporting": "", "rate_iops": "1000""#, "storage.randread_4k_qd32_r4000_j4"),
+            (r#""filename": "/dev/nvme0n1", "runtime": "30", "ramp_time": "2s", "size": "4g""#, "storage.randread_4k_qd32"),
+        ] {
+            let baseline = with(options).unwrap_or_else(|why| panic!("{options}: {why}"));
+            assert!(figure(&baseline, &format!("{family}.iops")).is_some(), "{options}: {:?}", baseline.figures);
+        }
+    }
+
+    #[test]
     fn the_requirements_are_those_of_a_gate() {
         let baseline = read(&answer(0, 1000, r#"{"percentile": {"99.000000": 190}}"#)).expect("reads");
         let text = requirements(&baseline, 95);
-        let table: toml::Table = text.parse().expect("TOML");
-        let requires = table["requires"].as_array().expect("a list");
+        let head = "schema = 1\nphase = 5\ntitle = \"as fio did\"\nmax_age_hours = 24\n";
+        let gate = assay_model::gate::parse("gate.toml", &format!("{head}{text}")).expect("a gate");
         let bound = |name: &str| {
-            let one = requires.iter().find(|one| one["id"].as_str() == Some(name)).expect(name);
-            serde_json::from_value::<assay_model::limit::Limit>(serde_json::to_value(&one["limit"]).expect("JSON")).expect("a limit").bound
+            let one = gate.requires.iter().find(|one| one.id.0 == name).expect(name);
+            one.limit.clone().expect("a limit").bound
         };
         assert_eq!(bound("storage.randread_4k_qd32.iops"), assay_model::limit::Bound::AtLeast(950.0));
         assert_eq!(bound("storage.randread_4k_qd32.p99"), assay_model::limit::Bound::AtMost(200.0));

@@ -2,49 +2,41 @@
 //! machine favours nobody. fio runs with the best of its flags, found out by trials before. Everything goes into the journal of a run of scenario `calibrate`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use assay_bench::{History, Verify};
 use assay_model::journal::Event;
-use assay_model::metric::{Direction, Metric, Samples};
-use assay_model::outcome::PairRow;
-use assay_model::run::{Ended, RUN_SCHEMA, Run, Verification};
+use assay_model::metric::{Direction, Samples};
+use assay_model::run::{Ended, Run, Verification};
 use assay_model::unit::Unit;
 use serde::Serialize;
-use tokio::sync::oneshot;
 
-use crate::claim::{self, Refusal};
-use crate::directory::RunDirectory;
+use crate::calibration::{self, Agenda, Beside, Calibrated, Comparing, Figures, Ledger, NOT_COMPARED, Rival, SCENARIO, Step, Stop, load_average};
+use crate::claim::{self, Refusal, TargetKind};
 use crate::error::ScenarioError;
-use crate::journal::Writer;
-use crate::plan::digest;
-use crate::runner::{Observer, Progress, Signals, Surroundings};
+use crate::peer::PeerError;
+use crate::plan;
+use crate::printable::Printable;
+use crate::runner::{Observer, Surroundings};
 
-use super::peer::{FioError, Measured, Peer};
+use super::peer::{Measured, Peer};
 use super::place::{self, Place};
 use sides::{COMPARISONS, Comparison, Ours, RAMP, Subject};
 
 mod sides;
 
-/// Name of the scenario under which calibrations are stored.
-pub const SCENARIO: &str = "calibrate";
 /// Bytes of each file and device.
 const BYTES: u64 = 256 << 20;
 /// Trials of each variant of fio's flags, at most.
 const TRIALS: u32 = 3;
 /// How long one of them measures.
 const TRIAL: Duration = Duration::from_millis(500);
-/// Confidence of the printed interval, when there are pairs enough for it.
-const CONFIDENCE: f64 = 0.95;
 /// The comparison whose runs also give user time per operation.
 const CPU_FROM: &str = "randread-4k-qd32";
 const CPU_NAME: &str = "user-cpu-per-io";
 /// The note under which a device stands that outlives a killed process.
 const MADE: &str = "made";
-/// The note that says why a comparison could not be made here.
-pub const NOT_COMPARED: &str = "not compared";
 
 /// What is compared, and where.
 #[derive(Debug, Clone, Serialize)]
@@ -59,6 +51,10 @@ pub struct Calibration {
     pub target: Option<PathBuf>,
     /// The serial number by which the operator has confirmed that it is a drive on which nothing is kept.
     pub serial: Option<String>,
+    /// Bytes that the drive may write in its life, where its part is known.
+    pub rated_bytes: Option<u64>,
+    /// Most of its life that may be taken of a drive, percent.
+    pub endurance_percent: u32,
     /// Names of the comparisons that are made; all of them without any.
     pub only: Vec<String>,
     /// The CPU that our side is pinned to.
@@ -86,6 +82,39 @@ impl Calibration {
         }
     }
 
+    /// Whether the operator's drive may take what is written to it, by the same budget as a run's.
+    pub fn is_affordable(&self) -> Result<(), String> {
+        let (Some(device), Some(_)) = (&self.target, &self.serial) else { return Ok(()) };
+        let size = plan::Place::new(device, TargetKind::BlockDevice).bytes.unwrap_or(BYTES);
+        let rated = self.rated_bytes.unwrap_or_else(|| plan::assumed_life(size));
+        let written = self.written();
+        if written > rated / 100 * u64::from(self.endurance_percent) {
+            return Err(format!(
+                "it may write {written} bytes to {}, more than {} % of the {rated} bytes that the drive may write in its life; fewer --pairs write less, \
+                 --only leaves comparisons out, and --endurance-percent sets another share",
+                Printable::new(device),
+                self.endurance_percent
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bytes that both sides write to the device at most: the layout, and each side of each pair and each trial of fio's up to its bound, ramp included.
+    fn written(&self) -> u64 {
+        let on_device = self.comparisons().filter(|comparison| comparison.subject == Subject::Device);
+        let count = |comparison: &Comparison| {
+            let trials = sides::variants(comparison, None, TRIAL, 0).len() * usize::try_from(self.trials()).expect("few");
+            u64::try_from(trials).expect("few") + 2 * u64::from(self.pairs)
+        };
+        let writes = on_device.filter(|comparison| comparison.rw.writes()).map(|comparison| count(comparison).saturating_mul(sides::WRITTEN_MAX));
+        writes.fold(BYTES, u64::saturating_add)
+    }
+
+    /// A choice that rests on more than what is compared costs more than it gives.
+    fn trials(&self) -> u32 {
+        TRIALS.min(self.pairs)
+    }
+
     fn possible(&self) -> impl Iterator<Item = &'static Comparison> {
         let on_a_drive = self.serial.is_some();
         COMPARISONS.iter().filter(move |comparison| comparison.is_made(on_a_drive))
@@ -93,44 +122,6 @@ impl Calibration {
 
     fn comparisons(&self) -> impl Iterator<Item = &'static Comparison> {
         self.possible().filter(|comparison| self.only.is_empty() || self.only.iter().any(|name| name == comparison.name))
-    }
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Calibrated {
-    /// The stored run.
-    pub run: Run,
-    /// The pairs of every comparison that was finished.
-    pub pairs: Vec<PairRow>,
-}
-
-/// One figure of both sides, by pair.
-#[derive(Debug, Default)]
-struct Figures {
-    ours: Vec<f64>,
-    theirs: Vec<f64>,
-}
-
-impl Figures {
-    fn ratios(&self) -> Samples {
-        Samples::new(self.ours.iter().zip(&self.theirs).map(|(ours, theirs)| ours / theirs).collect())
-    }
-
-    fn row(&self, name: &str, unit: Unit) -> PairRow {
-        let (ratios, median) = (self.ratios(), |values: &[f64]| Samples::new(values.to_vec()).median());
-        let interval = ratios.interval(CONFIDENCE);
-        PairRow {
-            name: name.to_owned(),
-            ours: median(&self.ours),
-            theirs: median(&self.theirs),
-            unit,
-            ratio: ratios.median(),
-            pairs: self.ours.len(),
-            low: interval.low,
-            high: interval.high,
-            confidence: interval.confidence,
-        }
     }
 }
 
@@ -151,139 +142,45 @@ pub fn calibrate(
     surroundings: &Surroundings<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<Calibrated, ScenarioError> {
-    let plan = serde_json::to_vec_pretty(calibration).map_err(|error| ScenarioError::io("plan a calibration in", runs)(error.into()))?;
-    let started = Event::RunStarted {
-        run: id.to_owned(),
-        schema: RUN_SCHEMA,
-        scenario: SCENARIO.to_owned(),
-        plan: digest(&plan),
-        steps: calibration.comparisons().map(|one| one.name.to_owned()).collect(),
-        hosts: vec![surroundings.host.clone()],
-        environment: surroundings.environment.clone(),
-    };
-    let (directory, mut writer) = RunDirectory::create(runs, id, |folder| {
-        crate::directory::write_whole(&folder.join("plan.json"), &plan)?;
-        Writer::create(&folder.join("journal.jsonl"), surroundings.stamps.clone(), started)
-    })?;
-    writer.moved(&directory.journal());
-    if let Some(inventory) = &surroundings.inventory {
-        writer.append(Event::Inventory { inventory: Box::new(inventory.clone()) })?;
-    }
-    let stopper = Stopper::listen().map_err(ScenarioError::io("listen for signals during", directory.path()))?;
-    let mut session =
-        Session { id, calibration, peer, surroundings, writer, stop: Arc::clone(&stopper.stop), under: None, seed: 0, rows: Vec::new() };
-    let total_ms = calibration.comparisons().map(|one| session.duration_ms(one)).sum();
-    observer(&Progress::RunStarted { run: id, total_ms });
-    let (mut ended, mut done_ms) = (Ended::Completed, 0);
-    for comparison in calibration.comparisons() {
-        observer(&Progress::StepStarted { step: comparison.name, describe: comparison.describe });
-        ended = session.step(comparison, &mut |part| observer(&Progress::Tick { done_ms: done_ms + part, total_ms }))?;
-        done_ms += session.duration_ms(comparison);
-        observer(&Progress::StepEnded { step: comparison.name, ended: &ended });
-        match &ended {
-            Ended::Completed => {}
-            Ended::Failed(why) => {
-                ended = Ended::Failed(format!("step {}: {why}", comparison.name));
-                break;
-            }
-            Ended::Cancelled | Ended::Interrupted => break,
-        }
-    }
-    if let (Err(why), Ended::Completed) = (session.leave(), &ended) {
-        ended = Ended::Failed(why);
-    }
-    let Session { mut writer, rows, .. } = session;
-    writer.append(Event::RunEnded { ended })?;
-    let run = writer.read_back()?.run().map_err(ScenarioError::journal("fold journal", writer.path()))?;
-    directory.write_run(&run)?;
-    Ok(Calibrated { run, pairs: rows })
+    let mut session = Session { calibration, peer, under: None, seed: 0 };
+    let steps: Vec<Step<'_>> =
+        calibration.comparisons().map(|one| Step { name: one.name, describe: one.describe, duration_ms: session.duration_ms(one) }).collect();
+    let agenda = Agenda { steps, rival: Rival { name: "fio", version: peer.version() } };
+    calibration::calibrate(runs, id, calibration, &agenda, surroundings, observer, &mut session)
 }
 
-struct Session<'a, 's> {
-    id: &'a str,
+struct Session<'a> {
     calibration: &'a Calibration,
     peer: &'a Peer,
-    surroundings: &'a Surroundings<'s>,
-    writer: Writer,
-    stop: Arc<AtomicBool>,
     /// What is compared on, with what we know of its content.
     under: Option<(Subject, Place, Option<History>)>,
     seed: u64,
-    rows: Vec<PairRow>,
 }
 
-/// Why a comparison came to nothing.
-enum Stop {
-    Cancelled,
-    Failed(String),
-    Harness(ScenarioError),
-}
-
-impl From<String> for Stop {
-    fn from(why: String) -> Self {
-        Stop::Failed(why)
-    }
-}
-
-impl From<ScenarioError> for Stop {
-    fn from(error: ScenarioError) -> Self {
-        Stop::Harness(error)
-    }
-}
-
-impl From<FioError> for Stop {
-    fn from(error: FioError) -> Self {
-        match error {
-            FioError::Stopped => Stop::Cancelled,
-            FioError::Missing { .. } | FioError::Failed { .. } => Stop::Failed(crate::error::chain(&error)),
-        }
-    }
-}
-
-impl Session<'_, '_> {
-    /// A choice that rests on more than what is compared costs more than it gives.
-    fn trials(&self) -> u32 {
-        TRIALS.min(self.calibration.pairs)
-    }
-
+impl Session<'_> {
     fn duration_ms(&self, comparison: &Comparison) -> u64 {
         let side = self.calibration.runtime + RAMP;
-        let trials = u32::try_from(sides::variants(comparison, None, TRIAL, 0).len()).unwrap_or(u32::MAX) * self.trials() * (TRIAL + RAMP);
+        let trials =
+            u32::try_from(sides::variants(comparison, None, TRIAL, 0).len()).unwrap_or(u32::MAX) * self.calibration.trials() * (TRIAL + RAMP);
         u64::try_from((trials + side * self.calibration.pairs * 2).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn step(&mut self, comparison: &Comparison, tick: &mut dyn FnMut(u64)) -> Result<Ended, ScenarioError> {
-        let step = comparison.name.to_owned();
-        self.writer.append(Event::StepStarted { step: step.clone(), hosts: vec![self.surroundings.host.clone()] })?;
-        self.writer.append(Event::CountersBefore { step: step.clone(), counters: (self.surroundings.counters)() })?;
-        let ended = match self.compare(comparison, tick) {
-            Ok(()) => Ended::Completed,
-            Err(_) if self.stop.load(Ordering::Relaxed) => Ended::Cancelled,
-            Err(Stop::Cancelled) => Ended::Cancelled,
-            Err(Stop::Failed(why)) => Ended::Failed(why),
-            Err(Stop::Harness(error)) => return Err(error),
-        };
-        self.writer.append(Event::CountersAfter { step: step.clone(), counters: (self.surroundings.counters)() })?;
-        self.writer.append(Event::StepEnded { step, ended: ended.clone() })?;
-        Ok(ended)
-    }
-
-    fn compare(&mut self, comparison: &Comparison, tick: &mut dyn FnMut(u64)) -> Result<(), Stop> {
+    fn pairs(&mut self, ledger: &mut Ledger<'_, '_>, comparison: &Comparison, tick: &mut dyn FnMut(u64)) -> Result<(), Stop> {
         let runtime = self.calibration.runtime;
-        self.go_to(comparison)?;
-        if let Some(why) = self.on_our_side(|ours| ours.not_configured(comparison))? {
-            self.note(comparison, NOT_COMPARED, why)?;
+        self.go_to(ledger, comparison)?;
+        if let Some(why) = self.on_our_side(&ledger.stop, |ours| ours.not_configured(comparison))? {
+            ledger.note(comparison.name, NOT_COMPARED, why)?;
             return Ok(());
         }
-        let best = self.best(comparison)?;
+        let best = self.best(ledger, comparison)?;
         let (mut iops, mut user, mut verification) = (Figures::default(), Figures::default(), Verification::default());
         for pair in 0..self.calibration.pairs {
             let theirs_first = pair % 2 == 1;
-            let early = if theirs_first { Some(self.theirs(&best, runtime)?) } else { None };
-            let result = self.ours(comparison, runtime)?;
+            let early = if theirs_first { Some(self.theirs(&best, runtime, &ledger.stop)?) } else { None };
+            let result = self.ours(comparison, runtime, &ledger.stop)?;
             let theirs = match early {
                 Some(theirs) => theirs,
-                None => self.theirs(&best, runtime)?,
+                None => self.theirs(&best, runtime, &ledger.stop)?,
             };
             iops.ours.push(result.iops());
             iops.theirs.push(theirs.iops);
@@ -294,21 +191,22 @@ impl Session<'_, '_> {
             tick(u64::try_from(((runtime + RAMP) * 2 * (pair + 1)).as_millis()).unwrap_or(u64::MAX));
         }
         if comparison.verify == Verify::Stamp {
-            self.writer.append(Event::Verification { step: comparison.name.to_owned(), verification })?;
+            ledger.append(Event::Verification { step: comparison.name.to_owned(), verification })?;
         }
-        self.record(comparison, comparison.name, &iops, Unit::OpsPerSecond, Direction::HigherIsBetter)?;
+        let beside = Beside { target: self.under.as_ref().map_or("none", |(_, place, _)| place.kind()), theirs: None };
+        ledger.record(comparison.name, comparison.name, beside, &iops, Unit::OpsPerSecond, Direction::HigherIsBetter)?;
         if comparison.name == CPU_FROM {
-            self.record(comparison, CPU_NAME, &user, Unit::Nanoseconds, Direction::LowerIsBetter)?;
+            ledger.record(comparison.name, CPU_NAME, beside, &user, Unit::Nanoseconds, Direction::LowerIsBetter)?;
         }
         Ok(())
     }
 
     /// Makes the target of a comparison, unless it is there from the one before.
-    fn go_to(&mut self, comparison: &Comparison) -> Result<(), Stop> {
+    fn go_to(&mut self, ledger: &mut Ledger<'_, '_>, comparison: &Comparison) -> Result<(), Stop> {
         let (folder, subject) = (&self.calibration.folder, comparison.subject);
         if self.under.as_ref().is_none_or(|(there, ..)| *there != subject) {
-            self.leave()?;
-            let name = format!("{}-{}", self.id, format!("{subject:?}").to_lowercase());
+            self.release()?;
+            let name = format!("{}-{}", ledger.id, format!("{subject:?}").to_lowercase());
             let place = match (subject, &self.calibration.target) {
                 (Subject::Null, _) => None,
                 (Subject::Device, Some(device)) => Some(Place::given(device, self.calibration.serial.as_deref(), BYTES)?),
@@ -319,35 +217,35 @@ impl Session<'_, '_> {
             self.under = place.map(|place| (subject, place, None));
             if let (Subject::Zram, Some((_, place, _))) = (subject, &self.under) {
                 let made = place.path().display().to_string();
-                self.writer.append(Event::Note { step: comparison.name.to_owned(), name: MADE.to_owned(), text: made })?;
-                self.peer.run(&sides::fill(place), Duration::from_secs(60), &self.stop)?;
+                ledger.note(comparison.name, MADE, made)?;
+                self.peer.run(&sides::fill(place), Duration::from_secs(60), &ledger.stop)?;
             } else if let Some((_, place, history)) = &mut self.under {
                 *history = Some(History::new(place.span()));
-                self.on_our_side(|ours| ours.lay_out())?;
+                self.on_our_side(&ledger.stop, |ours| ours.lay_out())?;
             }
         }
         let text = self.under.as_ref().map_or_else(|| "none".to_owned(), |(_, place, _)| place.describe());
-        let ours = self.on_our_side(|ours| ours.describe(comparison));
+        let ours = self.on_our_side(&ledger.stop, |ours| ours.describe(comparison));
         for (name, text) in [("target", text), ("ours", ours), ("load average", load_average())] {
-            self.note(comparison, name, text)?;
+            ledger.note(comparison.name, name, text)?;
         }
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<(), String> {
+    fn release(&mut self) -> Result<(), String> {
         self.under.take().map_or(Ok(()), |(_, place, _)| place.release())
     }
 
     /// fio's words with which it is fastest here: the best median of interleaved trials of every variant.
-    fn best(&mut self, comparison: &Comparison) -> Result<Vec<String>, Stop> {
+    fn best(&mut self, ledger: &mut Ledger<'_, '_>, comparison: &Comparison) -> Result<Vec<String>, Stop> {
         let variants = |runtime| {
             let place = self.under.as_ref().map(|(_, place, _)| place);
             sides::variants(comparison, place, runtime, self.calibration.cpu)
         };
         let (trials, mut figures) = (variants(TRIAL), vec![Vec::new(); variants(TRIAL).len()]);
-        for _ in 0..self.trials() {
+        for _ in 0..self.calibration.trials() {
             for (words, figures) in trials.iter().zip(&mut figures) {
-                figures.push(self.peer.run(words, RAMP + TRIAL, &self.stop)?.iops);
+                figures.push(self.peer.run(words, RAMP + TRIAL, &ledger.stop)?.iops);
             }
         }
         let medians: Vec<f64> = figures.into_iter().map(|figures| Samples::new(figures).median()).collect();
@@ -358,102 +256,70 @@ impl Session<'_, '_> {
             ("fio", format!("{} ({})", self.peer.command(&words), self.peer.version())),
             ("fio's flags", format!("the best of {} variants; op/s of each in trials: {tried}", medians.len())),
         ] {
-            self.note(comparison, name, text)?;
+            ledger.note(comparison.name, name, text)?;
         }
         Ok(words)
     }
 
-    fn note(&mut self, comparison: &Comparison, name: &str, text: String) -> Result<(), ScenarioError> {
-        let note = Event::Note { step: comparison.name.to_owned(), name: name.to_owned(), text };
-        self.writer.append(note).map(drop)
+    fn theirs(&self, words: &[String], runtime: Duration, stop: &AtomicBool) -> Result<Measured, PeerError> {
+        self.peer.run(words, RAMP + runtime, stop)
     }
 
-    fn theirs(&self, words: &[String], runtime: Duration) -> Result<Measured, FioError> {
-        self.peer.run(words, RAMP + runtime, &self.stop)
-    }
-
-    fn ours(&mut self, comparison: &Comparison, runtime: Duration) -> Result<assay_bench::JobResult, Stop> {
+    fn ours(&mut self, comparison: &Comparison, runtime: Duration, stop: &AtomicBool) -> Result<assay_bench::JobResult, Stop> {
         self.seed += 1;
         let seed = self.seed;
-        let result = self.on_our_side(|ours| ours.measure(comparison, runtime, seed))?;
-        if self.stop.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(result) }
+        let result = self.on_our_side(stop, |ours| ours.measure(comparison, runtime, seed))?;
+        if stop.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(result) }
     }
 
-    fn on_our_side<T>(&self, act: impl FnOnce(&Ours<'_>) -> T) -> T {
+    fn on_our_side<T>(&self, stop: &AtomicBool, act: impl FnOnce(&Ours<'_>) -> T) -> T {
         let (place, history) = match &self.under {
             Some((_, place, history)) => (Some(place), history.as_ref()),
             None => (None, None),
         };
-        act(&Ours { place, history, stamp_seed: 7, cpu: self.calibration.cpu, stop: &self.stop })
-    }
-
-    fn record(&mut self, comparison: &Comparison, name: &str, figures: &Figures, unit: Unit, direction: Direction) -> Result<(), Stop> {
-        let row = figures.row(name, unit);
-        if !(row.low.is_finite() && row.high.is_finite() && row.ratio > 0.0) {
-            return Err(Stop::Failed(format!("{name}: {} and {} make no ratio", row.ours, row.theirs)));
-        }
-        self.rows.push(row);
-        let target = self.under.as_ref().map_or("none", |(_, place, _)| place.kind());
-        let dimensions = [("against", self.peer.version().to_owned()), ("target", target.to_owned())];
-        for (side, unit, samples) in [
-            ("ours", unit, Samples::new(figures.ours.clone())),
-            ("fio", unit, Samples::new(figures.theirs.clone())),
-            ("ratio", Unit::Ratio, figures.ratios()),
-        ] {
-            let metric = Metric {
-                name: format!("calibrate.{}.{side}", name.replace('-', "_")).as_str().into(),
-                unit,
-                direction,
-                dimensions: dimensions.clone().map(|(name, value)| (name.to_owned(), value)).into(),
-                samples,
-            };
-            self.writer.append(Event::Metric { step: comparison.name.to_owned(), metric })?;
-        }
-        Ok(())
+        act(&Ours { place, history, stamp_seed: 7, cpu: self.calibration.cpu, stop })
     }
 }
 
-fn load_average() -> String {
-    std::fs::read_to_string("/proc/loadavg").map_or_else(|error| format!("cannot be read: {error}"), |text| text.trim().to_owned())
-}
-
-/// Sets `stop` at SIGINT and SIGTERM, for as long as it lives.
-struct Stopper {
-    stop: Arc<AtomicBool>,
-    end: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Stopper {
-    fn listen() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut signals = {
-            let _entered = runtime.enter();
-            Signals::listen()?
-        };
-        let (stop, (end, ended)) = (Arc::new(AtomicBool::new(false)), oneshot::channel());
-        let set = Arc::clone(&stop);
-        let listen = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = signals.next() => set.store(true, Ordering::Relaxed),
-                    _ = ended => {}
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
-        Ok(Self { stop, end: Some(end), thread: Some(thread) })
+impl Comparing for Session<'_> {
+    fn compare(&mut self, ledger: &mut Ledger<'_, '_>, step: usize, tick: &mut dyn FnMut(u64)) -> Result<(), Stop> {
+        let comparison = self.calibration.comparisons().nth(step).ok_or_else(|| format!("there is no comparison {step}"))?;
+        self.pairs(ledger, comparison, tick)
     }
-}
 
-impl Drop for Stopper {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    fn leave(&mut self) -> Result<(), String> {
+        self.release()
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_of_a_drives_life_is_taken_than_was_allowed() {
+        let calibration = |pairs, serial: Option<&str>, rated_bytes, endurance_percent| Calibration {
+            pairs,
+            runtime: Duration::from_secs(2),
+            folder: "/dev/shm".into(),
+            target: Some("/dev/nvme9n1".into()),
+            serial: serial.map(str::to_owned),
+            rated_bytes,
+            endurance_percent,
+            only: Vec::new(),
+            cpu: 0,
+        };
+        let written = calibration(10, Some("S1"), None, 1).written();
+        // Twenty sides and the trials of fio's variants, each with its ramp.
+        assert!(written > 20 * (16 << 30) && written < 2_000_000_000_000, "{written}");
+        assert!(calibration(10, Some("S1"), Some(100 * written), 1).is_affordable().is_ok());
+        let refused = calibration(11, Some("S1"), Some(100 * written), 1).is_affordable().expect_err("too much");
+        assert!(refused.contains("/dev/nvme9n1") && refused.contains("more than 1 %") && refused.contains("--endurance-percent"), "{refused}");
+        assert!(calibration(11, Some("S1"), Some(100 * written), 2).is_affordable().is_ok());
+        // A device that nobody knows has the life of its 256 MiB: nothing.
+        assert!(calibration(1, Some("S1"), None, 1).is_affordable().is_err());
+        assert!(calibration(1000, None, None, 0).is_affordable().is_ok(), "a loop device has no life");
+        let reads = Calibration { only: vec!["randread-4k-qd32".to_owned()], ..calibration(1000, Some("S1"), None, 1) };
+        assert_eq!(reads.written(), BYTES);
+    }
+}

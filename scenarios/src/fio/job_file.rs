@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use assay_model::source::FileError;
 
-use crate::scenario::Scenario;
+use crate::scenario::{IoSpec, Scenario, Work};
 
 /// A job file that was read.
 #[derive(Debug)]
@@ -115,6 +115,36 @@ pub fn read(file: &str, text: &str, engines: &[&str]) -> Result<JobFile, FileErr
     // What the scenario refuses is said of the job file: its lines are not those of the text that was made here.
     let scenario = Scenario::parse(file, &scenario, engines).map_err(|error| reader.error(1, &error.message))?;
     Ok(JobFile { scenario, target })
+}
+
+/// The family of the figures of a job of which these are the options, however long it ran and on whatever; or the option that assay does not honour.
+pub(super) fn family(options: &BTreeMap<String, String>) -> Result<String, String> {
+    const OF_THE_RUN: &[&str] = &[
+        "name",
+        "description",
+        "filename",
+        "directory",
+        "size",
+        "io_size",
+        "io_limit",
+        "runtime",
+        "timeout",
+        "ramp_time",
+        "time_based",
+        "stonewall",
+    ];
+    let mut text = "[job]\nsize=1g\ntime_based\nruntime=1\n".to_owned();
+    for (key, value) in options.iter().filter(|(key, _)| !OF_THE_RUN.contains(&key.as_str())) {
+        // Operations of the same kind, as many at once, on the same path through the kernel.
+        let value = if (key.as_str(), value.as_str()) == ("ioengine", "libaio") { "io_uring" } else { value };
+        writeln!(text, "{key}={}", value.replace('\n', " ")).expect("a string takes all");
+    }
+    let file = read("the job's options", &text, &crate::catalog::engines()).map_err(|error| error.message)?;
+    let measured = file.scenario.steps.iter().flat_map(|step| &step.work).find_map(|work| match work {
+        Work::Io(io) if io.extent.is_measured() => Some(IoSpec { name: None, ..io.clone() }.family()),
+        Work::Io(_) | Work::Kernel(_) | Work::Net(_) | Work::Ceph(_) | Work::Drill(_) => None,
+    });
+    measured.ok_or_else(|| "nothing of it is measured".to_owned())
 }
 
 struct Reader<'a> {
@@ -234,6 +264,17 @@ impl Reader<'_> {
             (None, bs) => say(out, &format!("bs = \"{}B\"", bs.map_or(Ok(4096), |(bs, line)| self.bytes(bs, line))?)),
         }
         say(out, &format!("iodepth = {}", self.number(get("iodepth"), 1)?));
+        let jobs = self.number(get("numjobs"), 1)?;
+        let is_mixed = matches!(rw, "rw" | "randrw");
+        if let (true, Some((_, line))) = (jobs > 1 && !rw.starts_with("rand"), get("numjobs")) {
+            return Err(self.error(
+                line,
+                &format!("each of fio's {jobs} jobs goes through all of it, one after the other; assay gives each lane a part of its own"),
+            ));
+        }
+        if let (true, Some((_, line))) = (is_mixed, get("rate_iops")) {
+            return Err(self.error(line, "fio's rate_iops is one of reads and another of writes; assay's rate is that of both together"));
+        }
         let read_share = match (get("rwmixread"), get("rwmixwrite")) {
             (None, Some((write, line))) => Some(100_u64.saturating_sub(self.number(Some((write, line)), 50)?)),
             (read, _) => read.map(|read| self.number(Some(read), 50)).transpose()?,
@@ -242,7 +283,8 @@ impl Reader<'_> {
             ("rwmixread", read_share),
             ("numjobs", get("numjobs").map(|value| self.number(Some(value), 1)).transpose()?),
             ("fsync", get("fsync").map(|value| self.number(Some(value), 0)).transpose()?),
-            ("rate", get("rate_iops").map(|value| self.number(Some(value), 0)).transpose()?),
+            // fio's is that of each job.
+            ("rate", get("rate_iops").map(|value| self.number(Some(value), 0).map(|rate| rate.saturating_mul(jobs))).transpose()?),
             ("buffer_compress_percentage", get("buffer_compress_percentage").map(|value| self.number(Some(value), 0)).transpose()?),
         ] {
             if let Some(value) = value {
@@ -281,7 +323,9 @@ impl Reader<'_> {
                 }
                 if writes {
                     let bound = (ms + ramp_ms).div_ceil(1000).max(1).saturating_mul(BYTES_PER_SECOND);
-                    let bytes = get("io_size").map_or(Ok(bound), |(bytes, line)| self.bytes(bytes, line))?;
+                    // fio's is that of each job, ours of all lanes.
+                    let own = |(bytes, line): (&str, usize)| self.bytes(bytes, line).map(|bytes| bytes.saturating_mul(jobs));
+                    let bytes = get("io_size").map_or(Ok(bound), own)?;
                     say(out, &format!("io_size = \"{bytes}B\""));
                 } else if let Some((_, line)) = get("io_size") {
                     return Err(self.error(line, "assay bounds writes by io_size, and reads by time only"));
@@ -303,7 +347,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Extent, Rounds, TargetSize, Work};
+    use crate::scenario::{Extent, Rounds, TargetSize};
 
     const GLOBAL: &str = "; a comment\n[global]\nioengine=io_uring\ndirect=1\nsize=64m\nfilename=/dev/nvme0n1\ntime_based\nruntime=2\n";
 
@@ -323,7 +367,7 @@ mod tests {
         assert_eq!(file.scenario.target, Some(TargetSize::Bytes(64 << 20)));
         let io = |step: usize| match &file.scenario.steps[step].work[0] {
             Work::Io(io) => io.clone(),
-            Work::Kernel(_) => panic!("no kernel"),
+            Work::Kernel(_) | Work::Net(_) | Work::Ceph(_) | Work::Drill(_) => panic!("only operations"),
         };
         assert_eq!(file.scenario.steps.iter().map(|step| step.rounds.clone()).collect::<Vec<_>>(), vec![Rounds::Fixed(1); 3]);
         let one = io(1);
@@ -332,6 +376,14 @@ mod tests {
         assert_eq!(one.extent, Extent::Timed { ramp_ms: 500, runtime_ms: 2000, io_size: Some(3 * BYTES_PER_SECOND) });
         let two = io(2);
         assert_eq!((two.bs, two.iodepth, two.hipri, two.rate.map(|rate| rate.per_second)), (8192, 1, true, Some(1000)));
+    }
+
+    #[test]
+    fn what_fio_counts_by_job_is_that_of_all_lanes_together() {
+        let file = parsed(&format!("{GLOBAL}[one]\nrw=randwrite\nnumjobs=4\nrate_iops=1000\nio_size=1g\n")).expect("reads");
+        let Work::Io(io) = &file.scenario.steps[1].work[0] else { panic!("no kernel") };
+        assert_eq!((io.numjobs, io.rate.map(|rate| rate.per_second)), (Some(4), Some(4000)));
+        assert!(matches!(io.extent, Extent::Timed { io_size: Some(bytes), .. } if bytes == 4 << 30), "{:?}", io.extent);
     }
 
     #[test]
@@ -349,6 +401,8 @@ mod tests {
             ("rate_process=weird\nrate_iops=5", "weird"),
             ("verify=pattern", "verify=pattern"),
             ("io_size=1g", "reads by time only"),
+            ("rw=read\nnumjobs=2", "goes through all of it"),
+            ("rw=randrw\nrate_iops=100", "one of reads and another of writes"),
         ] {
             let (line, message) = with(option).expect_err(option);
             assert!(message.contains(says), "{option}: {message}");

@@ -100,11 +100,11 @@ impl Place {
         }
     }
 
-    /// The open target, with `O_DIRECT`.
-    pub(super) fn target(&self) -> &File {
+    /// The open target, with `O_DIRECT`; none of what is no file.
+    pub(super) fn target(&self) -> Option<&File> {
         match self {
-            Place::Claimed(claim) => claim.file(),
-            Place::Zram(zram) => &zram.file,
+            Place::Claimed(claim) => claim.on().file(),
+            Place::Zram(zram) => Some(&zram.file),
         }
     }
 

@@ -1,4 +1,7 @@
-//! CPUs by NUMA node, from the inventory, as far as this process may use them.
+//! CPUs by NUMA node, from the inventory, as far as this process may use them, and those beside a device, from sysfs.
+
+use std::fs;
+use std::path::Path;
 
 use assay_model::attr::{Attr, Kind};
 use assay_model::component::{Component, Reading, Value};
@@ -6,7 +9,7 @@ use assay_model::inventory::Inventory;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// CPUs that this process may use, ascending; none when the kernel does not say.
-pub(super) fn allowed() -> Vec<u32> {
+pub(crate) fn allowed() -> Vec<u32> {
     let Ok(set) = sched_getaffinity(None) else { return Vec::new() };
     (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).filter_map(|cpu| u32::try_from(cpu).ok()).collect()
 }
@@ -32,6 +35,12 @@ pub(super) fn by_node(inventory: Option<&Inventory>, allowed: &[u32]) -> Result<
         }
     }
     if found.is_empty() { Err("no NUMA node has a CPU that this process may use".to_owned()) } else { Ok(found) }
+}
+
+/// CPUs beside a device, by the `local_cpulist` of the nearest folder of sysfs above it that has one; none where nothing is known, as of a virtual device.
+pub(crate) fn beside(device: &Path) -> Vec<u32> {
+    let found = device.ancestors().find_map(|folder| fs::read_to_string(folder.join("local_cpulist")).ok());
+    found.as_deref().and_then(list).unwrap_or_default()
 }
 
 /// The number at the end of `node0`, `node 0` or `0`.
@@ -65,6 +74,19 @@ mod tests {
         for bad in ["a", "3-1", "0-", "0-4294967295"] {
             assert_eq!(list(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_below_a_function_has_its_cpus_and_what_is_virtual_has_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let function = folder.path().join("0000:41:00.0");
+        let port = function.join("virtio3/net/eth0");
+        fs::create_dir_all(&port).expect("makes");
+        assert!(beside(&port).is_empty(), "absent");
+        fs::write(function.join("local_cpulist"), "16-17,80\n").expect("writes");
+        assert_eq!(beside(&port), [16, 17, 80]);
+        fs::write(function.join("local_cpulist"), "ff\n").expect("writes");
+        assert!(beside(&port).is_empty(), "malformed");
     }
 
     #[test]

@@ -13,9 +13,17 @@ type Group = (Option<String>, Vec<usize>);
 
 /// Targets and CPUs of a run.
 pub(super) struct Seats {
-    // Name, NUMA node and CPUs of each target, the last CPU first: the first ones of a node serve most interrupts.
-    targets: Vec<(String, Option<u32>, Vec<u32>)>,
+    targets: Vec<Seat>,
     allowed: Vec<u32>,
+}
+
+/// A target.
+struct Seat {
+    name: String,
+    serial: Option<String>,
+    node: Option<u32>,
+    // The last CPU first: the first ones of a node serve most interrupts.
+    near: Vec<u32>,
 }
 
 impl Seats {
@@ -24,54 +32,72 @@ impl Seats {
         let targets = places.iter().map(|place| {
             let near: Vec<u32> = allowed.iter().copied().filter(|cpu| place.near.contains(cpu)).collect();
             let name = place.path.file_name().map_or_else(|| "target".to_owned(), |name| name.to_string_lossy().into_owned());
-            (name, place.node, if near.is_empty() { allowed.clone() } else { near })
+            Seat { name, serial: place.serial.clone(), node: place.node, near: if near.is_empty() { allowed.clone() } else { near } }
         });
         Self { targets: targets.collect(), allowed }
     }
 
-    /// The CPU of single lanes.
+    /// The CPU of what has no target.
     pub(super) fn first(&self) -> Option<u32> {
-        let near = self.targets.first().map_or(&self.allowed, |(_, _, cpus)| cpus);
+        let near = self.targets.first().map_or(&self.allowed, |seat| &seat.near);
         near.first().copied()
     }
 
     /// What operations of a scenario come to on the targets of the run.
     pub(super) fn planned(&self, spec: &IoSpec) -> Result<Vec<PlannedIo>, String> {
         if spec.engine == "null" {
-            return Ok(vec![PlannedIo { spec: spec.clone(), on: Vec::new(), of: None, cpus: Vec::new() }]);
+            return Ok(vec![PlannedIo { spec: spec.clone(), on: Vec::new(), of: None, serial: None, serials: Vec::new(), cpus: Vec::new() }]);
         }
         let all: Vec<usize> = (0..self.targets.len()).collect();
         let groups: Vec<Group> = match (spec.targets, all.as_slice()) {
             (_, []) => return Err("there is no target to work on".to_owned()),
             (Targets::Each, [_]) => vec![(None, all)],
-            (Targets::Each, _) => all.into_iter().map(|target| (Some(self.targets[target].0.clone()), vec![target])).collect(),
+            (Targets::Each, _) => all.into_iter().map(|target| (Some(self.targets[target].name.clone()), vec![target])).collect(),
             // What several do at once one cannot show.
             (Targets::All | Targets::Node, [_]) => return Err(format!("{} needs several targets, and was given one", spec.family())),
             (Targets::All, _) => vec![(Some("all".to_owned()), all)],
             (Targets::Node, _) => self.by_node()?,
         };
-        Ok(groups.into_iter().map(|(of, on)| PlannedIo { cpus: self.deal(spec, &on), spec: spec.clone(), on, of }).collect())
+        Ok(groups
+            .into_iter()
+            .map(|(of, on)| PlannedIo {
+                cpus: self.deal(spec, &on),
+                serial: self.serial(&on),
+                serials: self.serials(&on),
+                spec: spec.clone(),
+                on,
+                of,
+            })
+            .collect())
     }
 
     fn by_node(&self) -> Result<Vec<Group>, String> {
         let mut nodes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (at, (name, node, _)) in self.targets.iter().enumerate() {
-            let node = node.ok_or_else(|| format!("on which NUMA node {name} is the kernel does not say"))?;
+        for (at, seat) in self.targets.iter().enumerate() {
+            let node = seat.node.ok_or_else(|| format!("on which NUMA node {} is the kernel does not say", seat.name))?;
             nodes.entry(node).or_default().push(at);
         }
         Ok(nodes.into_iter().map(|(node, on)| (Some(format!("node{node}")), on)).collect())
     }
 
+    fn serial(&self, on: &[usize]) -> Option<String> {
+        let [target] = on else { return None };
+        self.targets[*target].serial.clone()
+    }
+
+    fn serials(&self, on: &[usize]) -> Vec<String> {
+        // One that is not known would be left out in silence.
+        let known = |target: &usize| self.targets[*target].serial.clone();
+        if on.len() > 1 { on.iter().map(known).collect::<Option<_>>().unwrap_or_default() } else { Vec::new() }
+    }
+
     // One CPU for each lane, near its target, and each as rarely as can be: a node's CPUs are dealt round.
     fn deal(&self, spec: &IoSpec, on: &[usize]) -> Vec<u32> {
-        if on.len() == 1 && spec.lanes() == 1 {
-            return Vec::new();
-        }
         let mut used: BTreeMap<u32, u32> = BTreeMap::new();
         let mut dealt = Vec::new();
         for target in on {
             for _ in 0..spec.lanes() {
-                let near = &self.targets[*target].2;
+                let near = &self.targets[*target].near;
                 // The first of those used least; there is one, as the process has a CPU.
                 let Some(cpu) = near.iter().copied().min_by_key(|cpu| used.get(cpu).copied().unwrap_or(0)) else { continue };
                 *used.entry(cpu).or_default() += 1;
@@ -91,8 +117,7 @@ impl Place {
             && let Ok(device) = fs::canonicalize(Path::new("/sys/class/block").join(name))
         {
             place.node = device.ancestors().find_map(|folder| fs::read_to_string(folder.join("numa_node")).ok()?.trim().parse().ok());
-            let list = device.ancestors().find_map(|folder| fs::read_to_string(folder.join("local_cpulist")).ok());
-            place.near = list.as_deref().and_then(cpus::list).unwrap_or_default();
+            place.near = cpus::beside(&device);
             // The kernel counts sectors of 512 bytes, whatever the device has.
             place.bytes = fs::read_to_string(device.join("size")).ok().and_then(|size| size.trim().parse::<u64>().ok()?.checked_mul(512));
             place.serial = claim::serial_of(path).ok().flatten();
@@ -128,9 +153,13 @@ mod tests {
         let seats = Seats::new(&places, &[0, 1, 2, 3]);
         assert_eq!(seats.first(), Some(1));
         let of = |name: &str| Some(name.to_owned());
-        assert_eq!(planned(&seats, &spec(Targets::Each, None)), [(of("a"), vec![0], vec![]), (of("b"), vec![1], vec![]), (of("c"), vec![2], vec![])]);
+        // Single lanes too: a drive at the other socket is not worked on from this one.
+        assert_eq!(
+            planned(&seats, &spec(Targets::Each, None)),
+            [(of("a"), vec![0], vec![1]), (of("b"), vec![1], vec![3]), (of("c"), vec![2], vec![3])]
+        );
         assert_eq!(planned(&seats, &spec(Targets::All, Some(2))), [(of("all"), vec![0, 1, 2], vec![1, 0, 3, 2, 3, 2])]);
-        assert_eq!(planned(&seats, &spec(Targets::Node, None)), [(of("node0"), vec![0], vec![]), (of("node1"), vec![1, 2], vec![3, 2])]);
+        assert_eq!(planned(&seats, &spec(Targets::Node, None)), [(of("node0"), vec![0], vec![1]), (of("node1"), vec![1, 2], vec![3, 2])]);
     }
 
     #[test]

@@ -24,7 +24,15 @@ fn permits() -> &'static Permits {
 }
 
 fn context(inventory: &Inventory) -> PlanContext<'_> {
-    PlanContext { targets: scratch(), inventory: Some(inventory), cpus: &[0, 1, 2, 3], memory_available: 64 * GIB, edges: &[], permits: permits() }
+    PlanContext {
+        targets: scratch(),
+        inventory: Some(inventory),
+        cpus: &[0, 1, 2, 3],
+        memory_available: 64 * GIB,
+        edges: &[],
+        permits: permits(),
+        nodes: &[],
+    }
 }
 
 #[test]
@@ -33,7 +41,7 @@ fn storage_quick_is_bounded_in_time_and_bytes_and_begins_with_the_harness_floor(
     let plan = plan(&scenario("storage-quick").expect("known"), &context(&seen)).expect("plans");
     assert_eq!(plan.step_names(), ["harness_floor", "layout", "random", "sequential", "verify"]);
     assert_eq!(plan.targets, [PlannedTarget::ScratchFile { folder: "/scratch".into(), bytes: 256 << 20 }]);
-    assert_eq!(plan.bytes_written, (256 << 20) + 5 * 2 * GIB + 5 * 4 * GIB);
+    assert_eq!(plan.bytes_written, (256 << 20) + 5 * 4 * GIB + 5 * 16 * GIB);
     assert!((30_000..40_000).contains(&plan.duration_ms), "{} ms", plan.duration_ms);
     // Two buffers of 1 MiB for each of eight operations, and four bytes for each 4 KiB of the target.
     assert_eq!(plan.memory_bytes, (16 << 20) + (256 << 10));
@@ -70,6 +78,15 @@ fn what_cannot_be_planned_says_why() {
         let error = result.expect_err(says).to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn a_drill_has_one_target() {
+    let drill = scenario("ceph-host-loss").expect("known");
+    let [vms, disks] = ["rbd:vms/", "rbd:disks/"].map(|path| Place::new(Path::new(path), TargetKind::Pool));
+    target::fits(&drill, std::slice::from_ref(&vms)).expect("one");
+    let error = target::fits(&drill, &[vms, disks]).expect_err("two");
+    assert!(error.contains("works on one image") && error.contains("rbd:vms/, rbd:disks/"), "{error}");
 }
 
 #[test]
@@ -151,4 +168,90 @@ fn no_more_of_a_drives_life_is_taken_than_was_allowed() {
     assert!(on_a_drive(LAYOUT, &worn, &permits(1)).is_ok(), "exactly one percent");
     let worn = Place { rated_bytes: Some(1_073_741_823_000), ..place };
     assert!(on_a_drive(LAYOUT, &worn, &permits(1)).expect_err("a little more").contains("10737418240 bytes"));
+}
+
+#[test]
+fn images_are_planned_for_in_pools_that_the_site_names_and_with_the_engine_that_knows_them_only() {
+    let seen = inventory(Vec::new());
+    let permits = Permits { scratch_pools: vec!["rbd-vms".to_owned()], ..Permits::default() };
+    let planned = |name: &str, target: &str, kind: TargetKind| {
+        let places = [Place::new(Path::new(target), kind)];
+        plan(&scenario(name).expect("known"), &PlanContext { targets: &places, permits: &permits, ..context(&seen) })
+            .map_err(|error| error.to_string())
+    };
+    let plan = planned("rbd-quick", "rbd:rbd-vms/:cache=writeback", TargetKind::Pool).expect("plans");
+    let [PlannedTarget::ScratchImage { path, place, bytes }] = &plan.targets[..] else { panic!("{:?}", plan.targets) };
+    assert_eq!((path.to_str(), *bytes), (Some("rbd:rbd-vms/"), 256 << 20));
+    assert!(place.describe().contains("cache writeback"), "{}", place.describe());
+    assert_eq!(serde_json::from_slice::<Plan>(&plan.to_json()).expect("is read"), plan);
+    // Two buffers of 4 MiB for each of four operations, in huge pages, and four bytes for each 4 KiB of the image.
+    assert_eq!(plan.memory_bytes, (32 << 20) + (256 << 10));
+    for (name, target, kind, why) in [
+        ("rbd-quick", "rbd:other/", TargetKind::Pool, "scratch_pools"),
+        ("rbd-quick", "rbd:rbd-vms/vm-100-disk-0", TargetKind::Pool, "names an image"),
+        ("rbd-quick", "/scratch", TargetKind::Folder, "--target rbd:POOL/"),
+        ("storage-quick", "rbd:rbd-vms/", TargetKind::Pool, "works on files and devices"),
+    ] {
+        let refused = planned(name, target, kind).expect_err(why);
+        assert!(refused.contains(why), "{name} on {target}: {refused}");
+    }
+}
+
+#[test]
+fn every_scenario_between_nodes_is_planned_for_two_and_for_three_of_them() {
+    let nodes: Vec<Node> = ["a", "b", "c"]
+        .into_iter()
+        .map(|name| Node {
+            name: name.into(),
+            serial: Some(format!("S-{name}")),
+            bmc: None,
+            bmc_certificate: None,
+            ssh: None,
+            ssh_options: Vec::new(),
+            assay: None,
+            addresses: [("storage".to_owned(), format!("10.0.0.{}", name.as_bytes()[0]).parse().expect("an address"))].into(),
+        })
+        .collect();
+    let seen = inventory(Vec::new());
+    let mut planned = 0;
+    for scenario in crate::catalog::catalog() {
+        let works = || scenario.steps.iter().flat_map(|step| &step.work);
+        if !works().any(|work| matches!(work, Work::Net(_))) {
+            continue;
+        }
+        planned += 1;
+        let of = |nodes: &[Node]| plan(&scenario, &PlanContext { nodes, targets: &[], ..context(&seen) });
+        if scenario.name == "net-rdma" && !cfg!(feature = "rdma") {
+            assert!(of(&nodes).expect_err("without verbs").to_string().contains("built without RDMA"));
+            continue;
+        }
+        assert!(of(&nodes[..1]).expect_err("alone").to_string().contains("--nodes"), "{}", scenario.name);
+        for count in [2, 3] {
+            let plan = of(&nodes[..count]).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+            assert!(plan.targets.is_empty() && plan.bytes_written == 0 && plan.duration_ms > 0, "{}", scenario.name);
+            let steps: Vec<Vec<String>> = plan
+                .steps
+                .iter()
+                .map(|step| step.work.iter().map(|work| if let PlannedWork::Net(net) = work { net.label() } else { panic!("{work:?}") }).collect())
+                .collect();
+            for labels in &steps {
+                let distinct: std::collections::BTreeSet<&String> = labels.iter().collect();
+                assert!(distinct.len() == labels.len() && !labels.is_empty(), "{}: {labels:?}", scenario.name);
+                // Every node takes part in every step, and with it every pair; but whoever pulls a cable does so at the first node.
+                let taking_part = if scenario.name == "bond-by-hand" { 2 } else { count };
+                for (at, one) in nodes[..taking_part].iter().enumerate() {
+                    for other in &nodes[..taking_part][at + 1..] {
+                        let between = |label: &&String| {
+                            let ends = label.rsplit('@').next().expect("ends");
+                            ends.contains(&one.name) && ends.contains(&other.name)
+                        };
+                        assert!(labels.iter().any(|label| between(&label)), "{}: nothing between {} and {}", scenario.name, one.name, other.name);
+                    }
+                }
+            }
+            let together: u64 = plan.steps.iter().flat_map(|step| &step.work).map(|work| duration_of(work, 0)).sum();
+            assert!(plan.duration_ms >= together, "{}", scenario.name);
+        }
+    }
+    assert!(planned >= 9, "{planned}");
 }

@@ -3,25 +3,35 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use assay_model::metric::Direction;
+use assay_model::outage::Outage;
+use assay_model::run::Condition;
+use assay_model::site::Node;
+use assay_model::stall::Stall;
+use assay_model::unit::Unit;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc as mpsc_async, oneshot};
 
 use crate::claim::Leave;
 use crate::plan::PlannedWork;
+use crate::remote::Identity;
 
 use super::latencies::Latencies;
 
 /// What one piece of work found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     /// The measured time, ramp excluded.
     pub(crate) elapsed: Duration,
+    /// Share of it for which the busiest lane used a processor; kernels and commands have none.
+    pub(crate) cpu_share: Option<f64>,
     /// Operations completed in it.
     pub(crate) operations: u64,
     /// Bytes moved in it.
@@ -50,12 +60,41 @@ pub(crate) struct Outcome {
     pub(crate) corrupt: BTreeMap<String, u64>,
     /// Facts for people, by name.
     pub(crate) notes: BTreeMap<String, String>,
+    /// Figures of a measurement between nodes, which have names of their own.
+    pub(crate) figures: Vec<Figure>,
+    /// Timelines of the ports that it let fail.
+    pub(crate) outages: Vec<Outage>,
+    /// Timelines of its drills on a cluster.
+    pub(crate) stalls: Vec<Stall>,
+    /// What makes these figures doubtful, besides what the runner sees by itself.
+    pub(crate) doubts: Vec<Condition>,
+}
+
+/// A figure with a name of its own, of one round.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Figure {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its unit.
+    pub(crate) unit: Unit,
+    /// Which way is better.
+    pub(crate) direction: Direction,
+    /// What tells it from others of that name.
+    pub(crate) dimensions: BTreeMap<String, String>,
+    /// The value, base unit.
+    pub(crate) value: f64,
 }
 
 /// Does work. Keeps what one piece leaves for the next: what was written where, memory that was touched.
 pub(crate) trait Bench: Send {
     /// Takes the targets on which all operations work from now on; nothing is known about their content.
     fn take_targets(&mut self, targets: Targets) -> Result<(), Trouble>;
+    /// Takes the id of the run, which what it makes elsewhere is named after.
+    fn take_run(&mut self, _run: &str) {}
+    /// Takes what measurements between nodes need, before any work of a plan that has nodes.
+    fn take_nodes(&mut self, _nodes: Nodes) -> std::io::Result<()> {
+        Ok(())
+    }
     /// Does one piece of work on this thread, or on threads of its own. Ends soon after `stop` is set.
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble>;
 }
@@ -71,6 +110,74 @@ pub(crate) struct Targets {
     pub(crate) stamp_seed: u64,
     /// A file for the write history of each target, where it shall survive the process.
     pub(crate) acks: Vec<File>,
+    /// The run directory, for logs of single operations.
+    pub(crate) folder: PathBuf,
+}
+
+/// What measurements between nodes need of the run.
+pub(crate) struct Nodes {
+    /// The nodes of the plan.
+    pub(crate) nodes: Vec<Node>,
+    /// What this end says of itself.
+    pub(crate) identity: Identity,
+    /// Where faults are written ahead.
+    pub(crate) diary: Diary,
+    /// How long a probe of theirs may take.
+    pub(crate) probe_deadline: Duration,
+}
+
+/// Writes into the journal of the run, from the measuring thread: what is about to be broken stands there before it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Diary(mpsc_async::UnboundedSender<Entry>);
+
+/// Something that must be in the journal before the work goes on.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// What.
+    pub(crate) fact: Fact,
+    /// Told when it is there, or why it is not.
+    pub(crate) written: oneshot::Sender<Result<(), String>>,
+}
+
+/// The facts of a fault.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fact {
+    /// It is about to be injected.
+    Armed {
+        /// Names it within the run.
+        id: String,
+        /// Its name in the registry.
+        fault: String,
+        /// The node.
+        host: String,
+        /// All that healing needs.
+        armed: serde_json::Value,
+    },
+    /// It is injected.
+    Injected {
+        /// The armed fault.
+        id: String,
+    },
+    /// It is whole again.
+    Healed {
+        /// The armed fault.
+        id: String,
+    },
+}
+
+impl Diary {
+    pub(crate) fn new() -> (Self, mpsc_async::UnboundedReceiver<Entry>) {
+        let (sender, receiver) = mpsc_async::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Returns when it is in the journal and on the disk.
+    pub(crate) async fn write(&self, fact: Fact) -> Result<(), Trouble> {
+        let (written, answer) = oneshot::channel();
+        let lost = || Trouble::Failed("the run is over: nobody writes its journal any more".to_owned());
+        self.0.send(Entry { fact, written }).map_err(|_| lost())?;
+        answer.await.map_err(|_| lost())?.map_err(Trouble::Failed)
+    }
 }
 
 /// Why there is no outcome.
@@ -154,7 +261,7 @@ impl Worker {
 }
 
 /// Keeps the calling thread on one CPU; where the kernel does not allow it any more, it measures unpinned.
-fn pin(cpu: u32) {
+pub(super) fn pin(cpu: u32) {
     let mut set = CpuSet::new();
     if let Some(cpu) = usize::try_from(cpu).ok().filter(|cpu| *cpu < CpuSet::MAX_CPU) {
         set.set(cpu);

@@ -2,28 +2,33 @@
 //! is compared with what the run wrote last.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use assay_bench::engine::format;
 use assay_bench::engine::null::Null;
+use assay_bench::engine::rbd;
+use assay_bench::engine::sanitize::{self, Erasure};
 use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::kernel::triad::{self, Triad};
 use assay_bench::{EngineError, History, Job, JobResult, Lane, Span, Verify, drive, drive_lanes, merge};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::claim::{Claim, Leave};
+use crate::claim::{Claim, Leave, Target};
 use crate::error::chain;
-use crate::plan::{PlannedIo, PlannedWork};
+use crate::plan::{PlannedDrill, PlannedIo, PlannedWork};
 use crate::printable::Printable;
 use crate::scenario::{IoSpec, Purge};
 
-use super::bench::{Bench, Kind, Outcome, Targets, Trouble};
+use super::bench::{Bench, Kind, Nodes, Outcome, Targets, Trouble, pin};
 use super::latencies::Latencies;
+use super::net::{Sessions, Stage};
 use super::purge;
 
 /// Names of the engines that a scenario may use.
-pub(crate) const ENGINES: &[&str] = &["null", "uring", "uring_cmd"];
+pub(crate) const ENGINES: &[&str] = &["null", "uring", "uring_cmd", "rbd"];
 
 /// Nothing coming back for so long is an error: longer than any timeout of the kernel that is followed by a retry.
 const STALL: Duration = Duration::from_secs(60);
@@ -31,16 +36,20 @@ const STALL: Duration = Duration::from_secs(60);
 const NULL_SPAN: Span = Span { start: 0, bytes: 1 << 30 };
 
 /// Engines and what they know of the targets.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Engines {
     targets: Vec<(Leave, History)>,
     stamp_seed: u64,
     jobs: u64,
+    folder: PathBuf,
+    sessions: Option<Sessions>,
+    run: String,
 }
 
 impl Bench for Engines {
-    fn take_targets(&mut self, Targets { leaves, unit, stamp_seed, acks }: Targets) -> Result<(), Trouble> {
+    fn take_targets(&mut self, Targets { leaves, unit, stamp_seed, acks, folder }: Targets) -> Result<(), Trouble> {
         self.stamp_seed = stamp_seed;
+        self.folder = folder;
         self.targets.clear();
         for (number, leave) in leaves.into_iter().enumerate() {
             let history = match acks.get(number) {
@@ -52,10 +61,30 @@ impl Bench for Engines {
         Ok(())
     }
 
+    fn take_run(&mut self, run: &str) {
+        run.clone_into(&mut self.run);
+    }
+
+    fn take_nodes(&mut self, nodes: Nodes) -> std::io::Result<()> {
+        self.sessions = Some(Sessions::new(nodes)?);
+        Ok(())
+    }
+
     fn work(&mut self, work: &PlannedWork, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         match work {
-            PlannedWork::Io(io) if io.spec.purge == Some(Purge::Format) => self.format(io, stop),
-            PlannedWork::Io(io) => self.io(io, stop).map(|result| outcome_of_job(io, result)),
+            PlannedWork::Io(io) => match io.spec.purge {
+                Some(purge) => self.purge(io, purge, stop),
+                None => self.io(io, stop).map(|result| outcome_of_job(io, result)),
+            },
+            PlannedWork::Net(net) => match &mut self.sessions {
+                Some(sessions) => sessions.work(net, stop),
+                None => Err(Trouble::Failed("the plan names no nodes".to_owned())),
+            },
+            PlannedWork::Drill(drill) => self.drill(drill, stop),
+            PlannedWork::Ceph(ceph) => {
+                self.jobs += 1;
+                super::ceph::measure(ceph, (&self.run, self.jobs), self.sessions.as_mut(), stop)
+            }
             PlannedWork::Triad { node, cpus, array_bytes, ramp_ms, runtime_ms, samples } => {
                 let triad = Triad {
                     node: *node,
@@ -90,6 +119,7 @@ impl Engines {
         }
         let lanes = usize::try_from(spec.lanes()).expect("few lanes");
         if let ([(job, leave, history)], 1) = (jobs.as_slice(), lanes) {
+            let _seat = Pinned::to(io.cpus.first().copied());
             return drive(job, open(spec, leave, job).map_err(told)?.as_mut(), Some(*history), stop, None).map_err(told);
         }
         let cpu = |target: usize, lane: usize| io.cpus.get(target * lanes + lane).map(|cpu| usize::try_from(*cpu).expect("a CPU number fits"));
@@ -108,16 +138,57 @@ impl Engines {
 }
 
 impl Engines {
-    /// Purges each drive by Format NVM, one after the other.
-    fn format(&self, io: &PlannedIo, stop: &AtomicBool) -> Result<Outcome, Trouble> {
+    fn drill(&mut self, drill: &PlannedDrill, stop: &AtomicBool) -> Result<Outcome, Trouble> {
+        self.jobs += 1;
+        let (leave, history) = self.targets.first().ok_or_else(|| "no target was claimed".to_owned())?;
+        let Target::Image(image) = leave.on() else { return Err(Trouble::Failed(format!("{} is no image of a Ceph cluster", leave.name()))) };
+        let sessions = self.sessions.as_mut().ok_or_else(|| "the plan names no nodes".to_owned())?;
+        let stage = Stage { image, leave, history, stamp_seed: self.stamp_seed, job: self.jobs, folder: &self.folder };
+        sessions.drill(drill, &stage, stop)
+    }
+
+    /// Purges each drive by one command, one after the other.
+    fn purge(&self, io: &PlannedIo, how: Purge, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         let mut purged = Vec::new();
         for number in &io.on {
             let (leave, history) = self.targets.get(*number).ok_or_else(|| "no target was claimed".to_owned())?;
             let passthrough = leave.passthrough().ok_or_else(|| told(no_commands(leave)))?;
-            let mut erase = || format::format(leave.name(), passthrough, leave);
+            let mut erase = || match how {
+                Purge::Format => format::format(leave.name(), passthrough, leave).map(|took| ("Format NVM with erasure of the user data", took)),
+                Purge::Sanitize => sanitize::sanitize(leave.name(), passthrough, leave, stop).map(|(erasure, took)| (sanitized_by(erasure), took)),
+            };
             purged.push(purge::purge(leave, history, self.stamp_seed, stop, &mut erase)?);
         }
         Ok(purge::outcome(&purged))
+    }
+}
+
+/// The calling thread on one CPU, beside the target of its work, for as long as this lives; afterwards on those of before.
+struct Pinned(Option<CpuSet>);
+
+impl Pinned {
+    fn to(cpu: Option<u32>) -> Self {
+        let before = cpu.and_then(|_| sched_getaffinity(None).ok());
+        if let (Some(cpu), Some(_)) = (cpu, &before) {
+            pin(cpu);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // What the kernel does not allow any more is where it was not either.
+            let _ = sched_setaffinity(None, before);
+        }
+    }
+}
+
+fn sanitized_by(erasure: Erasure) -> &'static str {
+    match erasure {
+        Erasure::Blocks => "Sanitize by block erase",
+        Erasure::Key => "Sanitize by crypto erase",
     }
 }
 
@@ -128,13 +199,24 @@ fn no_commands(leave: &Leave) -> EngineError {
 
 fn open(spec: &IoSpec, leave: &Leave, job: &Job) -> Result<Box<dyn Lane>, EngineError> {
     let writable = spec.rw.writes().then_some(leave as &dyn WriteLeave);
+    let file = match (leave.on(), spec.is_on_an_image()) {
+        (Target::Image(image), true) => return Ok(Box::new(rbd::open(image, job.bs.largest(), job.iodepth, writable)?)),
+        (Target::File(file), false) => file,
+        // A plan has none of these.
+        (Target::Image(_), false) => return Err(unfit(spec, leave, "it is an image, and no file or device")),
+        (Target::File(_), true) => return Err(unfit(spec, leave, "it is no image of a Ceph cluster")),
+    };
     let passthrough = match (spec.access().passthrough, leave.passthrough()) {
         (true, None) => return Err(no_commands(leave)),
         (true, Some(passthrough)) => Some(passthrough),
         (false, _) => None,
     };
     let options = Options { hipri: spec.hipri, sqthread_poll: spec.sqthread_poll, passthrough };
-    Ok(Box::new(Uring::open(leave.file(), leave.name(), job.bs.largest(), job.iodepth, writable, options)?))
+    Ok(Box::new(Uring::open(file, leave.name(), job.bs.largest(), job.iodepth, writable, options)?))
+}
+
+fn unfit(spec: &IoSpec, leave: &Leave, why: &str) -> EngineError {
+    EngineError::Job { rw: spec.rw.name(), target: leave.name().to_owned(), why: format!("the engine {} does not work on it: {why}", spec.engine) }
 }
 
 pub(super) fn told(error: EngineError) -> Trouble {
@@ -167,18 +249,18 @@ fn outcome_of_job(io: &PlannedIo, result: JobResult) -> Outcome {
         kinds,
         backlog: result.open.as_ref().map_or(0, |open| open.backlog),
         lag: result.open.map(|open| Latencies::from(&open.lag)),
-        sweep: Vec::new(),
         elapsed: result.elapsed,
+        cpu_share: Some(result.cpu_share),
         operations: result.operations,
         bytes: result.bytes,
         latencies: Some(Latencies::from(&result.histogram)),
-        samples: Vec::new(),
         series: result.series,
         all_operations: result.verification.operations,
         verified: result.verification.verified,
         failed: result.verification.failed,
         corrupt: result.verification.corrupt,
         notes,
+        ..Outcome::default()
     }
 }
 
@@ -196,13 +278,6 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
     let loop_used = format!("{} with {} threads; {} words moved for three counted", result.kernel, result.threads, result.words_moved);
     Ok(Outcome {
         elapsed: triad.runtime * triad.repeats,
-        operations: 0,
-        bytes: 0,
-        latencies: None,
-        kinds: Vec::new(),
-        lag: None,
-        backlog: 0,
-        sweep: Vec::new(),
         series: series.collect(),
         samples: result.samples,
         all_operations: result.verified,
@@ -210,16 +285,26 @@ fn outcome_of_triad(triad: &Triad, result: triad::TriadResult) -> Result<Outcome
         failed: BTreeMap::new(),
         corrupt: wrong,
         notes: BTreeMap::from([(format!("triad node {}", result.node), loop_used)]),
+        ..Outcome::default()
     })
 }
 
 /// The command that does the same on the claimed target: of fio, and of nvme-cli what fio cannot do.
 pub(super) fn fio(io: &IoSpec, claim: &Claim) -> String {
     let access = io.access();
+    if let Target::Image(image) = claim.on() {
+        let span = Span { start: claim.start(), bytes: claim.bytes() };
+        let command = io.job(span).map_or_else(|why| why, |job| job.fio(&Printable::new(image.name()).to_string(), &access));
+        let namespace = if image.name().matches('/').count() > 1 { "; fio's engine rbd knows no namespaces" } else { "" };
+        return format!("{command} # on an image like it: {}{namespace}", claim.describe());
+    }
     let path = claim.commands_path().filter(|_| access.passthrough).unwrap_or_else(|| claim.path());
     let path = Printable::new(path).to_string();
-    if io.purge == Some(Purge::Format) {
-        return format!("nvme format {path} --ses=1");
+    match io.purge {
+        Some(Purge::Format) => return format!("nvme format {path} --ses=1"),
+        // A drive that cannot erase its blocks throws its key away: --sanact=start-crypto-erase.
+        Some(Purge::Sanitize) => return format!("nvme sanitize {path} --sanact=start-block-erase"),
+        None => {}
     }
     let span = Span { start: claim.start(), bytes: claim.bytes() };
     io.job(span).map_or_else(|why| why, |job| job.fio(&path, &access))
@@ -240,9 +325,25 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_sits_on_its_own_cpu_for_as_long_as_it_works() {
+        std::thread::spawn(|| {
+            let before = sched_getaffinity(None).expect("a set");
+            for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| before.is_set(*cpu)) {
+                let seat = Pinned::to(u32::try_from(cpu).ok());
+                let during = sched_getaffinity(None).expect("a set");
+                assert!(during.count() == 1 && during.is_set(cpu), "{during:?}");
+                drop(seat);
+                assert_eq!(sched_getaffinity(None).expect("a set"), before);
+            }
+        })
+        .join()
+        .expect("holds");
+    }
+
+    #[test]
     fn without_a_claim_nothing_is_read_or_written() {
         let spec = IoSpec::new("uring", Rw::Read, 4096, 1, Extent::Whole);
-        let io = PlannedIo { spec, on: vec![0], of: None, cpus: Vec::new() };
+        let io = PlannedIo { spec, on: vec![0], of: None, serial: None, serials: Vec::new(), cpus: Vec::new() };
         let trouble = Engines::default().io(&io, &AtomicBool::new(false)).expect_err("no claim");
         assert_eq!(trouble, Trouble::Failed("no target was claimed".to_owned()));
     }

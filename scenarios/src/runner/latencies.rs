@@ -17,6 +17,17 @@ impl From<&Histogram<u64>> for Latencies {
 }
 
 impl Latencies {
+    /// The serialised form.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same again, wherever it comes from.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<Self, String> {
+        let read = Deserializer::new().deserialize::<u64, _>(&mut bytes.as_slice());
+        read.map(|_| Self(bytes)).map_err(|error| format!("they are no histogram: {error}"))
+    }
+
     /// The histogram as it was.
     pub(crate) fn unpacked(&self) -> Histogram<u64> {
         Deserializer::new().deserialize(&mut self.0.as_slice()).expect("what was packed here")

@@ -2,7 +2,9 @@
 //! jumps of the wall clock. The limits were set before anything was measured, each with its reason.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 
 use assay_model::run::Condition;
 use rustix::time::{ClockId, clock_gettime};
@@ -19,6 +21,19 @@ const IDLE_SHARE: f64 = 0.02;
 /// A clock that is steered moves at most 0.05 % (25 ms in a step of 50 s); what exceeds ntpd's own step threshold was set.
 const CLOCK_STEP_NS: i128 = 128_000_000;
 
+/// Daemons that serve a cluster: where it is what is measured, they are no neighbours.
+const OF_CLUSTER: &[&str] = &["ceph-osd", "ceph-mon", "ceph-mgr"];
+
+/// Whose processor time is a part of the measurement, besides that of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Partners {
+    /// Nobody's.
+    #[default]
+    None,
+    /// That of a Ceph cluster's daemons on this node, and of the agent that works for us here.
+    Cluster,
+}
+
 /// Sums over the measured parts of one step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Load {
@@ -27,6 +42,7 @@ pub(super) struct Load {
     clock_ns: i128,
     cpus: u32,
     unreadable: Option<String>,
+    partners: Partners,
 }
 
 /// Processor time of the whole machine, ticks.
@@ -47,15 +63,24 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn now() -> Self {
-        Self { cpu: processor_time(), clock_ns: wall_over_monotonic() }
+    pub(super) fn now(partners: Partners) -> Self {
+        Self { cpu: processor_time(partners), clock_ns: wall_over_monotonic() }
     }
 }
 
 impl Load {
+    pub(super) fn beside(partners: Partners) -> Self {
+        Self { partners, ..Self::default() }
+    }
+
+    /// The state now, for what is measured from here on.
+    pub(super) fn mark(&self) -> Mark {
+        Mark::now(self.partners)
+    }
+
     /// Adds what happened since `begin`.
     pub(super) fn add_since(&mut self, begin: &Mark) {
-        let end = Mark::now();
+        let end = self.mark();
         let moved = end.clock_ns - begin.clock_ns;
         if moved.abs() > self.clock_ns.abs() {
             self.clock_ns = moved;
@@ -109,13 +134,31 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// The machine's processor time, and the user time of this process: kernel threads that work for us have no user time, so that the rest is others'.
-fn processor_time() -> Result<(Cpu, u64), String> {
+/// The machine's processor time, and the user time of this process and its partners: kernel threads that work for us have no user time, so that the rest is others'.
+fn processor_time(partners: Partners) -> Result<(Cpu, u64), String> {
     let machine = fs::read_to_string("/proc/stat").map_err(|error| format!("/proc/stat: {error}"))?;
     let cpu = machine_time(&machine).ok_or("/proc/stat: no line of all processors")?;
     let own = fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc/self/stat: {error}"))?;
     let user = own_user_time(&own).ok_or("/proc/self/stat: no user time")?;
-    Ok((cpu, user))
+    let theirs = match partners {
+        Partners::None => 0,
+        Partners::Cluster => user_time_of_cluster(Path::new("/proc")),
+    };
+    Ok((cpu, user + theirs))
+}
+
+/// User time of a cluster's daemons and of agents. One that ends meanwhile takes its time with it, and what it used counts as others'.
+fn user_time_of_cluster(proc: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(proc) else { return 0 };
+    let is_agent = |process: &Path| {
+        fs::read(process.join("cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"agent"))
+    };
+    let is_partner = |process: &Path| match fs::read_to_string(process.join("comm")) {
+        Ok(name) => OF_CLUSTER.contains(&name.trim()) || (name.trim() == "assay" && is_agent(process)),
+        Err(_) => false,
+    };
+    let partners = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|process| is_partner(process));
+    partners.filter_map(|process| own_user_time(&fs::read_to_string(process.join("stat")).ok()?)).sum()
 }
 
 /// `cpu  user nice system idle iowait irq softirq steal guest guest_nice` (proc_stat(5)); guests are part of user.
@@ -146,11 +189,16 @@ fn wall_over_monotonic() -> i128 {
 pub(super) struct Processes(BTreeMap<u32, (String, u64)>);
 
 impl Processes {
-    pub(super) fn now() -> Self {
+    /// Without partners: who is a part of the measurement is none of the others.
+    pub(super) fn now(partners: Partners) -> Self {
         let Ok(mut system) = sysinfo::System::new() else { return Self(BTreeMap::new()) };
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing().with_cpu().without_tasks());
         let own = std::process::id();
-        let others = system.processes().iter().filter(|(pid, process)| pid.as_u32() != own && process.thread_kind() != Some(ThreadKind::Kernel));
+        let is_partner = |name: &OsStr| partners == Partners::Cluster && OF_CLUSTER.iter().any(|daemon| name == *daemon);
+        let others = system
+            .processes()
+            .iter()
+            .filter(|(pid, process)| pid.as_u32() != own && process.thread_kind() != Some(ThreadKind::Kernel) && !is_partner(process.name()));
         Self(others.map(|(pid, process)| (pid.as_u32(), (process.name().to_string_lossy().into_owned(), process.accumulated_cpu_time()))).collect())
     }
 
@@ -175,7 +223,7 @@ mod tests {
     use super::*;
 
     fn load(user: u64, own: u64, left: u64, steal: u64) -> Load {
-        Load { busy: Cpu { user, left, steal, total: 1000, cpus: 0 }, own_user: own, clock_ns: 0, cpus: 2, unreadable: None }
+        Load { busy: Cpu { user, left, steal, total: 1000, cpus: 0 }, own_user: own, clock_ns: 0, cpus: 2, ..Load::default() }
     }
 
     fn names(conditions: &[Condition]) -> Vec<&'static str> {
@@ -189,6 +237,8 @@ mod tests {
                 Condition::NeighbourBusy(_) => "neighbour",
                 Condition::DeviceErrors(_) => "errors",
                 Condition::NotSteady(_) => "unsteady",
+                Condition::Cached(_) => "cached",
+                Condition::Impossible(_) => "impossible",
             })
             .collect()
     }
@@ -239,17 +289,40 @@ mod tests {
 
     #[test]
     fn a_busy_process_is_seen_and_named() {
-        let before = Processes::now();
-        let mark = Mark::now();
+        let before = Processes::now(Partners::None);
+        let mark = Mark::now(Partners::None);
         let mut busy = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("starts");
         #[allow(clippy::disallowed_methods, reason = "the neighbour needs time to be busy")]
         std::thread::sleep(std::time::Duration::from_millis(600));
         let mut load = Load::default();
         load.add_since(&mark);
-        let who = Processes::now().busiest_since(&before);
+        let who = Processes::now(Partners::None).busiest_since(&before);
         busy.kill().and_then(|()| busy.wait()).expect("ends");
         assert!(who.contains("sh "), "{who}");
         // 0.6 s of one CPU are 60 ticks; other tests may take most of it away.
         assert!(load.busy.user.saturating_sub(load.own_user) >= 20, "{load:?}");
+    }
+
+    #[test]
+    fn daemons_of_a_cluster_and_agents_are_partners_and_nobody_else_is() {
+        let proc = tempfile::TempDir::new().expect("a folder");
+        for (pid, comm, cmdline, user) in [
+            ("1", "systemd", "/sbin/init\0", 7),
+            ("20", "ceph-osd", "/usr/bin/ceph-osd\0-f\0", 100),
+            ("21", "ceph-osd", "/usr/bin/ceph-osd\0-f\0", 50),
+            ("22", "ceph-mon", "/usr/bin/ceph-mon\0", 3),
+            ("30", "assay", "assay\0agent\0--stdio\0", 1000),
+            ("31", "assay", "assay\0run\0storage-quick\0", 5000),
+            ("40", "kvm", "/usr/bin/kvm\0agent\0", 9000),
+        ] {
+            let process = proc.path().join(pid);
+            fs::create_dir(&process).expect("made");
+            fs::write(process.join("comm"), format!("{comm}\n")).expect("written");
+            fs::write(process.join("cmdline"), cmdline).expect("written");
+            fs::write(process.join("stat"), format!("{pid} ({comm}) S 1 1 1 0 -1 0 0 0 0 0 {user} 9 0 0")).expect("written");
+        }
+        fs::create_dir(proc.path().join("gone")).expect("made");
+        assert_eq!(user_time_of_cluster(proc.path()), 1153);
+        assert_eq!(user_time_of_cluster(&proc.path().join("none")), 0);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use assay_bench::engine::uring::{Options, Uring, WriteLeave};
 use assay_bench::{EngineError, Extent, History, Job, JobResult, Rw, Span, Verify, drive};
 
-use crate::claim::Leave;
+use crate::claim::{Leave, Target};
 
 use super::bench::{Outcome, Trouble};
 use super::engines::told;
@@ -21,6 +21,7 @@ const PLACE: u64 = 64 * BLOCK as u64;
 pub(super) struct Purged {
     target: String,
     bytes: u64,
+    how: &'static str,
     took: Duration,
     /// Blocks that were stamped before and looked for after it, those that were still there, those that were not, and those that could
     /// not be read.
@@ -30,20 +31,24 @@ pub(super) struct Purged {
     failed: BTreeMap<String, u64>,
 }
 
-/// Stamps some blocks, erases, and looks for them. `erase` answers how long it took.
+/// Stamps some blocks, erases, and looks for them. `erase` answers by what, and how long it took.
 pub(super) fn purge(
     leave: &Leave,
     history: &History,
     stamp_seed: u64,
     stop: &AtomicBool,
-    erase: &mut dyn FnMut() -> Result<Duration, EngineError>,
+    erase: &mut dyn FnMut() -> Result<(&'static str, Duration), EngineError>,
 ) -> Result<Purged, Trouble> {
     let places: Vec<(Span, History)> = places(leave.span()).into_iter().map(|span| (span, History::new(span))).collect();
     let pass = |rw: Rw| -> Result<Vec<JobResult>, Trouble> {
         let each = places.iter().map(|(span, known)| {
             let job = Job { extent: Extent::WholeSpan, stamp_seed, verify: Verify::Stamp, ..Job::new(rw, BLOCK, 16, *span) };
             let writable = rw.writes().then_some(leave as &dyn WriteLeave);
-            let mut lane = Uring::open(leave.file(), leave.name(), BLOCK, job.iodepth, writable, Options::default())?;
+            let Target::File(file) = leave.on() else {
+                let why = "only drives are purged".to_owned();
+                return Err(EngineError::Job { rw: "a purge", target: leave.name().to_owned(), why });
+            };
+            let mut lane = Uring::open(file, leave.name(), BLOCK, job.iodepth, writable, Options::default())?;
             drive(&job, &mut lane, Some(known), stop, None)
         });
         each.collect::<Result<_, EngineError>>().map_err(told)
@@ -57,12 +62,12 @@ pub(super) fn purge(
     pass(Rw::Write)?;
     let witnesses = places.iter().map(|(span, _)| span.bytes / u64::from(BLOCK)).sum();
     let (seen, _) = count(&pass(Rw::Read)?);
-    let purged = |took, survived, gone, failed| {
+    let purged = |(how, took), survived, gone, failed| {
         let (target, bytes) = (leave.name().to_owned(), leave.span().bytes);
-        Purged { target, bytes, took, witnesses, survived, gone, failed }
+        Purged { target, bytes, how, took, witnesses, survived, gone, failed }
     };
     if stop.load(Ordering::Relaxed) {
-        return Ok(purged(Duration::ZERO, 0, 0, BTreeMap::new()));
+        return Ok(purged(("nothing", Duration::ZERO), 0, 0, BTreeMap::new()));
     }
     if seen != witnesses {
         return Err(Trouble::Failed(format!(
@@ -70,7 +75,7 @@ pub(super) fn purge(
             leave.name()
         )));
     }
-    let took = erase().map_err(told)?;
+    let done = erase().map_err(told)?;
     history.trimmed(leave.span().start, leave.span().bytes);
     let after = pass(Rw::Read)?;
     let (survived, gone) = count(&after);
@@ -78,7 +83,7 @@ pub(super) fn purge(
     for (error, count) in after.iter().flat_map(|result| &result.verification.failed) {
         *failed.entry(error.clone()).or_default() += *count;
     }
-    Ok(purged(took, survived, gone, failed))
+    Ok(purged(done, survived, gone, failed))
 }
 
 fn places(span: Span) -> Vec<Span> {
@@ -99,28 +104,21 @@ pub(super) fn outcome(drives: &[Purged]) -> Outcome {
     }
     let survived = sum(|drive| drive.survived);
     let notes = drives.iter().map(|drive| {
-        let Purged { target, took, witnesses, survived, .. } = drive;
-        let text = format!(
-            "Format NVM with erasure of the user data took {took:.1?}; {survived} of {witnesses} blocks that were stamped before are still there"
-        );
+        let Purged { target, how, took, witnesses, survived, .. } = drive;
+        let text = format!("{how} took {took:.1?}; {survived} of {witnesses} blocks that were stamped before are still there");
         (format!("purge of {target}"), text)
     });
     Outcome {
         elapsed: drives.iter().map(|drive| drive.took).sum(),
+        cpu_share: None,
         operations: sum(|drive| drive.witnesses),
         bytes: sum(|drive| drive.bytes),
-        latencies: None,
-        kinds: Vec::new(),
-        lag: None,
-        backlog: 0,
-        samples: Vec::new(),
-        sweep: Vec::new(),
-        series: Vec::new(),
         all_operations: sum(|drive| drive.witnesses),
         verified: sum(|drive| drive.gone) + survived,
         failed,
         corrupt: if survived == 0 { BTreeMap::new() } else { BTreeMap::from([("survived the purge".to_owned(), survived)]) },
         notes: notes.collect(),
+        ..Outcome::default()
     }
 }
 
@@ -135,7 +133,7 @@ mod tests {
         let history = History::new(leave.span());
         let mut act = || {
             let told = |source| EngineError::Ring { act: "format", target: "it".to_owned(), source };
-            erase(&leave).map(|()| Duration::from_millis(5)).map_err(told)
+            erase(&leave).map(|()| ("a hole", Duration::from_millis(5))).map_err(told)
         };
         match purge(&leave, &history, 1, &AtomicBool::new(false), &mut act) {
             Ok(drive) => Ok(outcome(&[drive])),
@@ -148,14 +146,15 @@ mod tests {
         let done = purged(&mut |_| Ok(())).expect("done");
         assert_eq!((done.corrupt.get("survived the purge"), done.verified), (Some(&192), 192));
         // All but its last block.
-        let partly = |leave: &Leave| rustix::fs::fallocate(leave.file(), flags(), 0, leave.span().bytes - 4096).map_err(Into::into);
+        let partly =
+            |leave: &Leave| rustix::fs::fallocate(leave.on().file().expect("a file"), flags(), 0, leave.span().bytes - 4096).map_err(Into::into);
         let done = purged(&mut |leave| partly(leave)).expect("done");
         assert_eq!((done.corrupt.get("survived the purge"), done.verified), (Some(&1), 192));
     }
 
     #[test]
     fn an_erased_drive_is_not_accused_and_what_a_failed_command_says_is_told() {
-        let whole = |leave: &Leave| rustix::fs::fallocate(leave.file(), flags(), 0, leave.span().bytes).map_err(Into::into);
+        let whole = |leave: &Leave| rustix::fs::fallocate(leave.on().file().expect("a file"), flags(), 0, leave.span().bytes).map_err(Into::into);
         let done = purged(&mut |leave| whole(leave)).expect("done");
         assert_eq!((done.corrupt.len(), done.failed.len(), done.verified, done.operations), (0, 0, 192, 192));
         let why = purged(&mut |_| Err(std::io::Error::other("the controller answered with status 0x10a"))).expect_err("failed");

@@ -4,5 +4,6 @@ mod catalog;
 pub(super) mod place;
 mod real;
 mod resumed;
+mod resumption;
 mod rounds;
 mod scripted;

@@ -18,10 +18,10 @@ struct Measured<'a> {
 
 fn measured<'a>(repeats: &'a [Repeats<'a>]) -> Vec<Measured<'a>> {
     let of = |repeats: &'a Repeats<'a>| match repeats.work {
-        PlannedWork::Io(io) if io.spec.extent.is_measured() && io.of.is_some() && repeats.not_configured.is_none() => {
+        PlannedWork::Io(io) if io.spec.extent.is_measured() && io.of.is_some() && repeats.not_measured.is_none() => {
             Some(Measured { io, iops: repeats.counted().iter().map(|(_, outcome)| per_second(outcome.operations, outcome)).collect() })
         }
-        PlannedWork::Io(_) | PlannedWork::Triad { .. } => None,
+        PlannedWork::Io(_) | PlannedWork::Triad { .. } | PlannedWork::Net(_) | PlannedWork::Ceph(_) | PlannedWork::Drill(_) => None,
     };
     repeats.iter().filter_map(of).collect()
 }
@@ -45,7 +45,7 @@ pub(super) fn shares(step: &str, repeats: &[Repeats<'_>]) -> Vec<Event> {
     events
 }
 
-/// How far each target is behind its peers, in robust standard deviations, round by round.
+/// How far each target is behind its peers, in robust standard deviations and as a share of their median, round by round.
 pub(super) fn peers(step: &str, repeats: &[Repeats<'_>]) -> Vec<Event> {
     let all = measured(repeats);
     let mut specs: Vec<&IoSpec> = Vec::new();
@@ -65,11 +65,18 @@ pub(super) fn peers(step: &str, repeats: &[Repeats<'_>]) -> Vec<Event> {
             .map(|round| spread::behind(&group.iter().map(|one| one.iops.get(round).copied().unwrap_or(f64::NAN)).collect::<Vec<_>>()))
             .collect();
         for (at, one) in group.iter().enumerate() {
-            let samples = scores.iter().map(|round| round.as_ref().map_or(f64::NAN, |round| round[at])).collect();
-            events.push(metric(step, one.io, "peer_deviation", Direction::LowerIsBetter, samples));
+            let deviations = scores.iter().map(|round| round.as_ref().map_or(f64::NAN, |round| round[at])).collect();
+            events.push(metric(step, one.io, "peer_deviation", Direction::LowerIsBetter, deviations));
+            let shares = (0..rounds).map(|round| one.iops.get(round).map_or(f64::NAN, |iops| iops / middle(&group, round))).collect();
+            events.push(metric(step, one.io, "peer_share", Direction::HigherIsBetter, shares));
         }
     }
     events
+}
+
+/// The median of all of them in one round.
+fn middle(group: &[&Measured<'_>], round: usize) -> f64 {
+    Samples::new(group.iter().map(|one| one.iops.get(round).copied().unwrap_or(f64::NAN)).collect()).median()
 }
 
 fn metric(step: &str, io: &PlannedIo, word: &str, direction: Direction, samples: Vec<f64>) -> Event {
@@ -92,7 +99,7 @@ mod tests {
     fn work(targets: Targets, on: &[usize], of: &str) -> PlannedWork {
         let timed = Extent::Timed { ramp_ms: 0, runtime_ms: 1, io_size: None };
         let spec = IoSpec { targets, ..IoSpec::new("uring", Rw::RandRead, 4096, 1, timed) };
-        PlannedWork::Io(PlannedIo { spec, on: on.to_vec(), of: Some(of.to_owned()), cpus: Vec::new() })
+        PlannedWork::Io(PlannedIo { spec, on: on.to_vec(), of: Some(of.to_owned()), serial: None, serials: Vec::new(), cpus: Vec::new() })
     }
 
     fn repeats<'a>(work: &'a PlannedWork, operations: &[u64]) -> Repeats<'a> {
@@ -123,7 +130,12 @@ mod tests {
     fn each_of_several_is_compared_with_its_peers() {
         let drives: Vec<PlannedWork> = ["a", "b", "c"].iter().enumerate().map(|(at, name)| work(Targets::Each, &[at], name)).collect();
         let of = |counts: [u64; 3]| drives.iter().zip(counts).map(|(work, count)| repeats(work, &[count])).collect::<Vec<_>>();
-        let scores = samples(&peers("s", &of([1000, 1001, 700])));
+        let (scores, shares): (Vec<_>, Vec<_>) =
+            samples(&peers("s", &of([1000, 1001, 700]))).into_iter().partition(|(name, _, _)| name.ends_with(".peer_deviation"));
+        assert_eq!(
+            shares.iter().map(|(name, _, shares)| (name.as_str(), shares[0])).collect::<Vec<_>>(),
+            [1.0, 1.001, 0.7].map(|share| ("storage.randread_4k_qd1.peer_share", share))
+        );
         assert_eq!(scores.iter().map(|(_, drive, _)| drive.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert!(scores[2].2[0] > spread::OUTLIER && scores[0].2[0].abs() < 1.0 && scores[1].2[0].abs() < 1.0, "{scores:?}");
         assert!(peers("s", &of([1000, 1001, 700])[..2]).is_empty(), "two have no majority");

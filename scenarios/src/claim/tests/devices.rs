@@ -9,6 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat};
 use tempfile::TempDir;
 
 use super::super::device::Kernel;
+use super::super::mounts;
 use super::super::{Cause, GUARD, TargetKind, examine_loop_device, loop_device, target_kind};
 use super::lab::{Loop, MEDIUM, Medium, attach, detach, is_root, mbr, mount, run, swap_on};
 
@@ -59,9 +60,9 @@ fn a_claimed_range_can_be_written_and_the_device_claimed_again() {
     let device = Loop::over(Medium::blank(), &[]);
     let claim = loop_device(&device.path, WANTED).expect("a claim");
     // O_DIRECT wants an aligned buffer: through the page cache here, the engines are tested in `bench`.
-    rustix::fs::fcntl_setfl(claim.file(), OFlags::empty()).expect("buffered");
-    claim.file().write_all_at(&[0xa5; 4096], claim.start()).expect("may be written");
-    claim.file().sync_all().expect("synced");
+    rustix::fs::fcntl_setfl(claim.on().file().expect("a device"), OFlags::empty()).expect("buffered");
+    claim.on().file().expect("a device").write_all_at(&[0xa5; 4096], claim.start()).expect("may be written");
+    claim.on().file().expect("a device").sync_all().expect("synced");
     drop(claim);
     assert_eq!(device.medium.content()[usize::try_from(GUARD).expect("small")], 0xa5);
     loop_device(&device.path, WANTED).expect("as unlabelled as before");
@@ -253,6 +254,30 @@ impl Pretended {
     fn refusal(&self) -> Cause {
         let (sys, proc) = (self.folder.path().join("sys"), self.folder.path().join("proc"));
         Kernel { sys: &sys, proc: &proc }.examine(&self.node, WANTED, None).expect_err("must be refused")
+    }
+}
+
+#[test]
+fn who_can_send_commands_past_the_block_layer_is_seen() {
+    if !is_root() {
+        return;
+    }
+    let disk = Pretended::disk("nvme9n1", &[("device/dev", "1:3"), ("device/nvme9n1/dev", "400:1"), ("device/nvme7/dev", "1:8")]);
+    let (sys, proc) = (disk.folder.path().join("sys"), disk.folder.path().join("proc"));
+    fs::create_dir_all(sys.join("class/nvme-generic/ng9n1")).expect("folders");
+    fs::write(sys.join("class/nvme-generic/ng9n1/dev"), "1:5\n").expect("an attribute");
+    let characters = Kernel { sys: &sys, proc: &proc }.characters(&sys.join("dev/block/400:1"));
+    // That of the namespace, and those of its controllers; not the number of the block device.
+    assert_eq!(characters, ["1:5", "1:3", "1:8"]);
+    let process = proc.join("77");
+    fs::create_dir_all(process.join("fd")).expect("folders");
+    fs::write(process.join("comm"), "nvme\n").expect("a name");
+    // As if zero (1:5) were /dev/ng9n1 and null (1:3) /dev/nvme9.
+    for (open, is_seen) in [("/dev/zero", true), ("/dev/null", true), ("/dev/full", false)] {
+        let _ = fs::remove_file(process.join("fd/3"));
+        std::os::unix::fs::symlink(open, process.join("fd/3")).expect("a link");
+        let seen = mounts::opener(&proc, "400:1", &characters);
+        assert_eq!(seen, is_seen.then(|| "process 77 (nvme)".to_owned()), "{open}");
     }
 }
 

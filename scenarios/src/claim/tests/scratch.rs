@@ -34,7 +34,7 @@ fn a_scratch_file_is_private_recognisable_locked_of_full_size_direct_and_removed
     assert_eq!(names(folder.path()), ["assay-scratch-20261123T020304Z-x-00"]);
     assert_eq!((data.mode() & 0o7777, data.len(), claim.start(), claim.bytes(), claim.kind()), (0o600, SIZE, 0, SIZE, "scratch_file"));
     assert!(data.blocks() * 512 >= SIZE, "its space is reserved");
-    assert!(fcntl_getfl(claim.file()).expect("flags").contains(OFlags::DIRECT));
+    assert!(fcntl_getfl(claim.on().file().expect("a file")).expect("flags").contains(OFlags::DIRECT));
     let other = File::open(claim.path()).expect("opens");
     assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err(), "it is locked");
     drop(claim);

@@ -19,8 +19,8 @@ pub(super) const BS: u32 = 4096;
 const LAYOUT_BS: u32 = 1 << 20;
 /// What is not measured at the beginning of each side.
 pub(super) const RAMP: Duration = Duration::from_millis(300);
-/// Bytes that one of our sides writes at most.
-const WRITTEN_MAX: u64 = 16 << 30;
+/// Bytes that a side writes at most, its ramp included.
+pub(super) const WRITTEN_MAX: u64 = 16 << 30;
 /// The range that the null engines pretend to have.
 const NULL_SPAN: Span = Span { start: 0, bytes: 1 << 30 };
 
@@ -285,7 +285,10 @@ fn open(place: &Place, leave: Option<&Leave>, job: &Job, way: Way) -> Result<Uri
     };
     let writable = leave.filter(|_| job.rw.writes()).map(|leave| leave as &dyn WriteLeave);
     let options = Options { hipri: way == Way::Polled, passthrough, ..Options::default() };
-    Uring::open(place.target(), &target, job.bs.largest(), job.iodepth, writable, options)
+    let Some(file) = place.target() else {
+        return Err(EngineError::Job { rw: job.rw.name(), target, why: "it is no file".to_owned() });
+    };
+    Uring::open(file, &target, job.bs.largest(), job.iodepth, writable, options)
 }
 
 fn pin(cpu: u32) {
@@ -300,7 +303,12 @@ fn pin(cpu: u32) {
 /// The words of fio for a comparison in every variant that helps it somewhere, all with its latency accounting. Which is best differs by kernel and depth.
 pub(super) fn variants(comparison: &Comparison, place: Option<&Place>, runtime: Duration, cpu: u32) -> Vec<Vec<String>> {
     let depth = comparison.iodepth;
-    let mut common = words(&["--name=calibrate", "--thread", "--norandommap", "--time_based"]);
+    let mut common = words(&["--name=calibrate", "--thread", "--norandommap"]);
+    common.push(match place {
+        // With time_based, fio looks at no bound of bytes; with io_size and lfsr it ends after one pass.
+        Some(place) if comparison.rw.writes() => format!("--loops={}", (WRITTEN_MAX / place.span().bytes).max(1)),
+        Some(_) | None => "--time_based".to_owned(),
+    });
     common.extend([
         format!("--rw={}", comparison.rw.name()),
         format!("--bs={BS}"),
@@ -374,6 +382,18 @@ mod tests {
                 assert!(words.contains(&format!("--iodepth={}", comparison.iodepth)) && words.contains(&"--bs=4096".to_owned()), "{words:?}");
                 assert!(!words.iter().any(|word| word.contains("gtod_reduce") || word.contains("disable_")), "{words:?}");
                 assert_eq!(words.contains(&"--verify=crc32c".to_owned()), comparison.rw.writes());
+            }
+        }
+    }
+
+    #[test]
+    fn what_fio_writes_to_a_device_is_bounded_as_what_we_do() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let place = Place::file(folder.path(), "calibrate", 1 << 20).expect("a file");
+        for comparison in COMPARISONS {
+            for words in variants(comparison, Some(&place), Duration::from_secs(600), 1) {
+                let has = |word: &str| words.iter().any(|one| one == word);
+                assert_eq!((has("--loops=16384"), has("--time_based")), (comparison.rw.writes(), !comparison.rw.writes()), "{words:?}");
             }
         }
     }

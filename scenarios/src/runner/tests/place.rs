@@ -122,7 +122,7 @@ impl Place {
         let scenario = Scenario::parse("tiny.toml", scenario, crate::runner::ENGINES).expect("good");
         plan::plan(
             &scenario,
-            &PlanContext { targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges, permits: &plan::Permits::default() },
+            &PlanContext { targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges, permits: &plan::Permits::default(), nodes: &[] },
         )
         .expect("plans")
     }
@@ -153,6 +153,7 @@ impl Place {
             inventory: None,
             counters: &counters,
             stamps: Stamps::of_boot(&self.boot),
+            probe_deadline: Duration::from_secs(5),
         })
     }
 
@@ -196,6 +197,9 @@ impl Bench for Scripted {
         calls.push(match work {
             PlannedWork::Io(io) => io.label(),
             PlannedWork::Triad { .. } => "triad".to_owned(),
+            PlannedWork::Net(net) => net.label(),
+            PlannedWork::Drill(drill) => drill.label(),
+            PlannedWork::Ceph(ceph) => ceph.label(),
         });
         drop(calls);
         (self.script)(before, work, stop)
@@ -209,20 +213,14 @@ pub(in crate::runner) fn good(work: &PlannedWork) -> Outcome {
     let mut latencies = Histogram::new(3).expect("a histogram");
     latencies.record_n(50_000, operations).expect("recorded");
     Outcome {
-        kinds: Vec::new(),
         elapsed: Duration::from_secs(1),
+        cpu_share: Some(0.5),
         operations,
         bytes: operations * 4096,
         latencies: Some(Latencies::from(&latencies)),
-        lag: None,
-        backlog: 0,
-        sweep: Vec::new(),
-        samples: Vec::new(),
         series: vec![(0.1, 990.0), (0.2, 1010.0)],
         all_operations: operations + 10,
         verified: operations + 10,
-        failed: BTreeMap::new(),
-        corrupt: BTreeMap::new(),
-        notes: BTreeMap::new(),
+        ..Outcome::default()
     }
 }

@@ -140,6 +140,7 @@ fn every_word_of_a_scenario_runs_on_several_targets_and_what_it_wrote_is_read_ba
         memory_available: 1 << 30,
         edges: &[],
         permits: &crate::plan::Permits::default(),
+        nodes: &[],
     };
     let run = place.run(engines(), &plan::plan(&scenario, &context).expect("plans"), &mut |_| {}).expect("runs");
 

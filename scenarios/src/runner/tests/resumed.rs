@@ -184,5 +184,12 @@ fn a_run_with_a_fault_that_is_not_healed_is_not_resumed() {
     let entry = Entry { event, seq: read.entries[at].seq + 1, ..read.entries[at].clone() };
     std::fs::write(&journal, [&lines[..=at].concat()[..], entry.encode().expect("encodes").as_bytes()].concat()).expect("written");
     let (bench, _) = Scripted::healthy();
-    assert!(refusal(place.resume(bench, &run.id)).contains("armed and not healed"));
+    assert!(refusal(place.resume(bench, &run.id)).contains("is armed, and cannot be healed"));
+    // Of one that has failed, too, what it has left is healed before it is refused.
+    let failed = Event::RunEnded { ended: Ended::Failed("test".to_owned()) };
+    let failed = Entry { event: failed, seq: entry.seq + 1, ..entry.clone() };
+    let text = [&lines[..=at].concat()[..], entry.encode().expect("encodes").as_bytes(), failed.encode().expect("encodes").as_bytes()].concat();
+    std::fs::write(&journal, text).expect("written");
+    let (bench, _) = Scripted::healthy();
+    assert!(refusal(place.resume(bench, &run.id)).contains("is armed, and cannot be healed"));
 }

@@ -95,9 +95,21 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
         ),
         (
             "no time",
-            |n, work| if n == 0 { Ok(Outcome { elapsed: Duration::ZERO, ..good(work) }) } else { Ok(good(work)) },
-            "harness_floor",
+            |n, work| if n == 5 { Ok(Outcome { elapsed: Duration::ZERO, ..good(work) }) } else { Ok(good(work)) },
+            "random",
             "no operation succeeded",
+        ),
+        (
+            "operations that do nothing fail",
+            |n, work| {
+                if n == 0 {
+                    Ok(Outcome { operations: 0, failed: BTreeMap::from([("Out of memory (os error 12)".into(), 1)]), ..good(work) })
+                } else {
+                    Ok(good(work))
+                }
+            },
+            "harness_floor",
+            "1 x Out of memory",
         ),
         ("a panic", |n, work| if n == 4 { panic!("an engine panics") } else { Ok(good(work)) }, "random", "the measuring thread died"),
     ];
@@ -112,6 +124,50 @@ fn a_step_that_fails_ends_the_run_with_its_cause_and_nothing_after_it_is_done() 
         assert!(last.metrics.is_empty(), "{what}: an unfinished step has no figures");
         assert_eq!(last.counters.len(), 2, "{what}: the counters are read after a failure too");
         assert_eq!(place.leftovers(), 0, "{what}");
+    }
+}
+
+#[test]
+fn a_scratch_file_that_cannot_be_removed_is_said_whatever_else_went_wrong() {
+    for (fails, says) in [(false, &["another file has its name"][..]), (true, &["step random", "an engine error", "another file has its name"])] {
+        let place = Place::new();
+        let scratch = place.scratch();
+        let (bench, _) =
+            Scripted::answering(move |n, work, _| if fails && n == 5 { Err(Trouble::Failed("an engine error".into())) } else { Ok(good(work)) });
+        let run = place.run(bench, &place.plan(), &mut |progress| {
+            if matches!(progress, Progress::StepStarted { step: "random", .. }) {
+                let path = std::fs::read_dir(&scratch).expect("a folder").next().expect("a file").expect("an entry").path();
+                std::fs::rename(&path, place.runs().join("away")).and_then(|()| std::fs::write(&path, "another")).expect("another file");
+            }
+        });
+        let run = run.expect("ends");
+        assert!(says.iter().all(|word| failure(&run.ended).contains(word)), "{:?}", run.ended);
+        assert_eq!(place.leftovers(), 1, "what is not ours is left alone");
+    }
+}
+
+#[test]
+fn a_floor_that_the_machine_has_no_time_for_makes_what_depends_on_it_doubtful_and_fails_nothing() {
+    // In any of its rounds: the others say nothing of what the harness could have done then.
+    for starved in 0..3 {
+        let place = Place::new();
+        let (bench, _) = Scripted::answering(move |n, work, _| {
+            Ok(if n == starved { Outcome { operations: 0, samples: Vec::new(), ..good(work) } } else { good(work) })
+        });
+        let run = place.run(bench, &place.plan(), &mut |_| {}).expect("runs");
+        assert_eq!((&run.ended, run.steps.len()), (&Ended::Completed, STEPS.len()), "round {starved}");
+        let floor = step(&run, "harness_floor");
+        assert!(floor.metrics.is_empty() && floor.latencies.is_empty(), "{:?}", floor.metrics);
+        let is_named = |one: &Condition| matches!(one, Condition::HostSaturated(why) if why.starts_with("harness.null_4k_qd128: "));
+        assert!(floor.conditions.iter().any(is_named), "{:?}", floor.conditions);
+        let random = step(&run, "random");
+        let doubt = |family: &str| Condition::AtHarnessFloor(format!("{family}: what the harness itself can do was not measured"));
+        for family in ["storage.randread_4k_qd8", "storage.randwrite_4k_qd8"] {
+            assert!(random.conditions.contains(&doubt(family)), "{:?}", random.conditions);
+        }
+        let checks = assay_model::judge::checks_of(&run);
+        let undisturbed = checks.iter().find(|check| check.id.as_str() == "run.undisturbed").expect("a check");
+        assert_eq!(undisturbed.verdict.rank(), assay_model::verdict::Rank::Inconclusive, "{:?}", undisturbed.verdict);
     }
 }
 
@@ -220,6 +276,21 @@ fn a_figure_near_what_the_harness_can_do_is_marked_and_one_without_a_floor_too()
         step(&run, "random").conditions.iter().filter(|condition| matches!(condition, Condition::AtHarnessFloor(_))).count()
     };
     assert_eq!([fast(499_999), fast(500_000), fast(500_001)], [0, 0, 2]);
+}
+
+#[test]
+fn a_write_that_used_up_its_bytes_before_its_time_is_marked_and_a_read_of_any_length_is_not() {
+    // 40 ms are planned, of reads and of writes.
+    let marks = |ms: u64| {
+        let place = Place::new();
+        let (bench, _) = Scripted::answering(move |_, work, _| Ok(Outcome { elapsed: Duration::from_millis(ms), ..good(work) }));
+        let run = place.run(bench, &place.plan(), &mut |_| {}).expect("runs");
+        let short = |condition: &Condition| if let Condition::NotSteady(why) = condition { Some(why.clone()) } else { None };
+        step(&run, "random").conditions.iter().filter_map(short).collect::<Vec<_>>()
+    };
+    assert_eq!([marks(40), marks(36)], [Vec::<String>::new(), Vec::new()]);
+    let short = marks(35);
+    assert!(matches!(&short[..], [why] if why.contains("storage.randwrite_4k_qd8: the 1073741824 bytes of io_size")), "{short:?}");
 }
 
 #[test]

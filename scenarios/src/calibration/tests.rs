@@ -21,3 +21,14 @@ fn the_interval_of_ten_pairs_leaves_out_the_extremes() {
     assert_eq!((row.ratio, row.low, row.high), (5.5, 2.0, 9.0));
     assert!(row.confidence > 0.95 && row.confidence < 1.0);
 }
+
+#[test]
+fn what_was_left_behind_is_said_however_it_ended() {
+    for (ended, says) in [
+        (Ended::Completed, "no such namespace"),
+        (Ended::Cancelled, "it was cancelled, and no such namespace"),
+        (Ended::Failed("step a: it died".into()), "step a: it died; and no such namespace"),
+    ] {
+        assert_eq!(with_left(ended, "no such namespace"), Ended::Failed(says.into()));
+    }
+}

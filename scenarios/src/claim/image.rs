@@ -1,0 +1,271 @@
+//! Scratch images `assay-scratch-<run id>` in a pool of a Ceph cluster: made by us, marked in their metadata with the run, open (and so watched) while in use, removed at the end.
+//! One that a crash left behind has the mark and no watcher: the same run removes it when it begins anew, any other when half an hour has passed since somebody wrote to it, for
+//! a host that is cut off has no watcher either, and lives. What has no such mark is neither opened for writing nor removed, whatever its name is.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use assay_bench::ClusterError;
+use assay_bench::engine::rbd::{Cache, Connect, Features, Image, Layout, Pool};
+use serde::{Deserialize, Serialize};
+
+use super::refusal::{Cause, Refusal, refused};
+use super::scratch::{KEEP_FREE, SCRATCH_PREFIX};
+use crate::printable::Printable;
+use crate::quantity::Size;
+
+/// What a target begins with that is a pool.
+const SCHEME: &str = "rbd:";
+/// The key of an image's metadata under which its run stands.
+const MARK: &str = "assay.run";
+/// Copies that a block is taken to have: how many there are is the pool's secret.
+pub(super) const COPIES: u64 = 3;
+/// A scratch image takes at most one part in this many of the free space.
+const SHARE: u64 = 5;
+/// How long a cluster believes that a client lives that was killed (`osd_client_watch_timeout`, 30 s), and a little more.
+const DYING: Duration = Duration::from_secs(40);
+/// An image that nobody watches was left behind when it was not written to for so long; seconds. Longer than any drill cuts a host off.
+const LEFT_BEHIND: i64 = if cfg!(test) { 2 } else { 1800 };
+/// How often it is asked meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A pool of a Ceph cluster and what a scratch image in it is like: `rbd:POOL/` or `rbd:POOL/NAMESPACE/`, and behind it, as QEMU writes them, options: `:cache=writeback`,
+/// `:object_size=4MiB`, `:features=layering+exclusive-lock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePlace {
+    pool: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    cache: Cache,
+    object_bytes: u64,
+    features: Features,
+}
+
+/// Whether a target is a pool by its spelling. A folder of such a name is `./rbd:...`.
+pub(super) fn is_place(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(SCHEME.as_bytes())
+}
+
+impl ImagePlace {
+    /// The place that a target names, if the site names it, too: `pool`, or `pool/namespace`, among `allowed`.
+    pub fn named(target: &Path, allowed: &[String]) -> Result<Self, Refusal> {
+        let place = Self::parse(target).map_err(refused(target))?;
+        let name = place.name();
+        if allowed.contains(&name) { Ok(place) } else { Err(refused(target)(Cause::NotNamed { place: Printable::new(name) })) }
+    }
+
+    fn parse(target: &Path) -> Result<Self, Cause> {
+        let wrong = |why: &str| Cause::NoPlace { why: why.to_owned() };
+        let text = target.to_str().and_then(|text| text.strip_prefix(SCHEME)).ok_or_else(|| wrong("it is no pool of a Ceph cluster"))?;
+        let mut words = text.split(':');
+        let place = words.next().unwrap_or_default();
+        let Some(place) = place.strip_suffix('/') else {
+            // An image, or the beginning of one's name: of somebody, and not for us.
+            return Err(wrong("it names an image, and assay writes to those only that it makes itself"));
+        };
+        let (pool, namespace) = place.split_once('/').map_or((place, None), |(pool, namespace)| (pool, Some(namespace)));
+        for name in [Some(pool), namespace].into_iter().flatten() {
+            if name.is_empty() || !name.chars().all(|one| one.is_ascii_graphic() && !"/@".contains(one)) {
+                return Err(wrong("it has no name of a pool or of a namespace"));
+            }
+        }
+        let mut found = Self {
+            pool: pool.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            cache: Cache::Off,
+            object_bytes: Layout::default().object_bytes(),
+            features: Features::default(),
+        };
+        for word in words {
+            found.take(word).map_err(|why| Cause::NoPlace { why })?;
+        }
+        found.layout().map_err(|why| Cause::NoPlace { why })?;
+        Ok(found)
+    }
+
+    fn take(&mut self, word: &str) -> Result<(), String> {
+        match word.split_once('=') {
+            Some(("cache", value)) => self.cache = value.parse()?,
+            Some(("object_size", value)) => self.object_bytes = value.parse::<Size>()?.0,
+            Some(("features", value)) => self.features = value.parse()?,
+            Some(_) | None => return Err(format!("`{word}` is no option of it")),
+        }
+        Ok(())
+    }
+
+    fn layout(&self) -> Result<Layout, String> {
+        Layout::new(self.object_bytes, self.features)
+    }
+
+    /// `rbd-vms`, with the namespace behind it where there is one.
+    pub fn name(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| self.pool.clone(), |namespace| format!("{}/{namespace}", self.pool))
+    }
+
+    /// The namespace, where there is one.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The target without options.
+    pub fn path(&self) -> PathBuf {
+        format!("{SCHEME}{}/", self.name()).into()
+    }
+
+    /// Whether its clients keep nothing.
+    pub fn is_without_cache(&self) -> bool {
+        self.cache == Cache::Off
+    }
+
+    /// Whether images in both are alike, so that their figures may be one.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.cache, self.object_bytes, self.features) == (other.cache, other.object_bytes, other.features)
+    }
+
+    /// Whether images in it have the objects and features that they have by themselves.
+    pub(super) fn is_plain(&self) -> bool {
+        (self.object_bytes, self.features) == (Layout::default().object_bytes(), Features::default())
+    }
+
+    /// What an image in it is like, for people.
+    pub fn describe(&self) -> String {
+        format!("cache {}, objects of {} bytes, features {}", self.cache.name(), self.object_bytes, self.features)
+    }
+}
+
+/// A scratch image that exists and is ours.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pool: Pool,
+    place: ImagePlace,
+    name: String,
+    run: String,
+    image: Image,
+    removed: bool,
+}
+
+/// Looks whether a scratch image of `bytes` may be made; makes nothing.
+pub(super) fn examine(place: &ImagePlace, bytes: u64) -> Result<Pool, Cause> {
+    let pool = Pool::connect(&place.pool, place.namespace.as_deref(), &Connect::default())?;
+    room(bytes, pool.free()? / COPIES)?;
+    match pool.is_full() {
+        Ok(true) => Err(Cause::Full { pool: Printable::new(pool.name()) }),
+        Err(error @ ClusterError::Silent { .. }) => Err(error.into()),
+        // Who may not ask for it can write for all that.
+        Ok(false) | Err(_) => Ok(pool),
+    }
+}
+
+/// Whether `bytes` may be taken of `free`.
+pub(super) fn room(bytes: u64, free: u64) -> Result<(), Cause> {
+    let allowed = (free / SHARE).min(free.saturating_sub(KEEP_FREE));
+    if bytes > allowed { Err(Cause::NoRoom { bytes, free, allowed }) } else { Ok(()) }
+}
+
+/// Removes leftovers, then makes the image and opens it.
+pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64) -> Result<Scratch, Cause> {
+    if run.is_empty() || run.len() > 80 || !run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(Cause::RunName { name: Printable::new(run) });
+    }
+    let layout = place.layout().map_err(|why| Cause::NoPlace { why })?;
+    let pool = examine(place, bytes)?;
+    let name = format!("{SCRATCH_PREFIX}{run}");
+    let deadline = Instant::now() + DYING;
+    loop {
+        sweep(&pool, run)?;
+        match pool.create(&name, bytes, layout) {
+            Ok(()) => break,
+            // Of the same run, whose process was killed: the cluster takes it for alive for some time more.
+            Err(error) if error.is_there_already() => {
+                let mark = pool.look(&name, MARK).map(|seen| seen.mark)?;
+                if mark.as_deref() != Some(run) || Instant::now() >= deadline {
+                    return Err(Cause::Foreign { image: Printable::new(&name) });
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        #[allow(clippy::disallowed_methods, reason = "nothing tells when the cluster forgets a client")]
+        std::thread::sleep(LOOK);
+    }
+    let image = pool.open_marked(&name, (MARK, run), place.cache).inspect_err(|_| {
+        // Nothing was written to it; one that is not marked would never be removed.
+        let _ = pool.remove(&name, bytes);
+    })?;
+    Ok(Scratch { pool, place: place.clone(), name, run: run.to_owned(), image, removed: false })
+}
+
+/// Removes scratch images that were left behind: ours by name and mark, not open anywhere, without a lock, and of this run or long untouched.
+fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
+    for image in pool.images()? {
+        let Some(run) = image.strip_prefix(SCRATCH_PREFIX) else { continue };
+        let seen = match pool.look(&image, MARK) {
+            Ok(seen) => seen,
+            Err(error @ ClusterError::Silent { .. }) => return Err(error),
+            // One that cannot be looked at is somebody's, or just going.
+            Err(_) => continue,
+        };
+        let is_free = seen.mark.as_deref() == Some(run) && seen.watchers.is_empty() && seen.lockers.is_empty();
+        if is_free && (run == own || now.saturating_sub(seen.modified) > LEFT_BEHIND) {
+            // A leftover that cannot be removed does no harm to this run.
+            let _ = pool.remove(&image, seen.bytes);
+        }
+    }
+    Ok(())
+}
+
+impl Scratch {
+    pub(super) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    pub(super) fn place(&self) -> &ImagePlace {
+        &self.place
+    }
+
+    /// What its cluster says that is not well, or why it says nothing.
+    pub(super) fn ailing(&self) -> Option<String> {
+        match self.pool.health() {
+            Ok(health) => health.ailing().map(|what| format!("the cluster said {what}")),
+            Err(error) => Some(format!("whether the cluster is well cannot be told: {}", crate::error::chain(&error))),
+        }
+    }
+
+    /// `rbd:rbd-vms/assay-scratch-1`.
+    pub(super) fn path(&self) -> PathBuf {
+        format!("{SCHEME}{}", self.image.name()).into()
+    }
+
+    /// What it is, for people.
+    pub(super) fn describe(&self) -> String {
+        format!("scratch image of a Ceph cluster, {}, librbd {}", self.place.describe(), self.image.library())
+    }
+
+    /// Closes and removes it, if the name still means the image that was made.
+    pub(super) fn remove(&mut self) -> Result<(), Cause> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
+        self.image.close()?;
+        let seen = match self.pool.look(&self.name, MARK) {
+            Err(error) if error.is_missing() => return Ok(()),
+            other => other?,
+        };
+        if seen.mark.as_deref() != Some(self.run.as_str()) {
+            return Err(Cause::Foreign { image: Printable::new(&self.name) });
+        }
+        match self.pool.remove(&self.name, self.image.bytes()) {
+            // Another start of the same run was faster.
+            Err(error) if error.is_missing() => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // `release` is where an error can be told.
+        let _ = self.remove();
+    }
+}

@@ -1,0 +1,180 @@
+//! What carries an address of a node: its interface, and below VLANs the members of a bond or the one port there is.
+
+use std::net::IpAddr;
+
+use assay_model::attr::{Attr, Kind};
+use assay_model::component::{Component, Value};
+use assay_model::inventory::{Inventory, Observed};
+
+/// Interfaces that are stacked on each other at most.
+const DEPTH: usize = 8;
+
+/// What carries an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Carrier {
+    /// The interface that has the address.
+    pub(super) interface: String,
+    /// The bond below it.
+    pub(super) bond: Option<Bond>,
+    /// The ports that frames leave by: members of the bond, or the one port.
+    pub(super) ports: Vec<String>,
+    /// VLAN tags that frames have when they leave.
+    pub(super) tags: u8,
+}
+
+/// A bond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bond {
+    /// Its name.
+    pub(super) name: String,
+    /// What decides on the member a frame leaves by, in the kernel's words.
+    pub(super) policy: String,
+    /// Whether its members are agreed on by LACP.
+    pub(super) is_lacp: bool,
+}
+
+impl Carrier {
+    /// Of `address`, as an inventory shows it.
+    pub(super) fn of(inventory: &Inventory, address: IpAddr) -> Result<Self, String> {
+        let node = &inventory.host;
+        let has = |interface: &&Component| {
+            list(interface, Attr::Addresses).iter().any(|own| own.split('/').next().and_then(|own| own.parse::<IpAddr>().ok()) == Some(address))
+        };
+        for kind in [Kind::Interface, Kind::Bond] {
+            // What a probe did not see is not absent.
+            if let Observed::Unknown(why) = inventory.of(kind) {
+                return Err(format!("nothing is known of each {kind} of {node}: {why}"));
+            }
+        }
+        let interface = inventory.iter(Kind::Interface).find(has).ok_or_else(|| format!("no interface of {node} has the address {address}"))?;
+        let named = |name: &str| inventory.iter(Kind::Interface).find(|other| other.locator == name);
+        let text = |component: &Component, attr| component.value(attr).and_then(Value::as_str).map(str::to_owned);
+        let (mut below, mut tags) = (interface, 0);
+        for _ in 0..DEPTH {
+            if let Some(bond) = inventory.iter(Kind::Bond).find(|bond| bond.locator == below.locator) {
+                let ports = list(bond, Attr::Members).to_vec();
+                let policy =
+                    text(bond, Attr::XmitHashPolicy).ok_or_else(|| format!("the hash policy of {} on {node} cannot be read", bond.locator))?;
+                if ports.is_empty() {
+                    return Err(format!("{} on {node} has no members", bond.locator));
+                }
+                return Ok(Self {
+                    interface: interface.locator.clone(),
+                    bond: Some(Bond { name: bond.locator.clone(), policy, is_lacp: text(bond, Attr::BondMode).as_deref() == Some("802.3ad") }),
+                    ports,
+                    tags,
+                });
+            }
+            // A VLAN is stacked on its parent. A bridge is stacked on nothing, and what it is the master of cannot be told from a guest's port.
+            let kind = text(below, Attr::InterfaceKind);
+            match (text(below, Attr::Parent), kind.as_deref()) {
+                (Some(parent), Some("vlan")) => {
+                    tags += 1;
+                    below = named(&parent).ok_or_else(|| format!("{} on {node} is stacked on nothing that is there", below.locator))?;
+                }
+                (_, Some("bridge")) => {
+                    let bonds: Vec<&Component> = inventory
+                        .iter(Kind::Interface)
+                        .filter(|port| text(port, Attr::Master).as_ref() == Some(&below.locator))
+                        .filter(|port| inventory.iter(Kind::Bond).any(|bond| bond.locator == port.locator))
+                        .collect();
+                    below = match bonds.as_slice() {
+                        [bond] => bond,
+                        _ => return Err(format!("which port of the bridge {} on {node} leads out cannot be told", below.locator)),
+                    };
+                }
+                (_, _) => return Ok(Self { interface: interface.locator.clone(), bond: None, ports: vec![below.locator.clone()], tags }),
+            }
+        }
+        Err(format!("{} on {node} is stacked deeper than {DEPTH}", interface.locator))
+    }
+}
+
+fn list(component: &Component, attr: Attr) -> &[String] {
+    if let Some(Value::List(words)) = component.value(attr) { words } else { &[] }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_model::inventory::{ProbeEnded, ProbeOutcome};
+
+    use super::*;
+
+    fn inventory(interfaces: &[(&str, &str, &[&str])], bonds: &[(&str, &[&str])]) -> Inventory {
+        let list = |words: &[&str]| Value::List(words.iter().map(|word| (*word).to_owned()).collect());
+        let mut components = Vec::new();
+        for (name, facts, addresses) in interfaces {
+            let mut interface = Component::new(Kind::Interface, *name).with(Attr::Addresses, "rtnetlink", list(addresses));
+            for fact in facts.split_whitespace() {
+                let (key, value) = fact.split_once('=').expect("a fact");
+                let attr = match key {
+                    "kind" => Attr::InterfaceKind,
+                    "parent" => Attr::Parent,
+                    "master" => Attr::Master,
+                    other => panic!("{other}"),
+                };
+                interface = interface.with(attr, "rtnetlink", value);
+            }
+            components.push(interface);
+        }
+        for (name, members) in bonds {
+            components.push(Component::new(Kind::Bond, *name).with(Attr::XmitHashPolicy, "sysfs", "layer3+4").with(
+                Attr::Members,
+                "sysfs",
+                list(members),
+            ));
+        }
+        Inventory {
+            host: "n1".into(),
+            boot_id: "b".into(),
+            taken_at: "2026-11-29T00:00:00Z".into(),
+            components,
+            probes: vec![looked(ProbeEnded::Completed)],
+        }
+    }
+
+    fn looked(ended: ProbeEnded) -> ProbeOutcome {
+        ProbeOutcome { probe: "net".into(), kinds: vec![Kind::Interface, Kind::Bond], ended, elapsed_ns: 0 }
+    }
+
+    #[test]
+    fn what_a_probe_did_not_see_is_not_absent() {
+        let mut hung = inventory(&[("eth2", "", &["10.9.0.1/24"])], &[]);
+        hung.probes = vec![looked(ProbeEnded::Hung("rtnetlink".into()))];
+        assert!(carried(&hung, "10.9.0.1").expect_err("unknown").contains("hung on rtnetlink"));
+    }
+
+    fn carried(inventory: &Inventory, address: &str) -> Result<(String, Vec<String>), String> {
+        Carrier::of(inventory, address.parse().expect("an address")).map(|carrier| (carrier.interface, carrier.ports))
+    }
+
+    #[test]
+    fn an_address_is_carried_by_the_members_below_its_vlan_and_its_bridge() {
+        let node = inventory(
+            &[
+                ("vmbr0.6", "kind=vlan parent=vmbr0", &["10.0.6.1/24"]),
+                ("vmbr0", "kind=bridge", &[]),
+                ("bond0", "kind=bond master=vmbr0", &[]),
+                ("tap100i0", "kind=tun master=vmbr0", &[]),
+                ("eth2", "", &["10.9.0.1/24", "fd00::1/64"]),
+            ],
+            &[("bond0", &["eth0", "eth1"])],
+        );
+        assert_eq!(carried(&node, "10.0.6.1").expect("found"), ("vmbr0.6".into(), vec!["eth0".into(), "eth1".into()]));
+        assert_eq!(carried(&node, "fd00::1").expect("found"), ("eth2".into(), vec!["eth2".into()]));
+        let tags = |address: &str| Carrier::of(&node, address.parse().expect("an address")).expect("found").tags;
+        assert_eq!((tags("10.0.6.1"), tags("fd00::1")), (1, 0));
+        assert!(carried(&node, "10.0.6.2").expect_err("nobody's").contains("no interface of n1"));
+    }
+
+    #[test]
+    fn what_leads_out_of_a_bridge_must_be_one_bond() {
+        let two = inventory(
+            &[("vmbr0", "kind=bridge", &["10.0.0.1/24"]), ("bond0", "kind=bond master=vmbr0", &[]), ("bond1", "kind=bond master=vmbr0", &[])],
+            &[("bond0", &["a"]), ("bond1", &["b"])],
+        );
+        assert!(carried(&two, "10.0.0.1").expect_err("two").contains("cannot be told"));
+        let empty = inventory(&[("bond0", "kind=bond", &["10.0.0.1/24"])], &[("bond0", &[])]);
+        assert!(carried(&empty, "10.0.0.1").expect_err("none").contains("no members"));
+    }
+}
