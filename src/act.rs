@@ -1,6 +1,7 @@
 //! One file per command. Each resolves what it needs, acts and presents; the exit status is its answer.
 
 mod accept;
+mod agent;
 mod baseline;
 mod bom;
 mod calibrate;
@@ -8,6 +9,7 @@ mod compare;
 mod gate;
 mod history;
 mod inventory;
+mod isolation;
 mod list;
 mod manual;
 mod plan;
@@ -37,6 +39,7 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::List => list::list(&context),
         Command::Plan(load) => plan::plan(&context, load),
         Command::Run(options) => run::run(&context, options),
+        Command::Drill(options) => run::drill(&context, options),
         Command::Baseline { file, share } => baseline::baseline(&context, file, *share),
         Command::Calibrate(options) => calibrate::calibrate(&context, options),
         Command::Gate { phase, reuse_none } => gate::gate(&context, *phase, *reuse_none),
@@ -46,6 +49,8 @@ pub(crate) fn act(cli: &Cli) -> Result<u8> {
         Command::Snapshot(options) => snapshot::snapshot(&context, options),
         Command::Compare(options) => compare::compare(&context, options),
         Command::History { metric } => history::history(&context, metric.as_deref()),
+        Command::Isolation(options) => isolation::isolation(&context, options),
+        Command::Agent(options) => agent::agent(options),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man => manual::man(),
     }

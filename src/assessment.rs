@@ -1,6 +1,6 @@
 //! A gate judged on what is known now: the site, the node and the stored runs put together. The judging itself is `assay_model::judge`, and pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +15,7 @@ use assay_probes::check;
 use assay_reports::dossier::Dossier;
 use assay_reports::{html, text};
 use assay_scenarios::catalog;
+use assay_scenarios::isolation;
 use assay_scenarios::scenario::Scenario;
 
 use crate::cli::Format;
@@ -54,14 +55,18 @@ impl<'a> Assessment<'a> {
         let of_node = of_node(looks, site);
         let implemented = implemented(site);
         let now = jiff::Timestamp::now();
+        let of_isolation = || judge::newest_runs(&stored.runs, Some(inventory)).into_iter().filter(|run| run.scenario == isolation::SCENARIO);
+        let run_checks: BTreeMap<String, Vec<Check>> = of_isolation().map(|run| (run.id.clone(), isolation::checks(run, site))).collect();
+        let untried = if run_checks.is_empty() { isolation::absent(site) } else { Vec::new() };
         let judged = |gate: &Gate, earlier: &[(Phase, Decision)]| {
-            let checks: Vec<Check> = of_node.iter().cloned().chain(stored.unreadable(gate, &inventory.host)).collect();
+            let checks: Vec<Check> = of_node.iter().chain(&untried).cloned().chain(stored.unreadable(gate, &inventory.host)).collect();
             judge::judge(&Case {
                 site,
                 gate,
                 runs: &stored.runs,
                 inventory: Some(inventory),
                 inventory_checks: &checks,
+                run_checks: &run_checks,
                 implemented: &implemented,
                 earlier,
                 now,
@@ -94,6 +99,7 @@ impl<'a> Assessment<'a> {
             runs: &[],
             inventory: Some(inventory),
             inventory_checks: &checks,
+            run_checks: &BTreeMap::new(),
             implemented: &implemented,
             earlier: &[],
             now,
@@ -103,6 +109,12 @@ impl<'a> Assessment<'a> {
             judged.phase = judge::phase_of(site, &judged.check.id).unwrap_or(judged.phase);
         }
         Self { site, inventory, runs: Vec::new(), acceptance: None, judgement, asked: gate.title, looked: looks.from.clone() }
+    }
+
+    /// Checks that were made of one run, judged by themselves.
+    pub(crate) fn of_run(site: &'a Site, looks: &'a Looks, run: Run, checks: Vec<Check>, asked: &str) -> Self {
+        let judgement = judge::alone(site, checks);
+        Self { site, inventory: &looks.now, runs: vec![run], acceptance: None, judgement, asked: asked.to_owned(), looked: looks.from.clone() }
     }
 
     /// Writes the HTML report.
@@ -146,7 +158,8 @@ fn of_node(looks: &Looks, site: &Site) -> Vec<Check> {
 
 /// Ids of the checks that code exists for.
 pub(crate) fn implemented(site: &Site) -> BTreeSet<String> {
-    check::implemented_ids().into_iter().map(|id| id.to_string()).chain(site.gates.iter().flat_map(limited)).collect()
+    let of_isolation = isolation::CHECKS.map(str::to_owned);
+    check::implemented_ids().into_iter().map(|id| id.to_string()).chain(of_isolation).chain(site.gates.iter().flat_map(limited)).collect()
 }
 
 // A limit on a figure that a scenario of the catalogue measures is judged by the model; one on any other figure has nothing behind it yet.

@@ -82,9 +82,16 @@ pub(crate) enum Command {
     Plan(Load),
     /// Run one scenario
     Run(Run),
+    /// Try whether guests reach the hosts: ARP, ND, ICMP, TCP, UDP and tagged frames from interfaces on the guests' VLANs; only the site's allow-list may answer. Needs
+    /// root, and a witness on the hosts' VLAN: silence is a pass only where an answer would have been heard. Stored as a run with a report; the gate of
+    /// phase 2 is judged on the newest, which must have probed from every guest VLAN of the site
+    Isolation(Isolation),
+    /// Break something on purpose, measure the outage, and heal it: a scenario with a fault, such as bond-failover. Only on nodes that the site lists with the serial
+    /// number of their board; a watchdog on the node heals when assay or the connection dies
+    Drill(Drill),
     /// Measure how fast assay is beside another tool on this machine: interleaved pairs on the same scratch target, with the same parameters
     Calibrate(Calibrate),
-    /// Read results of fio (`--output-format=json` or `json+`) as a baseline: its figures under assay's names, as requirements for the file of a gate
+    /// Read results of fio (`--output-format=json` or `json+`), of iperf3 (`-J`) or of perftest (`ib_write_bw` and its sisters) as a baseline: its figures under assay's names, as requirements for the file of a gate
     Baseline {
         /// The file of results
         file: PathBuf,
@@ -111,7 +118,8 @@ pub(crate) enum Command {
     /// Plant every fault of the corpus in reference nodes and print how often the checks are wrong; offline, and nothing of this machine is read
     Selftest(Selftest),
     /// After a kill, a crash or a power cut: read back what a run wrote whose scenario has `ack_log = true`, and say whether everything that was acknowledged
-    /// is there. Reads only; exit 1 when something is lost
+    /// is there. Reads only; exit 1 when something is lost or cannot be read, 3 when the host was booted since and nothing was found missing: the log may be older
+    /// than the writes then
     VerifyWrites {
         /// Id of the run
         run: String,
@@ -126,6 +134,8 @@ pub(crate) enum Command {
         /// Only this metric, or all of this scenario
         metric: Option<String>,
     },
+    /// Serve another assay as the far end of a measurement: it starts this by itself, over SSH, and speaks with it over standard input and output
+    Agent(Agent),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -156,12 +166,27 @@ pub(crate) struct Accept {
 pub(crate) struct Load {
     /// Name of the scenario, or the path of a scenario file (.toml) or of a job file of fio (.fio)
     pub(crate) scenario: String,
-    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be
-    /// given several times
+    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, a drive that holds nothing and is confirmed, or a pool of a Ceph cluster
+    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it, or for its scratch objects: rados:POOL/;
+    /// may be given
+    /// several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) writes: Writes,
+    #[command(flatten)]
+    pub(crate) between: Between,
+}
+
+/// Between which nodes something is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Between {
+    /// Nodes of the site that take part, each reached over SSH with existing keys; `all` for every node of the site. The same build of assay must be on each
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    pub(crate) nodes: Vec<String>,
+    /// Which of the site's networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
 }
 
 /// What may be done to real drives.
@@ -183,15 +208,46 @@ pub(crate) struct Run {
     /// Name of the scenario, or the path of a scenario file (.toml) or of a job file of fio (.fio); with --resume it may be left out
     #[arg(required_unless_present = "resume")]
     pub(crate) scenario: Option<String>,
-    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, or a drive that holds nothing and is confirmed; may be
-    /// given several times
+    /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, a drive that holds nothing and is confirmed, or a pool of a Ceph cluster
+    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it, or for its scratch objects: rados:POOL/;
+    /// may be given
+    /// several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) writes: Writes,
+    #[command(flatten)]
+    pub(crate) between: Between,
     /// Finish a run that was interrupted or cancelled: its id, or the newest one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["scenario", "target"])]
     pub(crate) resume: Option<String>,
+}
+
+/// From where isolation is tried.
+#[derive(Debug, Args)]
+pub(crate) struct Isolation {
+    /// An interface on a guest VLAN, untagged, optionally in a network namespace; may be given for each VLAN. The inner end of a veth pair whose other end is a port of
+    /// the bridge, never the tap of a running guest
+    #[arg(long, value_name = "VLAN=[NETNS:]INTERFACE", required = true)]
+    pub(crate) guest: Vec<String>,
+    /// An interface on the hosts' VLAN that witnesses what arrives there; may be given several times
+    #[arg(long, value_name = "[NETNS:]INTERFACE", required = true)]
+    pub(crate) witness: Vec<String>,
+    /// Seconds for which frames of the hosts' VLAN are listened for; fewer than 600 never prove that there are none
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    pub(crate) seconds: u64,
+}
+
+/// A scenario that breaks something, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// Name of the scenario, or the path of a scenario file (.toml)
+    pub(crate) scenario: String,
+    /// What the client of a drill on a Ceph cluster works on: a pool for its scratch image, as in `assay run --target`
+    #[arg(long, value_name = "POOL")]
+    pub(crate) target: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) between: Between,
 }
 
 #[derive(Debug, Args)]
@@ -208,18 +264,36 @@ pub(crate) struct Calibrate {
     /// Folder for the scratch files, which are removed at the end; on a tmpfs the tools are compared, elsewhere the disk has its share
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     pub(crate) scratch: PathBuf,
-    /// A loop device or a drive that holds nothing, in place of a loop device over a scratch file; 256 MiB of it are written again and again
+    /// A loop device or a drive that holds nothing, in place of a loop device over a scratch file; 256 MiB of it are written again and again. Against rbd: the pool, as in
+    /// `assay run --target`, where two scratch images of 128 MiB are made
     #[arg(long, value_name = "DEVICE")]
     pub(crate) target: Option<PathBuf>,
     /// Says that the drive with this serial number is yours to overwrite; without it no drive is written to
     #[arg(long, value_name = "SERIAL", requires = "target")]
     pub(crate) i_own_serial: Option<String>,
+    /// Most of its rated life that the calibration may take of a drive
+    #[arg(long, value_name = "PERCENT", default_value_t = 1)]
+    pub(crate) endurance_percent: u32,
     /// Only the comparison with this name; may be given again
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
     /// The fio to compare with
     #[arg(long, value_name = "PROGRAM", default_value = "fio")]
     pub(crate) fio: String,
+    /// The rbd to compare with
+    #[arg(long, value_name = "PROGRAM", default_value = "rbd")]
+    pub(crate) rbd: String,
+    /// The iperf3 to compare with
+    #[arg(long, value_name = "PROGRAM", default_value = "iperf3")]
+    pub(crate) iperf3: String,
+    /// Against perftest: the address of this machine whose RoCE v2 GID both use
+    #[arg(long, value_name = "ADDRESS")]
+    #[cfg_attr(not(feature = "rdma"), allow(dead_code, reason = "a build without RDMA refuses before it reads it"))]
+    pub(crate) address: Option<std::net::IpAddr>,
+    /// Against perftest: the RDMA device, where several have the address
+    #[arg(long, value_name = "NAME", requires = "address")]
+    #[cfg_attr(not(feature = "rdma"), allow(dead_code, reason = "a build without RDMA refuses before it reads it"))]
+    pub(crate) device: Option<String>,
 }
 
 /// Tools that assay can be compared with.
@@ -227,6 +301,12 @@ pub(crate) struct Calibrate {
 pub(crate) enum Against {
     /// fio, with the best of its flags and its latency accounting on
     Fio,
+    /// iperf3, with the best of its flags, in network namespaces that are made for it (needs root)
+    Iperf3,
+    /// fio's engine rbd and `rbd bench`, on scratch images of a Ceph cluster (needs --target rbd:POOL/)
+    Rbd,
+    /// perftest, on one RDMA device whose packets come back to it (needs a build with the feature `rdma`, and --address)
+    Perftest,
 }
 
 #[derive(Debug, Subcommand)]
@@ -240,8 +320,21 @@ pub(crate) enum Bom {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Agent {
+    /// Speak the protocol over standard input and output
+    #[arg(long, required_unless_present = "watchdog")]
+    pub(crate) stdio: bool,
+    /// Folder of the records of faults in effect; leftovers in it are healed first
+    #[arg(long, value_name = "DIR", default_value = assay_scenarios::fault::FOLDER)]
+    pub(crate) faults: PathBuf,
+    /// Guard the fault of this record until the agent at the other end of standard input is done or dead
+    #[arg(long, value_name = "RECORD", hide = true, conflicts_with = "stdio")]
+    pub(crate) watchdog: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Selftest {
-    /// Only the checks of this phase: 1, 2 or 5
+    /// Only the checks of this phase: 1, 2, 4 or 5
     #[arg(long, value_name = "PHASE", conflicts_with = "write_node")]
     pub(crate) phase: Option<u8>,
     /// Only the cases whose id has this in it

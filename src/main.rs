@@ -11,19 +11,21 @@ mod present;
 mod stored;
 mod workload;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 
 use crate::context::Usage;
 
-fn main() -> ExitCode {
+/// As std has it.
+const PANICKED: u8 = 101;
+
+fn main() {
     let cli = cli::Cli::parse();
-    match act::act(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
+    let act = || {
+        act::act(&cli).unwrap_or_else(|error| {
             present::say(&format!("{error:#}"));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 4 })
-        }
-    }
+            if error.is::<Usage>() { 2 } else { 4 }
+        })
+    };
+    // What a panic has to say was said when it began.
+    assay_bench::end_process(std::panic::catch_unwind(act).unwrap_or(PANICKED))
 }

@@ -1,10 +1,13 @@
 //! How results and progress reach people: results on standard output, progress on standard error and only on a terminal.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
+use assay_model::ceiling::Ceiling;
 use assay_reports::printable::Shown;
+use assay_reports::scale;
 use serde::Serialize;
 
 /// Prints a result. A reader that went away (`assay list | head`) is no error.
@@ -21,6 +24,22 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Prints one JSON object.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value).context("cannot serialise the result")?)
+}
+
+/// Ceilings with their formulas and inputs.
+pub(crate) fn ceilings(ceilings: &[Ceiling]) -> Result<String> {
+    let mut out = String::new();
+    for ceiling in ceilings {
+        match ceiling.value {
+            Some(value) => writeln!(out, "{}  {}", ceiling.metric, scale::scaled(value, ceiling.unit))?,
+            None => writeln!(out, "{}  unknown: an input is missing", ceiling.metric)?,
+        }
+        writeln!(out, "  = {}", ceiling.formula)?;
+        for (name, reading) in &ceiling.inputs {
+            writeln!(out, "    {name}: {reading}")?;
+        }
+    }
+    Ok(out)
 }
 
 /// Says something of assay's own on standard error. Further lines stand back: a name with a line break in it never begins one.

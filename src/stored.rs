@@ -6,6 +6,7 @@ use assay_model::gate::Gate;
 use assay_model::run::{Acceptance, Run};
 use assay_model::verdict::Reason;
 use assay_reports::store::{Content, Store, StoreError};
+use assay_scenarios::isolation;
 
 use crate::present;
 
@@ -44,6 +45,14 @@ impl Stored {
         stored
     }
 
+    /// And the runs of `assay isolation`, which no acceptance makes.
+    pub(crate) fn with_isolation(mut self, store: &Store) -> Result<Self, StoreError> {
+        for entry in store.entries()?.into_iter().filter(|entry| scenario_of(&entry.id) == Some(isolation::SCENARIO)) {
+            self.take(&entry.id, entry.content);
+        }
+        Ok(self)
+    }
+
     /// Runs that were named one by one.
     pub(crate) fn named(runs: Vec<Run>) -> Self {
         Self { runs, damaged: Vec::new() }
@@ -68,14 +77,22 @@ impl Stored {
             let newer = |run: &Run| run.scenario == scenario && run.id.as_str() > damaged.id.as_str() && run.hosts.iter().any(|of| of == host);
             scenario_of(&damaged.id) == Some(scenario) && !self.runs.iter().any(newer)
         };
-        let of = |scenario: &String| self.damaged.iter().filter(|damaged| hides(damaged, scenario)).map(|damaged| check(scenario, damaged)).collect();
-        gate.scenarios.iter().flat_map(|scenario| -> Vec<Check> { of(scenario) }).collect()
+        let of = |scenario: &str| self.damaged.iter().filter(|damaged| hides(damaged, scenario)).collect::<Vec<_>>();
+        let asked = gate
+            .scenarios
+            .iter()
+            .flat_map(|scenario| of(scenario).into_iter().map(|damaged| check("run.completed", scenario, "every planned step is done", damaged)));
+        // No gate names that scenario, and only its runs answer these.
+        let of_isolation = isolation::CHECKS
+            .iter()
+            .flat_map(|id| of(isolation::SCENARIO).into_iter().map(|damaged| check(id, "guest VLANs", "a run that can be read", damaged)));
+        asked.chain(of_isolation).collect()
     }
 }
 
-fn check(scenario: &str, damaged: &Damaged) -> Check {
+fn check(id: &str, subject: &str, expected: &str, damaged: &Damaged) -> Check {
     let reason = Reason::Unreadable(format!("run {}: {}", damaged.id, damaged.why));
-    Check::inconclusive("run.completed", scenario, "every planned step is done", reason, format!("run {}", damaged.id))
+    Check::inconclusive(id, subject, expected, reason, format!("run {}", damaged.id))
 }
 
 // `20261123T020304Z-storage-quick-0a1b2c3d`: the journal that says it better is the one that cannot be read.

@@ -3,28 +3,30 @@
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use assay_model::ceiling::rated_bytes;
 use assay_model::inventory::Inventory;
 use assay_model::judge;
 use assay_model::run::{CounterSample, Ended, Environment, Run};
-use assay_model::site::Site;
+use assay_model::site::{Node, Site};
 use assay_model::source::FileError;
 use assay_probes::{Host, environment, error_counters};
+use assay_scenarios::calibration::{self, Calibrated};
 use assay_scenarios::catalog;
-use assay_scenarios::claim::target_kind;
+use assay_scenarios::claim::{ObjectPlace, target_kind};
 use assay_scenarios::error::ScenarioError;
-use assay_scenarios::fio::calibrate::{self, Calibrated, Calibration};
-use assay_scenarios::fio::{Peer, job_file};
+use assay_scenarios::fio::job_file;
+use assay_scenarios::isolation;
 use assay_scenarios::journal::Stamps;
 use assay_scenarios::plan::{Permits, Place, Plan, PlanContext, plan, this_host};
 use assay_scenarios::runner::{self, Progress, Surroundings};
-use assay_scenarios::scenario::Scenario;
+use assay_scenarios::scenario::{CephSpec, Scenario, Work};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::Writes;
-use crate::context::Usage;
+use crate::cli::{Between, Writes};
+use crate::context::{Context as Setting, Usage};
 use crate::present;
 
 /// The scenario of that name, or in the file of that path: one of assay's, or a job file of fio, which may name a target.
@@ -44,20 +46,92 @@ pub(crate) fn scenario(name: &str) -> Result<(Scenario, Option<PathBuf>)> {
 }
 
 /// What `scenario` would do on this node with `targets`; touches neither.
-pub(crate) fn plan_for(scenario: &Scenario, targets: &[PathBuf], permits: &Permits, site: &Site, inventory: &Inventory) -> Result<Plan> {
+pub(crate) fn plan_for(
+    scenario: &Scenario,
+    targets: &[PathBuf],
+    permits: &Permits,
+    nodes: &[Node],
+    site: &Site,
+    inventory: &Inventory,
+) -> Result<Plan> {
     let mut places = Vec::new();
     for target in targets.iter().filter(|_| scenario.target.is_some()) {
         let target = &named_by_udev(target)?;
         let place = Place::new(target, target_kind(target).map_err(|error| refusal(error.into()))?);
-        let rated_bytes = site.bom.as_ref().zip(place.bytes).and_then(|(bom, bytes)| rated_bytes(bom, &site.parts, bytes));
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count of bytes")]
-        let rated_bytes = rated_bytes.map(|bytes| bytes as u64);
-        places.push(Place { rated_bytes, ..place });
+        places.push(Place { rated_bytes: rated(site, inventory, place.serial.as_deref()), ..place });
     }
+    let permits = &Permits { scratch_pools: site.declared.ceph.scratch_pools.clone(), ..permits.clone() };
     let (cpus, memory_available) = this_host();
-    let edges = judge::edges(site, Some(inventory));
-    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available, edges: &edges, permits })
+    let edges = judge::edges(site, Some(inventory), &scenario.name);
+    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available, edges: &edges, permits, nodes })
         .map_err(refusal)
+}
+
+/// The nodes of the site that the operator names, all with `all`; none of a scenario that is about this node alone.
+pub(crate) fn nodes(scenario: &Scenario, asked: &Between, site: &Site) -> Result<Vec<Node>> {
+    if !scenario.needs_nodes() && (asked.nodes.is_empty() || !scenario.takes_nodes()) {
+        return if asked.nodes.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Err(Usage(format!("{} is about one node: --nodes does not apply", scenario.name)).into())
+        };
+    }
+    let known = || site.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+    if asked.nodes.is_empty() {
+        return Err(
+            Usage(format!("{} needs other nodes: name them by --nodes, or all of the site by --nodes all ({})", scenario.name, known())).into()
+        );
+    }
+    if asked.nodes == ["all"] {
+        return Ok(site.nodes.clone());
+    }
+    let mut nodes: Vec<Node> = Vec::new();
+    for name in &asked.nodes {
+        let node = site.nodes.iter().find(|node| node.name == *name);
+        let node = node.ok_or_else(|| Usage(format!("the site {} has no node {name}; it has {}", site.name, known())))?;
+        if nodes.iter().any(|other| other.name == *name) {
+            return Err(Usage(format!("the node {name} is named twice")).into());
+        }
+        nodes.push(node.clone());
+    }
+    Ok(nodes)
+}
+
+/// A scenario whose measurements between nodes are made in the network that the operator names.
+pub(crate) fn within(mut scenario: Scenario, network: Option<&String>) -> Scenario {
+    for work in scenario.steps.iter_mut().flat_map(|step| &mut step.work) {
+        match (work, network) {
+            (Work::Net(net), Some(network)) => net.network = Some(network.clone()),
+            (Work::Drill(drill), Some(network)) if drill.fault.has_a_network() => drill.network = Some(network.clone()),
+            (Work::Net(_) | Work::Drill(_) | Work::Ceph(_) | Work::Io(_) | Work::Kernel(_), _) => {}
+        }
+    }
+    scenario
+}
+
+/// A scenario whose objects are made in the pool that the operator names as `rados:POOL/`. What is no pool for objects is no target of it.
+pub(crate) fn in_pool(mut scenario: Scenario, targets: &[PathBuf]) -> Result<Scenario> {
+    if !scenario.measures_ceph() {
+        return Ok(scenario);
+    }
+    let pool = match targets {
+        [] => return Ok(scenario),
+        [target] => ObjectPlace::of_target(target).map_err(|refused| refusal(refused.into()))?,
+        [_, _, ..] => return Err(Usage(format!("{} is about one pool: expected one --target rados:POOL/", scenario.name)).into()),
+    };
+    for work in scenario.steps.iter_mut().flat_map(|step| &mut step.work) {
+        if let Work::Ceph(CephSpec::Objects(objects)) = work {
+            objects.pool = Some(pool.clone());
+        }
+    }
+    Ok(scenario)
+}
+
+/// Bytes that a drive may write in its life, where the site knows the part.
+pub(crate) fn rated(site: &Site, inventory: &Inventory, serial: Option<&str>) -> Option<u64> {
+    let rated = site.bom.as_ref().zip(serial).and_then(|(bom, serial)| rated_bytes(bom, &site.parts, inventory, serial));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count of bytes")]
+    rated.map(|bytes| bytes as u64)
 }
 
 /// The links below /dev/disk are names of devices, and the only ones that are followed: they say which drive is meant.
@@ -70,20 +144,29 @@ fn named_by_udev(target: &Path) -> Result<PathBuf> {
 
 /// What the operator allows to be done to drives.
 pub(crate) fn permits(writes: &Writes) -> Permits {
-    Permits { owned: writes.i_own_serial.clone(), purged: writes.purge_serial.clone(), endurance_percent: writes.endurance_percent }
+    Permits {
+        owned: writes.i_own_serial.clone(),
+        purged: writes.purge_serial.clone(),
+        endurance_percent: writes.endurance_percent,
+        ..Permits::default()
+    }
 }
+
+/// A calibration that only lacks the machine.
+pub(crate) type Calibrate<'c> = dyn FnMut(&Path, &Surroundings<'_>, &mut runner::Observer<'_>) -> Result<Calibrated, ScenarioError> + 'c;
 
 /// The machine as a place for runs.
 pub(crate) struct Machine<'a> {
     host: &'a Host,
     inventory: &'a Inventory,
     runs: PathBuf,
+    probe_deadline: Duration,
 }
 
 impl<'a> Machine<'a> {
     /// The probed machine, and where its runs are kept.
-    pub(crate) fn new(host: &'a Host, inventory: &'a Inventory, runs: &Path) -> Self {
-        Self { host, inventory, runs: runs.to_owned() }
+    pub(crate) fn new(host: &'a Host, inventory: &'a Inventory, context: &Setting) -> Self {
+        Self { host, inventory, runs: context.runs.clone(), probe_deadline: context.probe_deadline }
     }
 
     /// Runs a plan as run `id`.
@@ -102,12 +185,20 @@ impl<'a> Machine<'a> {
         runner::resume(path, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
     }
 
-    /// Measures assay beside `peer` as run `id`.
-    pub(crate) fn calibrate(&self, id: &str, calibration: &Calibration, peer: &Peer) -> Result<Calibrated> {
+    /// Measures assay beside another tool; `calibrate` is given where to store it and whom to tell of its progress.
+    pub(crate) fn calibrate(&self, calibrate: &mut Calibrate<'_>) -> Result<Calibrated> {
         let counters = || error_counters(self.host);
         let surroundings = self.surroundings(&counters)?;
-        let mut bar = Bar::new(calibrate::SCENARIO);
-        calibrate::calibrate(&self.runs, id, calibration, peer, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+        let mut bar = Bar::new(calibration::SCENARIO);
+        calibrate(&self.runs, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+    }
+
+    /// Tries the isolation of guests as run `id`.
+    pub(crate) fn isolate(&self, id: &str, trial: &isolation::Trial) -> Result<Run> {
+        let counters = || error_counters(self.host);
+        let surroundings = self.surroundings(&counters)?;
+        let mut bar = Bar::new(isolation::SCENARIO);
+        isolation::run(&self.runs, id, trial, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
     }
 
     fn surroundings<'b>(&self, counters: &'b dyn Fn() -> Vec<CounterSample>) -> Result<Surroundings<'b>> {
@@ -122,6 +213,7 @@ impl<'a> Machine<'a> {
             inventory: Some(self.inventory.clone()),
             counters,
             stamps: Stamps::of_this_boot()?,
+            probe_deadline: self.probe_deadline,
         })
     }
 }
@@ -168,6 +260,8 @@ impl Bar {
             }
             (None, Progress::Tick { .. }) | (_, Progress::StepEnded { ended: Ended::Completed, .. }) => {}
             (Some(bar), Progress::StepEnded { step, ended }) => bar.println(unfinished(step, ended)),
+            (Some(bar), Progress::LeftBehind { why }) => bar.println(why),
+            (None, Progress::LeftBehind { why }) => present::progress(&format!("{}: {why}", self.scenario)),
             (None, Progress::StepEnded { step, ended }) => present::progress(&format!("{}: {}", self.scenario, unfinished(step, ended))),
         }
     }

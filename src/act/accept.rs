@@ -42,7 +42,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     let since = context.since(&host)?;
     let inventory = context.inventory(&host);
     let begun = Instant::now();
-    let machine = Machine::new(&host, &inventory, &context.runs);
+    let machine = Machine::new(&host, &inventory, context);
     let scratch = options.scratch.clone().unwrap_or_else(|| context.runs.clone());
     for planned in &acceptance.runs {
         match make(&store, &machine, planned, &scratch, &site, &inventory) {
@@ -62,7 +62,7 @@ pub(crate) fn accept(context: &Context, options: &Accept) -> Result<u8> {
     // The load is the window: what changed between the look before and the one after it is judged too.
     let now = context.inventory(&host.clone().listening(context.listening_time()));
     let looks = Looks { before: Some(since.unwrap_or(inventory)), now, from: context.looked() };
-    let stored = Stored::of(&store, &acceptance);
+    let stored = Stored::of(&store, &acceptance).with_isolation(&store)?;
     let assessment = Assessment::of_phase(&site, acceptance.phase, &looks, &stored, Some(&acceptance))?;
     let report = folder.join(REPORT);
     let elsewhere = options.scratch.as_ref().map(|folder| format!(" --scratch {}", word(folder))).unwrap_or_default();
@@ -139,6 +139,6 @@ fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Pa
         };
     }
     let (scenario, _) = workload::scenario(&planned.scenario)?;
-    let plan = workload::plan_for(&scenario, &[scratch.to_owned()], &Permits::default(), site, inventory)?;
+    let plan = workload::plan_for(&scenario, &[scratch.to_owned()], &Permits::default(), &[], site, inventory)?;
     machine.run(&planned.run, &plan).map(Some)
 }

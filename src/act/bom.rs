@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use assay_model::ceiling::{self, Ceiling};
+use assay_model::ceiling;
 use assay_model::contradiction::Contradiction;
 use assay_model::outcome::{BomLint, CeilingList};
 
@@ -74,22 +74,7 @@ fn limits(context: &Context) -> Result<u8> {
     };
     match context.format {
         Format::Json => present::print_json(&CeilingList { ceilings })?,
-        Format::Text => present::print(&present::tame(&limits_text(&ceilings)?))?,
+        Format::Text => present::print(&present::tame(&present::ceilings(&ceilings)?))?,
     }
     Ok(DONE)
-}
-
-fn limits_text(ceilings: &[Ceiling]) -> Result<String> {
-    let mut out = String::new();
-    for ceiling in ceilings {
-        match ceiling.value {
-            Some(value) => writeln!(out, "{}  {}", ceiling.metric, assay_reports::scale::scaled(value, ceiling.unit))?,
-            None => writeln!(out, "{}  unknown: an input is missing", ceiling.metric)?,
-        }
-        writeln!(out, "  = {}", ceiling.formula)?;
-        for (name, reading) in &ceiling.inputs {
-            writeln!(out, "    {name}: {reading}")?;
-        }
-    }
-    Ok(out)
 }

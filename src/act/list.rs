@@ -11,6 +11,8 @@ use assay_model::site::Site;
 use assay_probes::PROBES;
 use assay_probes::check::CHECKS;
 use assay_scenarios::catalog::catalog;
+use assay_scenarios::fault::FAULTS;
+use assay_scenarios::remote::TASKS;
 
 use super::DONE;
 use crate::assessment::implemented;
@@ -53,6 +55,8 @@ fn listing(site: &Site) -> Listing {
         checks: checks.into_values().collect(),
         engines: ENGINES.iter().map(|engine| row(engine.name, &format!("{}; needs {}", engine.describe, engine.needs))).collect(),
         scenarios: catalog().iter().map(|scenario| row(&scenario.name, &scenario.describe)).collect(),
+        faults: FAULTS.iter().map(|fault| row(fault.name(), fault.describe())).collect(),
+        tasks: TASKS.iter().map(|task| row(task.name, task.describe)).collect(),
         gates: gates.collect(),
     }
 }
@@ -63,6 +67,8 @@ fn text(listing: &Listing) -> Result<String> {
         ("probes", &listing.probes),
         ("engines", &listing.engines),
         ("scenarios", &listing.scenarios),
+        ("faults", &listing.faults),
+        ("tasks of agents", &listing.tasks),
         ("gates", &listing.gates),
         ("checks", &listing.checks),
     ] {

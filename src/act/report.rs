@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use assay_model::gate::{Gate, Requirement};
+use assay_model::limit::Limit;
 use assay_model::phase::Phase;
-use assay_model::run::Acceptance;
+use assay_model::run::{Acceptance, Run};
 use assay_model::site::Site;
 use assay_reports::store::{Content, Store};
+use assay_scenarios::isolation;
 
 use crate::assessment::Assessment;
 use crate::context::{Context, Usage};
@@ -24,7 +27,7 @@ pub(crate) fn report(context: &Context, ids: &[String], output: Option<&Path>) -
         of_this_site(acceptance, &site, output)?;
     }
     let looks = context.looks()?;
-    let phase = chosen.acceptance.as_ref().map_or(Phase::FIRST, |acceptance| acceptance.phase);
+    let phase = chosen.acceptance.as_ref().map_or_else(|| phase_of(&site, &chosen.stored.runs), |acceptance| acceptance.phase);
     let assessment = Assessment::of_phase(&site, phase, &looks, &chosen.stored, chosen.acceptance.as_ref())?;
     let path = match (output, &chosen.acceptance) {
         (Some(path), _) => path.to_owned(),
@@ -48,6 +51,22 @@ fn of_this_site(acceptance: &Acceptance, site: &Site, output: Option<&Path>) -> 
     Ok(())
 }
 
+/// What runs are about: the first phase whose gate asks for the scenario of one, or has a limit on a figure of one.
+fn phase_of(site: &Site, runs: &[Run]) -> Phase {
+    let measures = |run: &Run, limit: &Limit| {
+        let counts = limit.scenarios.is_empty() || limit.scenarios.contains(&run.scenario);
+        counts && run.steps.iter().flat_map(|step| &step.metrics).any(|metric| metric.fact.name == limit.metric)
+    };
+    let asks = |gate: &Gate, run: &Run| {
+        let answers = |check: &Requirement| isolation::CHECKS.contains(&check.id.as_str());
+        gate.scenarios.contains(&run.scenario)
+            || (run.scenario == isolation::SCENARIO && gate.requires.iter().any(answers))
+            || gate.requires.iter().filter_map(|check| check.limit.as_ref()).any(|limit| measures(run, limit))
+    };
+    let about = site.gates.iter().filter(|gate| runs.iter().any(|run| asks(gate, run)));
+    about.map(|gate| gate.phase).min().unwrap_or(Phase::FIRST)
+}
+
 struct Chosen {
     acceptance: Option<Acceptance>,
     stored: Stored,
@@ -58,14 +77,14 @@ fn choose(store: &Store, ids: &[String]) -> Result<Chosen> {
         let Some(acceptance) = store.acceptances()?.into_iter().next() else {
             return Err(Usage(format!("there is no acceptance below {} yet: `assay accept` makes one", store.dir().display())).into());
         };
-        return Ok(Chosen { stored: Stored::of(store, &acceptance), acceptance: Some(acceptance) });
+        return Ok(Chosen { stored: Stored::of(store, &acceptance).with_isolation(store)?, acceptance: Some(acceptance) });
     }
     let mut runs = Vec::new();
     for id in ids {
         match store.load(id).with_context(|| Usage("cannot report on that".into()))? {
             Content::Run(run) => runs.push(*run),
             Content::Acceptance(acceptance) if ids.len() == 1 => {
-                return Ok(Chosen { stored: Stored::of(store, &acceptance), acceptance: Some(acceptance) });
+                return Ok(Chosen { stored: Stored::of(store, &acceptance).with_isolation(store)?, acceptance: Some(acceptance) });
             }
             Content::Acceptance(_) => return Err(Usage(format!("{id} is an acceptance: a report is of one acceptance, or of runs")).into()),
         }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use assay_model::ceiling::Ceiling;
 use assay_model::check::Check;
 use assay_model::judge;
 use assay_model::metric::Samples;
@@ -14,8 +15,10 @@ use assay_reports::dossier::answer as answer_of;
 use assay_reports::printable::Shown;
 use assay_reports::scale;
 use assay_reports::store::Content;
+use assay_scenarios::calibration;
 use assay_scenarios::directory::run_id;
-use assay_scenarios::fio::calibrate;
+use assay_scenarios::isolation;
+use assay_scenarios::plan::Permits;
 
 use crate::cli::{self, Format};
 use crate::context::{Context, Usage};
@@ -30,13 +33,20 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
     context.require_this_machine("assay run")?;
     let host = context.host()?;
     let inventory = context.inventory(&host);
-    let machine = Machine::new(&host, &inventory, &context.runs);
+    let machine = Machine::new(&host, &inventory, context);
     let run = match (&options.resume, &options.scenario) {
         (Some(id), _) => machine.resume(&resumable(context, id)?)?,
         (None, Some(name)) => {
             let (scenario, named) = workload::scenario(name)?;
+            if scenario.breaks() {
+                return Err(Usage(format!("{name} breaks something on purpose: `assay drill {name}`")).into());
+            }
+            let scenario = workload::within(scenario, options.between.network.as_ref());
+            let scenario = workload::in_pool(scenario, &options.target)?;
             let targets = super::plan::targets(&options.target, named, &context.runs);
-            let plan = workload::plan_for(&scenario, &targets, &workload::permits(&options.writes), &context.site()?, &inventory)?;
+            let site = context.site()?;
+            let nodes = workload::nodes(&scenario, &options.between, &site)?;
+            let plan = workload::plan_for(&scenario, &targets, &workload::permits(&options.writes), &nodes, &site, &inventory)?;
             machine.run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?
         }
         (None, None) => return Err(Usage("name a scenario, or --resume".into()).into()),
@@ -44,17 +54,40 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
     answer(context, &run)
 }
 
+/// Breaks, measures, heals, and answers.
+pub(crate) fn drill(context: &Context, options: &cli::Drill) -> Result<u8> {
+    context.require_this_machine("assay drill")?;
+    let (scenario, _) = workload::scenario(&options.scenario)?;
+    if !scenario.breaks() {
+        return Err(Usage(format!("{} breaks nothing: `assay run {}`", scenario.name, options.scenario)).into());
+    }
+    let scenario = workload::within(scenario, options.between.network.as_ref());
+    let host = context.host()?;
+    let inventory = context.inventory(&host);
+    let site = context.site()?;
+    let nodes = workload::nodes(&scenario, &options.between, &site)?;
+    let plan = workload::plan_for(&scenario, &options.target, &Permits::default(), &nodes, &site, &inventory)?;
+    let run = Machine::new(&host, &inventory, context).run(&run_id(&scenario.name, jiff::Timestamp::now()), &plan)?;
+    answer(context, &run)
+}
+
 fn resumable(context: &Context, id: &str) -> Result<PathBuf> {
     let store = context.store()?;
     if !id.is_empty() {
         return match store.load(id).with_context(|| Usage("cannot resume".into()))? {
+            Content::Run(run) if run.scenario == isolation::SCENARIO => {
+                Err(Usage(format!("{id} is a trial of the isolation, which is one thing as a whole: `assay isolation` makes a new one")).into())
+            }
             Content::Run(_) => Ok(store.path(id)?),
             Content::Acceptance(_) => Err(Usage(format!("{id} is an acceptance; `assay accept --resume {id}` finishes it")).into()),
         };
     }
     let unfinished = |content: &Content| match content {
-        // A calibration is pairs in one go: half of one is begun anew.
-        Content::Run(run) => run.scenario != calibrate::SCENARIO && matches!(run.ended, Ended::Interrupted | Ended::Cancelled),
+        // A calibration is pairs in one go, and what was tried of the isolation is one thing as a whole: half of one is begun anew.
+        Content::Run(run) => {
+            ![calibration::SCENARIO, isolation::SCENARIO].contains(&run.scenario.as_str())
+                && matches!(run.ended, Ended::Interrupted | Ended::Cancelled)
+        }
         Content::Acceptance(_) => false,
     };
     let found = store.entries()?.into_iter().find(|entry| entry.content.as_ref().is_ok_and(unfinished));
@@ -88,7 +121,11 @@ fn outcome(run: &Run, checks: &[Check], verdict: Rank, exit_code: u8) -> Outcome
         observed: check.observed.clone(),
         source: check.source.clone(),
     };
-    let metrics = run.steps.iter().flat_map(|step| &step.metrics).map(|metric| row(&metric.fact.name.0, metric.fact.unit, &metric.fact.samples));
+    let metrics = run
+        .steps
+        .iter()
+        .flat_map(|step| &step.metrics)
+        .map(|metric| row(&judge::label_in(run, &metric.fact), metric.fact.unit, &metric.fact.samples));
     Outcome {
         verdict,
         exit_code,
@@ -124,12 +161,18 @@ fn text(context: &Context, run: &Run, checks: &[Check], verdict: Rank) -> Result
             writeln!(
                 out,
                 "{:<44} {}  [{} .. {}]",
-                Shown::from(&fact.name.0),
+                Shown::from(judge::label_in(run, fact)),
                 figure(fact.samples.median()),
                 figure(interval.low),
                 figure(interval.high)
             )?;
         }
+    }
+    // What bounds a figure whatever the limits are, as it was computed.
+    let is_measured = |ceiling: &Ceiling| run.steps.iter().flat_map(|step| &step.metrics).any(|metric| metric.fact.name == ceiling.metric);
+    let ceilings: Vec<Ceiling> = judge::ceilings(&context.site()?, None).into_iter().filter(is_measured).collect();
+    if !ceilings.is_empty() {
+        writeln!(out, "ceilings:\n{}", present::tame(&present::ceilings(&ceilings)?))?;
     }
     let mut sorted: Vec<&Check> = checks.iter().collect();
     sorted.sort_by_key(|check| std::cmp::Reverse(check.verdict.rank()));

@@ -23,7 +23,7 @@ pub(crate) fn selftest(context: &Context, options: &Selftest) -> Result<u8> {
         return measure(context, options.trials);
     }
     if let Some(phase) = options.phase.filter(|phase| !selftest::PHASES.contains(phase)) {
-        return Err(Usage(format!("phase {phase} is not tested; the phases 1, 2 and 5 are")).into());
+        return Err(Usage(format!("phase {phase} is not tested; the phases 1, 2, 4 and 5 are")).into());
     }
     let is_wanted = |id: &str| options.case.as_ref().is_none_or(|part| id.contains(part.as_str()));
     let answered = selftest::answer(&is_wanted).context("the corpus of this binary is broken")?;

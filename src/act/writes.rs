@@ -30,13 +30,20 @@ fn text(writes: &Writes) -> Result<String> {
         for (kind, count) in &target.corrupt {
             writeln!(out, "  {count} {kind}")?;
         }
+        if target.unreadable > 0 {
+            writeln!(out, "  {} cannot be read", target.unreadable)?;
+        }
         if !target.first.is_empty() {
             writeln!(out, "  {}", target.first.join(", "))?;
         }
     }
+    if let Some(why) = &writes.unproved {
+        writeln!(out, "{}", Shown::from(why.clone()))?;
+    }
     match writes.exit_code() {
         0 => writeln!(out, "every acknowledged write is there")?,
-        1 => writeln!(out, "acknowledged writes are lost")?,
+        1 => writeln!(out, "acknowledged writes are lost or cannot be read")?,
+        _ if writes.unproved.is_some() => writeln!(out, "nothing that the log knows of is lost; whether it knows of everything is not proved")?,
         _ => writeln!(out, "no write was acknowledged: nothing is proved")?,
     }
     Ok(out)
