@@ -54,6 +54,21 @@ fn without_fio_it_is_said_how_to_get_one_and_nothing_is_stored() {
 }
 
 #[test]
+fn without_rdma_in_this_build_or_on_this_machine_that_is_said_and_nothing_is_stored() {
+    let assay = Assay::new();
+    let answer = assay.run(&["calibrate", "--against", "perftest", "--address", "192.0.2.77"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    let why: &[&str] = if cfg!(feature = "rdma") {
+        // Also where there is a device: nobody has this address.
+        &["no RDMA device", "no active RDMA port has a RoCE v2 GID of 192.0.2.77"]
+    } else {
+        &["built without RDMA; build it with `apt-get install --no-install-recommends libibverbs-dev librdmacm-dev libclang-dev pkg-config`"]
+    };
+    assert!(why.iter().any(|words| answer.stderr.contains(words)), "{}", answer.stderr);
+    assert!(assay.runs().is_empty());
+}
+
+#[test]
 fn a_fio_that_fails_is_no_ratio_and_what_was_compared_before_it_is_kept() {
     let _machine = alone();
     let assay = Assay::new();

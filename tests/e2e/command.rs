@@ -47,7 +47,9 @@ impl Assay {
     /// Names of what lies in the folder of runs.
     pub(crate) fn runs(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.folder().join("runs")) else { return Vec::new() };
-        let mut names: Vec<String> = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        // A run that was killed before its folder was made may have left its scratch file there.
+        let folders = entries.map(|entry| entry.expect("an entry")).filter(|entry| entry.path().is_dir());
+        let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }

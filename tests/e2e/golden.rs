@@ -14,6 +14,7 @@ const NODES: &[(&str, [i32; 3])] = &[
     ("pve1-one-socket", [0, 3, 1]),
     ("pve1-burn-in", [0, 3, 1]),
     ("pve1-pinned", [0, 3, 1]),
+    ("pve1-draid", [0, 3, 1]),
     ("generic-laptop", [0, 3, 1]),
     ("cloud-vm", [0, 3, 1]),
 ];

@@ -9,6 +9,7 @@ mod compare;
 mod exit_codes;
 mod fio;
 mod golden;
+mod iperf;
 mod kill;
 mod refusals;
 mod schema;

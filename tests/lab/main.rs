@@ -2,14 +2,17 @@
 //! the check that it belongs to, and by no other. `ci/lab/check` runs this; a plain `cargo test` does not boot nodes.
 
 mod bmc;
+mod bond;
 mod drives;
 mod lldp;
 mod node;
 mod outcome;
 mod qmp;
+mod rdma;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bmc::Bmc;
@@ -38,6 +41,7 @@ const SETTLES: Duration = Duration::from_secs(60);
 #[test]
 #[ignore = "boots virtual nodes; ci/lab/check runs it"]
 fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
+    let _alone = alone();
     let folder = tempfile::Builder::new().prefix("assay-lab-").tempdir().expect("a folder below /tmp");
     let links = folder.path().join("links");
     std::fs::create_dir(&links).expect("a folder");
@@ -53,6 +57,7 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     clean(&node);
     media_error(&node);
     link_down(&node);
+    bond_faults(&node);
     pulled_drive(&node);
     drop(switches);
     one_switch(&node, &links);
@@ -60,8 +65,14 @@ fn a_clean_boot_raises_nothing_and_each_fault_is_reported_by_its_check() {
     power_off(&mut node, &peer, &Bmc::start(folder.path(), &folder.path().join("1")));
 }
 
+/// Four nodes at a time are more than two processors can emulate.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static NODES: Mutex<()> = Mutex::new(());
+    NODES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Where this machine has a program.
-fn program(name: &str) -> String {
+pub(crate) fn program(name: &str) -> String {
     let found = std::env::split_paths(&std::env::var_os("PATH").expect("a PATH")).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed; ci/test installs it")).display().to_string()
 }
@@ -107,6 +118,13 @@ fn link_down(node: &Node) {
     accuses_only(node, "verify --since /lab/clean.snap", &["bond.one_aggregator", "nic.carrier_stable", "nic.quantity"]);
     node.qmp().set_link(0, true);
     node.until("[ $(grep -c 'port state: 63' /proc/net/bonding/bond0) = 4 ]");
+    accuses_only(node, "verify", &[]);
+}
+
+/// What drills do to the members of a bond: its state is that of the kernel's driver here, and nobody's stand-in.
+fn bond_faults(node: &Node) {
+    std::fs::copy(repository("ci/lab/bond-faults.sh"), node.share("bond-faults.sh")).expect("copied");
+    eprintln!("{}", node.sure("sh /lab/bond-faults.sh"));
     accuses_only(node, "verify", &[]);
 }
 

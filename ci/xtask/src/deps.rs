@@ -13,9 +13,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("assay-model", &[]),
     ("assay-probes", &["assay-model"]),
     ("assay-bench", &["assay-model"]),
+    ("assay-rdma", &["assay-model", "assay-bench"]),
     ("assay-reports", &["assay-model"]),
-    ("assay-scenarios", &["assay-model", "assay-bench", "assay-probes"]),
-    ("assay", &["assay-model", "assay-probes", "assay-bench", "assay-scenarios", "assay-reports"]),
+    ("assay-scenarios", &["assay-model", "assay-bench", "assay-rdma", "assay-probes"]),
+    ("assay", &["assay-model", "assay-probes", "assay-bench", "assay-rdma", "assay-scenarios", "assay-reports"]),
     ("xtask", &["assay-model"]),
 ];
 
