@@ -1,6 +1,5 @@
 //! `assay calibrate`: a script stands in for fio, so that the test needs none and can make it fail, lie or hang.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,7 @@ echo '{{"jobs": [{{"error": 0, "job_runtime": 1000, "usr_cpu": 50.0,
 "#
     );
     let path = assay.folder().join("fio");
-    std::fs::write(&path, script).expect("writes");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    crate::program::write(&path, &script);
 }
 
 const WORDS: &[&str] = &["calibrate", "--against", "fio", "--fio", "./fio", "--pairs", "1", "--seconds", "1", "--scratch", ".", "--format", "json"];

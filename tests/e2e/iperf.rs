@@ -1,6 +1,5 @@
 //! People who come from iperf3: a calibration beside it in network namespaces (needs root), and its results as a gate. A script stands in for it where it must fail.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -27,8 +26,7 @@ fn stand_in(assay: &Assay, says: &str) -> String {
         "#!/bin/sh\n[ \"$1\" = --version ] && {{ echo 'iperf 3.99 (a script)'; exit 0; }}\n[ \"$1\" = -s ] && exec sleep 600\ncat <<'SAID'\n{says}\nSAID\n"
     );
     let path = assay.folder().join("iperf3");
-    std::fs::write(&path, script).expect("writes");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    crate::program::write(&path, &script);
     path.display().to_string()
 }
 

@@ -11,6 +11,7 @@ mod fio;
 mod golden;
 mod iperf;
 mod kill;
+mod program;
 mod refusals;
 mod schema;
 mod site;

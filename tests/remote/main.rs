@@ -9,6 +9,8 @@ mod lacp;
 mod namespaces;
 mod pair;
 mod peers;
+#[path = "../e2e/program.rs"]
+mod program;
 mod session;
 mod sshd;
 mod stand_in;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use assay_scenarios::remote::{Identity, Patience, Remote, RemoteError, Target};
 use tempfile::TempDir;
 
 use crate::namespaces::{Namespaces, inside, tool};
+use crate::program;
 
 const PORT: u16 = 2222;
 
@@ -97,14 +97,9 @@ impl Bed {
         let path = self.path("ssh");
         if !path.exists() {
             let script = format!("#!/bin/sh\nexec ip netns exec {} ssh -F none \"$@\"\n", self.nodes.near);
-            self.script(&path, &script);
+            program::write(&path, &script);
         }
         path
-    }
-
-    fn script(&self, path: &Path, text: &str) {
-        fs::write(path, text).expect("writes");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("sets");
     }
 
     pub(crate) fn target(&self) -> Target {
@@ -137,7 +132,7 @@ impl Bed {
 
     /// The node with something else in place of assay.
     pub(crate) fn target_running(&self, name: &str, script: &str) -> Target {
-        self.script(&self.path(name), script);
+        program::write(&self.path(name), script);
         Target { assay: self.path(name).display().to_string(), ..self.target() }
     }
 

@@ -48,20 +48,21 @@ fn meant(fault: &str, DaemonsSpec { fsid, daemons }: &DaemonsSpec) -> Result<Vec
 /// Those of the daemons `here` that are meant; one that is not there, that is stopped already or that there are two of refuses the whole fault.
 fn found(fault: &str, daemons: &Daemons, here: Vec<Daemon>) -> Result<Vec<Daemon>, FaultError> {
     let refused = |subject: &str, why: String| FaultError::Refused { fault: fault.to_owned(), subject: crate::remote::shown(subject), why };
-    if let Some(pair) = here.windows(2).find(|pair| pair[0].name == pair[1].name) {
-        return Err(refused(&pair[0].name, "two daemons of this name run on this node: which cluster each belongs to is not known".to_owned()));
-    }
-    let known = here.iter().map(|daemon| daemon.name.as_str()).collect::<Vec<_>>().join(", ");
+    let known: Vec<String> = here.iter().map(|daemon| daemon.name.clone()).collect();
     let found = match daemons {
         Daemons::All => here,
         Daemons::Named(names) => {
             let one = |name: &String| {
                 let found = here.iter().find(|daemon| daemon.name == *name).cloned();
-                found.ok_or_else(|| refused(name, format!("it does not run on this node; there are: {known}")))
+                found.ok_or_else(|| refused(name, format!("it does not run on this node; there are: {}", known.join(", "))))
             };
             names.iter().map(one).collect::<Result<Vec<_>, _>>()?
         }
     };
+    let two = |daemon: &&Daemon| known.iter().filter(|name| **name == daemon.name).count() > 1;
+    if let Some(daemon) = found.iter().find(two) {
+        return Err(refused(&daemon.name, "two daemons of this name run on this node: which cluster each belongs to is not known".to_owned()));
+    }
     if found.is_empty() {
         return Err(refused("this node", "no daemon of a Ceph cluster runs here".to_owned()));
     }

@@ -266,7 +266,8 @@ mod tests {
         assert!(!read.is_left() && read.is_there());
         assert!(folder.write(&armed("a-1")).is_err(), "a second one of that name");
         drop(written);
-        assert!(read.is_left());
+        // What another test forks holds it too, until it becomes another program.
+        assert!(read.is_left_within(Duration::from_secs(10)));
         read.remove().expect("removes");
         assert!(Record::open(&read.path).expect("gone").is_none() && folder.paths().expect("lists").is_empty());
     }

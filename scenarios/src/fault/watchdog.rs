@@ -142,7 +142,7 @@ fn watch_record(path: &Path) -> Result<(), String> {
     let Some(record) = record else { return if told { Err("there is no such record".to_owned()) } else { Ok(()) } };
     if !told {
         // The agent died while it wrote it; somebody else's is none of ours.
-        return if record.is_left() { heal_and_remove(&record) } else { Ok(()) };
+        return if record.is_left_within(GRACE) { heal_and_remove(&record) } else { Ok(()) };
     }
     record.hold().map_err(|error| crate::error::chain(&error))?;
     say(GUARDING);

@@ -24,8 +24,8 @@ impl Fake {
     fn start(id: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("ceph-osd");
-        // A script would be known by its interpreter when it is started again.
-        std::fs::copy("/usr/bin/python3", &program).expect("python3 is there");
+        // A script would be known by its interpreter when it is started again; a copy may be held open by what another test forks, and not be started.
+        std::os::unix::fs::symlink("/usr/bin/python3", &program).expect("links");
         let started = Command::new(&program).args(["-c", DAEMON, "-i", id]).env("PYTHONHOME", "/usr").status().expect("starts");
         assert!(started.success());
         Self { _folder: folder, name: format!("osd.{id}") }
@@ -115,6 +115,9 @@ fn a_daemon_that_is_not_here_or_that_there_are_two_of_is_refused_by_name() {
     assert!(why.contains("osd.90003") && why.contains("does not run") && why.contains("osd.1"), "{why}");
     let why = refused(vec![daemon("osd.1", 5), daemon("osd.1", 6)], &Daemons::All);
     assert!(why.contains("two daemons"), "{why}");
+    assert!(refused(vec![daemon("osd.90003", 5), daemon("osd.90003", 6)], &named).contains("two daemons"));
+    let other = vec![daemon("osd.1", 5), daemon("osd.1", 6), daemon("osd.90003", 7)];
+    assert_eq!(found("ceph-stop", &named, other).expect("others do not matter").len(), 1);
     assert!(refused(Vec::new(), &Daemons::All).contains("no daemon of a Ceph cluster"));
 }
 
