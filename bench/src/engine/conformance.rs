@@ -178,7 +178,7 @@ fn operations_and_bytes_agree_and_every_latency_is_recorded() {
 fn operations_and_bytes_agree(on: &Lanes<'_>) {
     on(4096, 8, &|lane, engine| {
         let result = run(&job(Rw::RandRead, 4096, 8), lane);
-        assert!(result.operations > 10, "{engine}");
+        assert!(result.operations > 0, "{engine}");
         assert_eq!(result.bytes, result.operations * 4096, "{engine}");
         // Those that are out at the end have a latency, but belong to nobody's second.
         assert!((result.operations..=result.operations + 8).contains(&result.histogram.len()), "{engine}");

@@ -43,27 +43,36 @@ fn of<'a>(checks: &'a [Check], id: &str, vlan: u16) -> &'a Check {
     checks.iter().find(|check| check.id.as_str() == id && check.subject == format!("VLAN {vlan}")).expect("a check for each VLAN")
 }
 
-/// What is wrong with how the leak was found.
-fn faults(leak: &Leak, lab: &Lab) -> Vec<String> {
-    let plan = plan_of("", leak.listen_ms);
+/// What is wrong with how the leak was found, when each probe is sent so often.
+#[derive(Default)]
+struct Faults {
+    wrong: Vec<String>,
+    /// It was found, and not all of what it is was said.
+    unsaid: Vec<String>,
+}
+
+fn faults(leak: &Leak, lab: &Lab, tries: u32) -> Faults {
+    let mut plan = plan_of("", leak.listen_ms);
+    plan.pace.tries = tries;
     // One VLAN that is apart goes along: it is not accused.
     let mut vlans = leak.vlans.to_vec();
     vlans.extend([40].into_iter().filter(|vlan| !leak.vlans.contains(vlan)));
     vlans.extend([20].into_iter().filter(|_| leak.says.iter().any(|words| words.contains("VLAN 20"))));
     let checks = judge(&plan, &lab.trial(&plan, leak.changes, &vlans));
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     for vlan in leak.vlans {
         let check = of(&checks, leak.check, *vlan);
         let reason = check.verdict.reason();
         let missing = lab::missing(leak, &reason);
         if check.verdict.rank() != Rank::Fail || !missing.is_empty() {
-            faults.push(format!("{}: {} of VLAN {vlan} is {}, without {missing:?}: {reason}", leak.name, leak.check, check.verdict.rank()));
+            let of_its_sort = if check.verdict.rank() == Rank::Fail { &mut faults.unsaid } else { &mut faults.wrong };
+            of_its_sort.push(format!("{}: {} of VLAN {vlan} is {}, without {missing:?}: {reason}", leak.name, leak.check, check.verdict.rank()));
         }
     }
     for check in &checks {
         let is_apart = !leak.vlans.iter().chain([&20]).any(|vlan| check.subject == format!("VLAN {vlan}"));
         if is_apart && check.verdict.rank() == Rank::Fail {
-            faults.push(format!("{}: {} is accused by {}: {}", leak.name, check.subject, check.id, check.verdict.reason()));
+            faults.wrong.push(format!("{}: {} is accused by {}: {}", leak.name, check.subject, check.id, check.verdict.reason()));
         }
     }
     faults
@@ -84,8 +93,13 @@ fn every_planted_leak_is_found_by_what_it_is() {
                 let lab = Lab::new(number);
                 loop {
                     let Some(leak) = left.lock().expect("no lab has died").pop() else { break };
-                    let faults = faults(leak, &lab);
-                    found.lock().expect("no lab has died").extend(faults);
+                    let mut faults = faults(leak, &lab, 1);
+                    // A single frame can be lost on a machine that is busy with something else.
+                    if !faults.unsaid.is_empty() {
+                        let again = self::faults(leak, &lab, 3);
+                        faults.wrong.extend(again.wrong.into_iter().chain(again.unsaid));
+                    }
+                    found.lock().expect("no lab has died").extend(faults.wrong);
                 }
             });
         }

@@ -74,7 +74,9 @@ fn every_scenario_of_the_catalogue_runs_and_gives_every_figure_that_it_names() {
         let targets = folders.each_ref().map(|folder| plan::Place { node: Some(0), ..plan::Place::new(folder, TargetKind::Folder) });
         // One is enough for what is not about several.
         let targets = if scenario.name.starts_with("nvme-") { &targets[..] } else { &targets[..1] };
-        runs(reduced(scenario, SHORT_MS), &place, targets, &plan::Permits::default());
+        // A machine that is busy with something else gives the shortest of them no time: then a longer one.
+        let run = |short_ms: u64| runs(reduced(scenario.clone(), short_ms), &place, targets, &plan::Permits::default());
+        assert!(run(SHORT_MS) || run(20 * SHORT_MS), "{}: no operation succeeded", scenario.name);
         assert!(folders.iter().all(|folder| std::fs::read_dir(folder).expect("a folder").next().is_none()));
     }
 }
@@ -89,7 +91,12 @@ fn every_scenario_of_images_runs_on_the_labs_cluster() {
     for scenario in scenarios {
         // What a cache that writes back owes at the end of a job is written before the next, which may take longer than tests wait for what hangs.
         for target in ["rbd:rbd-vms/", "rbd:rbd-vms/:cache=writethrough:object_size=1MiB"] {
-            runs(reduced(scenario.clone(), SHORT_OF_IMAGES_MS), &Place::new(), &[plan::Place::new(target.as_ref(), TargetKind::Pool)], &permits);
+            let places = [plan::Place::new(target.as_ref(), TargetKind::Pool)];
+            assert!(
+                runs(reduced(scenario.clone(), SHORT_OF_IMAGES_MS), &Place::new(), &places, &permits),
+                "{}: no operation succeeded",
+                scenario.name
+            );
         }
     }
     let pool = Pool::connect("rbd-vms", None, &Connect::default()).expect("the lab's cluster");
@@ -101,15 +108,20 @@ fn is_on_images(scenario: &Scenario) -> bool {
     scenario.steps.iter().flat_map(|step| &step.work).any(|work| matches!(work, Work::Io(io) if io.is_on_an_image()))
 }
 
-fn runs(scenario: Scenario, place: &Place, targets: &[plan::Place], permits: &plan::Permits) {
+/// False when there was no time for a single operation.
+#[must_use]
+fn runs(scenario: Scenario, place: &Place, targets: &[plan::Place], permits: &plan::Permits) -> bool {
     let context = PlanContext { targets, inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits, nodes: &[] };
     let plan = match plan::plan(&scenario, &context) {
         Ok(plan) => plan,
         // Kernels need an inventory and networks nodes, and both have tests of their own.
-        Err(_) if scenario.target.is_none() => return,
+        Err(_) if scenario.target.is_none() => return true,
         Err(error) => panic!("{}: {error}", scenario.name),
     };
     let run = place.run(Box::new(Engines::default()), &plan, &mut |_| {}).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+    if matches!(&run.ended, Ended::Failed(why) if why.contains("no operation succeeded")) {
+        return false;
+    }
     assert_eq!(run.ended, Ended::Completed, "{}", scenario.name);
     for step in run.steps.iter().filter(|step| step.name != "harness_floor") {
         let verification = &step.verification.as_ref().expect("verified").fact;
@@ -123,4 +135,5 @@ fn runs(scenario: Scenario, place: &Place, targets: &[plan::Place], permits: &pl
     // Whoever reads after a purge reads what was written after it.
     let purges = |work: &Work| matches!(work, Work::Io(io) if io.rw == Rw::Trim);
     assert_eq!(scenario.name.starts_with("pts-"), scenario.steps.iter().flat_map(|step| &step.work).any(purges), "{}", scenario.name);
+    true
 }
