@@ -291,8 +291,8 @@ fn a_member_at_a_tenth_that_still_works_is_caught_and_a_whole_one_is_not_accused
     let (worse, better) = (member(&degraded, "a", "m1"), member(&degraded, "a", "m0"));
     assert!((0.05..0.25).contains(&worse) && better > 4.0, "{worse} {better}");
     assert!(member(&degraded, "b", "m1") > 0.8, "the other way it is whole");
-    assert!(notes(&degraded, "m1 is degraded a-b").len() == 1 && notes(&degraded, "m0 is degraded").is_empty());
-    assert!(notes(&degraded, "m1 is degraded b-a").is_empty());
+    assert!(notes(&degraded, "m1 is degraded nic.port@a-b").len() == 1 && notes(&degraded, "m0 is degraded").is_empty());
+    assert!(notes(&degraded, "m1 is degraded nic.port@b-a").is_empty());
     verdicts("bond.members_alike", &degraded, ["fail", "pass"]);
     let spread = bonded.run("bond-spread");
     let shares = figures(&spread, "bond.spread.least_share");
@@ -312,8 +312,12 @@ fn counters_that_do_not_follow_the_policy_are_told() {
     let of = |name: &str, way: &str| figures(&stored, name).iter().find(|(which, _)| which == way).expect("a figure").1;
     assert!(of("path.hash_spread.least_share", "a-b") < 0.01 && of("path.hash_spread.deviation", "a-b") > 0.3);
     assert!(of("path.hash_spread.deviation", "b-a") < 0.03);
-    assert!(notes(&stored, "members a-b").iter().all(|note| note.contains("DO NOT FOLLOW")));
-    assert!(notes(&stored, "members b-a").iter().all(|note| note.contains("the counters follow it")));
+    for family in ["path.hash_spread", "path.hash_spread_consecutive"] {
+        for (way, told) in [("a-b", "DO NOT FOLLOW"), ("b-a", "the counters follow it")] {
+            let members = notes(&stored, &format!("members {family}@{way}"));
+            assert!(members.len() == 1 && members[0].contains(told), "{family} {way}: {members:?}");
+        }
+    }
     let judged = bonded.judged("bond.follows_policy");
     // Doubt about one step is none about the other: it is only never passed over in both.
     let told = |verdict: &str| verdict == "fail" || is_doubtful(&stored) && verdict == "inconclusive";

@@ -218,9 +218,9 @@ impl Both<'_> {
         Duration::from_millis(self.net.spec.ramp_ms + self.net.spec.runtime_ms) + AROUND
     }
 
-    /// The name of a note of this pair.
+    /// The name of a note of this measurement, which no other one of its step has.
     fn note(&self, what: &str) -> String {
-        format!("{what} {}-{}", self.net.from.node, self.net.to.node)
+        format!("{what} {}", self.net.label())
     }
 }
 

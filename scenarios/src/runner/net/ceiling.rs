@@ -61,8 +61,9 @@ impl Hardware {
             (end.node.as_str(), path.map(|path| ceiling::of_tcp_path(&path)))
         });
         let (least, text) = least(&ends);
-        let what = if let Lines::Only(member) = sent_on { format!("ceiling of {member}") } else { format!("ceiling of {name}") };
-        outcome.notes.insert(both.note(&what), text);
+        let label = both.net.label_of(name);
+        let what = if let Lines::Only(member) = sent_on { format!("ceiling of {member} {label}") } else { format!("ceiling of {label}") };
+        outcome.notes.insert(what, text);
         let Some(least) = least else { return };
         let share = carried.goodput * 8.0 / least;
         let mut figure = both.figure(format!("{name}.of_ceiling"), Unit::Ratio, Direction::HigherIsBetter, share);

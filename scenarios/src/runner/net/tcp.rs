@@ -306,9 +306,9 @@ fn figures(both: &Both<'_>, asked: &TcpSpec, flowed: &Flowed, outcome: &mut Outc
         let figure = |word: &str, unit, direction, value| -> Figure { both.figure(format!("{name}.{word}"), unit, direction, value) };
         outcome.figures.push(figure("goodput", Unit::BitsPerSecond, Direction::HigherIsBetter, one.seen.goodput * 8.0));
         outcome.figures.push(figure("retransmits", Unit::Count, Direction::LowerIsBetter, float(one.seen.retransmits)));
-        let way = format!("{}-{}", one.from, one.to);
-        outcome.notes.insert(format!("TCP {way}"), done(asked, one.seen, flowed.run.cpu_ns_per_byte));
-        outcome.notes.insert(format!("TCP_INFO {way}"), info(one.seen));
+        let label = both.net.label_of(&name);
+        outcome.notes.insert(format!("TCP {label}"), done(asked, one.seen, flowed.run.cpu_ns_per_byte));
+        outcome.notes.insert(format!("TCP_INFO {label}"), info(one.seen));
     }
     outcome.notes.insert(both.note("iperf3"), flowed.command.clone());
 }
