@@ -366,3 +366,29 @@ fn a_drill_whose_assay_is_killed_heals_and_a_resumed_one_begins_anew() {
     assert_eq!(journal().matches("fault_healed").count(), 2, "{}", journal());
     until("the agents are gone", SOON, || pair.left().is_empty());
 }
+
+#[test]
+fn the_ceiling_of_streams_inside_of_vxlan_is_that_of_the_port_below_it() {
+    let nodes = Namespaces::new();
+    for (namespace, own, other) in [(&nodes.near, 1, 2), (&nodes.far, 2, 1)] {
+        let ends = [format!("10.77.0.{own}"), format!("10.77.0.{other}")];
+        let [local, remote] = ends.each_ref().map(String::as_str);
+        tool(&[
+            "ip", "-n", namespace, "link", "add", "vx5", "type", "vxlan", "id", "5", "dev", "data", "local", local, "remote", remote, "dstport",
+            "4789",
+        ]);
+        tool(&["ip", "-n", namespace, "address", "add", &format!("10.82.0.{own}/24"), "dev", "vx5"]);
+        tool(&["ip", "-n", namespace, "link", "set", "vx5", "up"]);
+    }
+    let pair = Pair::with(nodes, "10.82.0", "");
+    let text = "[[step]]\nname = \"s\"\ndescribe = \"x\"\n[[step.net]]\nmeasure = \"tcp\"\nramp_time = \"100ms\"\nruntime = \"500ms\"\n";
+    let run = pair.assay(&["run", &pair.scenario("net-vxlan", text), "--nodes", "a,b"]);
+    let stored = pair.stored("net-vxlan");
+    assert!([0, 3].contains(&run.status.code().expect("a status")) && stored["ended"] == "completed", "{stored}");
+    // There is no card here; that one is looked for behind the cable shows that the tunnel was seen for what it is.
+    let ceilings = notes(step(&stored, "s"), "ceiling of net.tcp_1_stream");
+    assert_eq!(ceilings.iter().map(|(way, _)| way.as_str()).collect::<Vec<_>>(), ["@a-b", "@b-a"]);
+    assert!(ceilings.iter().all(|(_, text)| text.contains("no network card is behind data")), "{ceilings:?}");
+    // 1500 less the 50 of the tunnel.
+    assert!(notes(step(&stored, "s"), "TCP net.").iter().all(|(_, text)| text.starts_with("MSS 1398, path MTU 1450")), "{stored}");
+}
