@@ -36,6 +36,7 @@ mod outage;
 mod path;
 mod rdma;
 mod requests;
+mod routed;
 mod spread;
 mod stream;
 mod switch;
