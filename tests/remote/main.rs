@@ -15,3 +15,4 @@ mod session;
 mod sshd;
 mod stand_in;
 mod switch;
+mod three;

@@ -105,7 +105,11 @@ impl Sessions {
             // What is left of a failed measurement ends with its sessions.
             self.open.clear();
         }
-        done
+        // Of several pairs one may be to blame.
+        done.map_err(|trouble| match trouble {
+            Trouble::Failed(why) => Trouble::Failed(format!("{}: {why}", net.label())),
+            Trouble::NotConfigured(_) => trouble,
+        })
     }
 }
 
