@@ -93,18 +93,7 @@ impl Bonded {
 
     /// A scenario of the catalogue, once and shorter; its figures are those of the whole one.
     fn reduced(&self, name: &str) -> String {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/catalog/{name}.toml"));
-        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let line = |line: &str| match line.split(' ').next() {
-            Some("repeats") => "repeats = 1".to_owned(),
-            Some("repeats_max") => String::new(),
-            Some("runtime") => "runtime = \"1s\"".to_owned(),
-            Some("hold") => "hold = \"1500ms\"".to_owned(),
-            _ => line.to_owned(),
-        };
-        let path = self.0.path(&format!("{name}.toml"));
-        fs::write(&path, text.lines().map(line).collect::<Vec<_>>().join("\n")).expect("writes");
-        path.display().to_string()
+        self.0.reduced(name, &[("repeats", "1"), ("repeats_max", ""), ("runtime", "\"1s\"")])
     }
 
     /// What the scenario of the catalogue comes to.
@@ -250,19 +239,6 @@ fn every_scenario_between_nodes_runs_and_gives_every_figure_that_it_names() {
         }
     }
     until("the agents are gone", Duration::from_secs(20), || bonded.0.left().is_empty());
-}
-
-#[test]
-fn every_drill_of_the_catalogue_runs_and_heals() {
-    let bonded = Bonded(Pair::new());
-    for (name, family) in [("bond-failover", "bond.failover"), ("bond-silent", "bond.silent")] {
-        let drill = bonded.0.assay(&["drill", &bonded.reduced(name), "--nodes", "a,b"]);
-        let said = format!("{}{}", String::from_utf8_lossy(&drill.stdout), String::from_utf8_lossy(&drill.stderr));
-        assert!([0, 3].contains(&drill.status.code().expect("a status")), "{name}: {said}");
-        let stored = bonded.0.stored(name);
-        assert_eq!(stored["ended"], "completed", "{name}: {said}");
-        assert!(!figures(&stored, &format!("{family}.outage")).is_empty(), "{name}: {said}");
-    }
 }
 
 #[test]
