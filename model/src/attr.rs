@@ -352,6 +352,7 @@ vocabulary! {
         InterfaceKind "interface_kind" None Stable "Sort of interface: device, bond, bridge, vlan, tun, veth, ...";
         Master "master" None Stable "Bridge or bond that the interface is a port of.";
         Parent "parent" None Stable "Interface that this one is stacked on.";
+        OuterIp "outer_ip" None Stable "Sort of IP packets that a tunnel's interface wraps what it sends in: ipv4 or ipv6.";
         VlanId "vlan_id" Count Stable "VLAN of a VLAN interface, or tag of a guest's interface.";
         VlanFiltering "vlan_filtering" None Stable "Whether a bridge is VLAN-aware.";
         Vlans "vlans" None Stable "VLANs that a bridge lets through a port, with `pvid` and `untagged` as it treats them.";

@@ -18,7 +18,7 @@ mod memory;
 mod network;
 mod pcie;
 
-pub use network::{TcpFraming, TcpPath};
+pub use network::{OuterIp, TcpFraming, TcpPath};
 
 /// A physical upper bound of a metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -381,8 +381,10 @@ impl Check<'_> {
         for net in step.net {
             let span = net.span();
             let spec = self.net(span.clone(), net.into_inner())?;
-            if !seen.families.insert(spec.family()) {
-                return Err(self.error(span, format!("{} is measured twice: its figures would be mixed up", spec.family())));
+            // Of the bond there are figures besides, which all streams spread over it share.
+            let besides = spec.besides().iter().map(|family| (*family).to_owned());
+            if let Some(twice) = [spec.family()].into_iter().chain(besides).find(|family| !seen.families.insert(family.clone())) {
+                return Err(self.error(span, format!("{twice} is measured twice: its figures would be mixed up")));
             }
             if spec.breaks() && rounds != Rounds::Fixed(1) {
                 return Err(self.error(span, "a drill breaks something once: expected no `repeats`"));

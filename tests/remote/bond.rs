@@ -93,18 +93,7 @@ impl Bonded {
 
     /// A scenario of the catalogue, once and shorter; its figures are those of the whole one.
     fn reduced(&self, name: &str) -> String {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/catalog/{name}.toml"));
-        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let line = |line: &str| match line.split(' ').next() {
-            Some("repeats") => "repeats = 1".to_owned(),
-            Some("repeats_max") => String::new(),
-            Some("runtime") => "runtime = \"1s\"".to_owned(),
-            Some("hold") => "hold = \"1500ms\"".to_owned(),
-            _ => line.to_owned(),
-        };
-        let path = self.0.path(&format!("{name}.toml"));
-        fs::write(&path, text.lines().map(line).collect::<Vec<_>>().join("\n")).expect("writes");
-        path.display().to_string()
+        self.0.reduced(name, &[("repeats", "1"), ("repeats_max", ""), ("runtime", "\"1s\"")])
     }
 
     /// What the scenario of the catalogue comes to.
@@ -253,19 +242,6 @@ fn every_scenario_between_nodes_runs_and_gives_every_figure_that_it_names() {
 }
 
 #[test]
-fn every_drill_of_the_catalogue_runs_and_heals() {
-    let bonded = Bonded(Pair::new());
-    for (name, family) in [("bond-failover", "bond.failover"), ("bond-silent", "bond.silent")] {
-        let drill = bonded.0.assay(&["drill", &bonded.reduced(name), "--nodes", "a,b"]);
-        let said = format!("{}{}", String::from_utf8_lossy(&drill.stdout), String::from_utf8_lossy(&drill.stderr));
-        assert!([0, 3].contains(&drill.status.code().expect("a status")), "{name}: {said}");
-        let stored = bonded.0.stored(name);
-        assert_eq!(stored["ended"], "completed", "{name}: {said}");
-        assert!(!figures(&stored, &format!("{family}.outage")).is_empty(), "{name}: {said}");
-    }
-}
-
-#[test]
 fn a_member_at_a_tenth_that_still_works_is_caught_and_a_whole_one_is_not_accused() {
     let bonded = Bonded::new();
     let member = |run: &Value, node: &str, member: &str| {
@@ -291,8 +267,8 @@ fn a_member_at_a_tenth_that_still_works_is_caught_and_a_whole_one_is_not_accused
     let (worse, better) = (member(&degraded, "a", "m1"), member(&degraded, "a", "m0"));
     assert!((0.05..0.25).contains(&worse) && better > 4.0, "{worse} {better}");
     assert!(member(&degraded, "b", "m1") > 0.8, "the other way it is whole");
-    assert!(notes(&degraded, "m1 is degraded a-b").len() == 1 && notes(&degraded, "m0 is degraded").is_empty());
-    assert!(notes(&degraded, "m1 is degraded b-a").is_empty());
+    assert!(notes(&degraded, "m1 is degraded nic.port@a-b").len() == 1 && notes(&degraded, "m0 is degraded").is_empty());
+    assert!(notes(&degraded, "m1 is degraded nic.port@b-a").is_empty());
     verdicts("bond.members_alike", &degraded, ["fail", "pass"]);
     let spread = bonded.run("bond-spread");
     let shares = figures(&spread, "bond.spread.least_share");
@@ -312,8 +288,12 @@ fn counters_that_do_not_follow_the_policy_are_told() {
     let of = |name: &str, way: &str| figures(&stored, name).iter().find(|(which, _)| which == way).expect("a figure").1;
     assert!(of("path.hash_spread.least_share", "a-b") < 0.01 && of("path.hash_spread.deviation", "a-b") > 0.3);
     assert!(of("path.hash_spread.deviation", "b-a") < 0.03);
-    assert!(notes(&stored, "members a-b").iter().all(|note| note.contains("DO NOT FOLLOW")));
-    assert!(notes(&stored, "members b-a").iter().all(|note| note.contains("the counters follow it")));
+    for family in ["path.hash_spread", "path.hash_spread_consecutive"] {
+        for (way, told) in [("a-b", "DO NOT FOLLOW"), ("b-a", "the counters follow it")] {
+            let members = notes(&stored, &format!("members {family}@{way}"));
+            assert!(members.len() == 1 && members[0].contains(told), "{family} {way}: {members:?}");
+        }
+    }
     let judged = bonded.judged("bond.follows_policy");
     // Doubt about one step is none about the other: it is only never passed over in both.
     let told = |verdict: &str| verdict == "fail" || is_doubtful(&stored) && verdict == "inconclusive";

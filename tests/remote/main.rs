@@ -2,6 +2,7 @@
 
 mod between;
 mod bond;
+mod bond_drills;
 mod drills;
 mod lacp;
 #[path = "../../scenarios/src/fault/tests/namespaces.rs"]
@@ -15,3 +16,4 @@ mod session;
 mod sshd;
 mod stand_in;
 mod switch;
+mod three;

@@ -1,4 +1,5 @@
-//! Two nodes with an sshd each, `a` and `b`, a cable for SSH and one for data between them, and a site that knows them. assay runs on `a`, and reaches both over SSH.
+//! Two nodes with an sshd each, `a` and `b`, a cable for SSH and one for data between them, and a site that knows them; a third one, `c`, where there is one. assay runs on `a`, and
+//! reaches all of them over SSH.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,10 +16,21 @@ const PORT: u16 = 2223;
 
 pub(crate) struct Pair {
     pub(crate) nodes: Namespaces,
+    hosts: Vec<Host>,
     folder: TempDir,
     sshd: Vec<Child>,
     /// First three numbers of the addresses that are measured between.
     network: &'static str,
+}
+
+/// A node of the site.
+struct Host {
+    name: &'static str,
+    /// The last number of its address in the network that is measured.
+    number: u8,
+    namespace: String,
+    /// Where its sshd listens.
+    ssh: &'static str,
 }
 
 impl Pair {
@@ -28,7 +40,15 @@ impl Pair {
 
     /// Nodes whose sessions see the interfaces as `prepare` leaves them, a piece of shell that works on the folder /sys/class/net.
     pub(crate) fn with(nodes: Namespaces, network: &'static str, prepare: &str) -> Self {
+        Self::among(nodes, None, network, prepare)
+    }
+
+    /// The same with a node `c`, whose namespace has an address for its sshd that `a` reaches.
+    pub(crate) fn among(nodes: Namespaces, third: Option<(String, &'static str)>, network: &'static str, prepare: &str) -> Self {
         nodes.cable("ssh0", "10.76.0", "fd76");
+        let two = [("a", 1, nodes.near.clone(), "10.76.0.1"), ("b", 2, nodes.far.clone(), "10.76.0.2")];
+        let all = two.into_iter().chain(third.map(|(namespace, ssh)| ("c", 3, namespace, ssh)));
+        let hosts: Vec<Host> = all.map(|(name, number, namespace, ssh)| Host { name, number, namespace, ssh }).collect();
         let folder = TempDir::with_prefix("assay-pair-").expect("a folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
         for key in ["host", "user"] {
@@ -36,13 +56,11 @@ impl Pair {
         }
         fs::copy(path("user.pub"), path("authorized_keys")).expect("copies");
         let host_key = fs::read_to_string(path("host.pub")).expect("reads");
-        let known: String = ["10.76.0.1", "10.76.0.2"].iter().map(|address| format!("[{address}]:{PORT} {host_key}")).collect();
+        let known: String = hosts.iter().map(|host| format!("[{}]:{PORT} {host_key}", host.ssh)).collect();
         fs::write(path("known_hosts"), known).expect("writes");
         fs::create_dir_all("/run/sshd").expect("makes");
-        let mut pair = Self { nodes, folder, sshd: Vec::new(), network };
-        pair.sshd = [("a", pair.nodes.near.clone(), "10.76.0.1"), ("b", pair.nodes.far.clone(), "10.76.0.2")]
-            .map(|(node, namespace, address)| pair.sshd(node, &namespace, address, prepare))
-            .into();
+        let mut pair = Self { nodes, hosts, folder, sshd: Vec::new(), network };
+        pair.sshd = pair.hosts.iter().map(|host| pair.sshd(host, prepare)).collect();
         pair.site("BOARD-");
         pair
     }
@@ -51,8 +69,9 @@ impl Pair {
         self.folder.path().join(name)
     }
 
-    /// An sshd whose sessions see a board with the serial number BOARD-a or BOARD-b, for this machine shows none, and have records of faults of their own.
-    fn sshd(&self, node: &str, namespace: &str, address: &str, prepare: &str) -> Child {
+    /// An sshd whose sessions see a board with the serial number BOARD-a, BOARD-b or BOARD-c, for this machine shows none, and have records of faults of their own.
+    fn sshd(&self, host: &Host, prepare: &str) -> Child {
+        let Host { name: node, namespace, ssh: address, .. } = host;
         let configuration = format!(
             "Port {PORT}\nListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100:30:200\n",
@@ -91,10 +110,10 @@ impl Pair {
         let site = self.path("site");
         fs::create_dir_all(&site).expect("makes");
         let mut text = "schema = 1\nname = \"pair\"\nabsence = \"not_applicable\"\n".to_owned();
-        for (node, number) in [("a", 1), ("b", 2)] {
+        for Host { name: node, number, ssh, .. } in &self.hosts {
             let option = |name: &str, file: &str| format!("\"{name}={}\"", self.path(file).display());
             text += &format!(
-                "\n[[node]]\nname = \"{node}\"\nserial = \"{serial}{node}\"\nssh = \"root@10.76.0.{number}\"\nassay = \"{}\"\n\
+                "\n[[node]]\nname = \"{node}\"\nserial = \"{serial}{node}\"\nssh = \"root@{ssh}\"\nassay = \"{}\"\n\
                  ssh_options = [\"Port={PORT}\", \"IdentitiesOnly=yes\", {}, {}]\naddresses = {{ data = \"{network}.{number}\" }}\n",
                 binary(),
                 option("UserKnownHostsFile", "known_hosts"),
@@ -131,6 +150,20 @@ impl Pair {
         path.display().to_string()
     }
 
+    /// A scenario of the catalogue with other values of some words (a word without a value is left out); its figures are those of the whole one.
+    pub(crate) fn reduced(&self, name: &str, values: &[(&str, &str)]) -> String {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/catalog/{name}.toml"));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let line = |line: &str| match values.iter().find(|(word, _)| line.split(' ').next() == Some(*word)) {
+            Some((_, "")) => String::new(),
+            Some((word, value)) => format!("{word} = {value}"),
+            None => line.to_owned(),
+        };
+        let path = self.path(&format!("{name}.toml"));
+        fs::write(&path, text.lines().map(line).collect::<Vec<_>>().join("\n")).expect("writes");
+        path.display().to_string()
+    }
+
     /// The directory of the one run of a scenario.
     pub(crate) fn run_of(&self, scenario: &str) -> PathBuf {
         let runs: Vec<PathBuf> = fs::read_dir(self.path("runs"))
@@ -149,8 +182,8 @@ impl Pair {
 
     /// Agents and watchdogs that still run for this pair.
     pub(crate) fn left(&self) -> Vec<String> {
-        let names = [&self.nodes.near, &self.nodes.far];
-        let pids = names.iter().flat_map(|name| tool(&["ip", "netns", "pids", name]).lines().map(str::to_owned).collect::<Vec<_>>());
+        let names = self.hosts.iter().map(|host| host.namespace.as_str());
+        let pids = names.flat_map(|name| tool(&["ip", "netns", "pids", name]).lines().map(str::to_owned).collect::<Vec<_>>());
         pids.filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()).filter(|line| line.contains("agent")).collect()
     }
 }
@@ -163,7 +196,7 @@ impl Drop for Pair {
                 eprintln!("{}", fs::read_to_string(shown).unwrap_or_default());
             }
         }
-        for namespace in [&self.nodes.near, &self.nodes.far] {
+        for Host { namespace, .. } in &self.hosts {
             for pid in tool(&["ip", "netns", "pids", namespace]).lines().filter_map(|pid| pid.parse().ok()) {
                 kill(pid, "KILL");
             }

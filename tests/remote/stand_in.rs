@@ -12,6 +12,8 @@ use crate::namespaces::{Namespaces, inside, tool};
 use crate::pair::Pair;
 use crate::sshd::pause;
 
+pub(crate) mod lacp;
+
 /// The cables, each with its network.
 pub(crate) const CABLES: [(&str, &str); 2] = [("data", "10.77.0"), ("data2", "10.78.0")];
 /// Interfaces as links to the real ones; those of the bond as folders, so that the driver's files can stand beside the real ones.
@@ -49,6 +51,13 @@ pub(crate) fn bonded() -> Pair {
         // Ports decide on the cable, as they do in a bond.
         let spread = "echo 1 >/proc/sys/net/ipv4/fib_multipath_hash_policy; echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter";
         tool(&["ip", "netns", "exec", namespace, "sh", "-c", spread]);
+    }
+    for namespace in [&nodes.near, &nodes.far] {
+        for (cable, _) in CABLES {
+            // A member whose other end is down carries nothing, as with miimon.
+            let script = format!("echo 1 >/proc/sys/net/ipv4/conf/{cable}/ignore_routes_with_linkdown");
+            tool(&["ip", "netns", "exec", namespace, "sh", "-c", &script]);
+        }
     }
     let pair = Pair::with(nodes, "10.80.0", SYSFS);
     lead_over(&pair, &CABLES);

@@ -36,13 +36,22 @@ pub struct TcpFraming {
     pub ipv6: bool,
     /// The timestamps option, which Linux sends unless it was turned off.
     pub timestamps: bool,
-    /// The host itself wraps packets in VXLAN over IPv4: IPv4 20, UDP 8, VXLAN 8, inner Ethernet header 14. The MTU is that of the packets inside.
-    pub vxlan: bool,
+    /// The host itself wraps packets in VXLAN, over this IP. The MTU is that of the packets inside.
+    pub vxlan: Option<OuterIp>,
+}
+
+/// What a tunnel's packets are packets of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OuterIp {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
 }
 
 impl TcpFraming {
     /// IPv4 with timestamps and one tag: as a VLAN on a bond sends.
-    pub const TAGGED: Self = Self { vlan_tags: 1, ipv6: false, timestamps: true, vxlan: false };
+    pub const TAGGED: Self = Self { vlan_tags: 1, ipv6: false, timestamps: true, vxlan: None };
     /// The same without a tag.
     pub const UNTAGGED: Self = Self { vlan_tags: 0, ..Self::TAGGED };
 
@@ -54,7 +63,16 @@ impl TcpFraming {
 
     /// Bytes on the line outside of the MTU: Ethernet header and check, tags, preamble, gap and encapsulation.
     pub fn frame(self) -> f64 {
-        FRAME - TAG + f64::from(self.vlan_tags) * TAG + if self.vxlan { 50.0 } else { 0.0 }
+        FRAME - TAG + f64::from(self.vlan_tags) * TAG + self.tunnel()
+    }
+
+    /// Bytes that the host wraps each packet in: IPv4 20 or IPv6 40, UDP 8, VXLAN 8, inner Ethernet header 14 (RFC 7348).
+    fn tunnel(self) -> f64 {
+        match self.vxlan {
+            None => 0.0,
+            Some(OuterIp::V4) => 50.0,
+            Some(OuterIp::V6) => 70.0,
+        }
     }
 
     /// The share of a line's speed that is left for data in packets of this MTU; not a number where no data fits.
@@ -83,6 +101,9 @@ pub(super) fn card(gtps: f64, lanes: f64) -> f64 {
 }
 
 /// What TCP carries over a path in one direction, bit/s: the lesser of the lines and the slots that they are on.
+///
+/// Error correction costs nothing here: the speed of a line is that of its MAC, and what RS(544,514) adds to it is in the lanes' own rate (200GBASE-R of IEEE 802.3, clause 119:
+/// 200 Gbit/s x 257/256 x 544/514 = 4 lanes of 53.125 Gbit/s, each 26.5625 GBd of PAM4).
 pub(super) fn tcp_path(path: &TcpPath) -> Ceiling {
     let inputs = [
         ("lines", u64::from(path.lines).into()),
@@ -92,15 +113,16 @@ pub(super) fn tcp_path(path: &TcpPath) -> Ceiling {
         ("link speed, GT/s", path.gtps.clone()),
         ("lanes", path.lanes.clone()),
         path.max_payload.map_or_else(pcie::assumed_payload, |bytes| ("largest payload, bytes", u64::from(bytes).into())),
+        ("VXLAN around each packet, bytes", path.framing.tunnel().into()),
     ];
     let framing = path.framing;
-    let (of_line, headers) = (framing.formula(), framing.headers());
+    let (of_line, headers, in_slot) = (framing.formula(), framing.headers(), 14.0 + framing.tunnel());
     let formula = format!(
-        "min(lines x line speed x {of_line}, cards x GT/s x encoding x lanes x payload / (payload + 24 B) x (MTU - {headers} B) / (MTU + 14 B))"
+        "min(lines x line speed x {of_line}, cards x GT/s x encoding x lanes x payload / (payload + 24 B) x (MTU - {headers} B) / (MTU + {in_slot} B))"
     );
-    Ceiling::computed("network.tcp_path.goodput", Unit::BitsPerSecond, &formula, inputs, |[lines, speed, mtu, cards, gtps, lanes, payload]| {
-        // The slot carries whole packets with their Ethernet header, but neither preamble, gap nor check.
-        let of_slot = (mtu - framing.headers()) / (mtu + 14.0);
+    Ceiling::computed("network.tcp_path.goodput", Unit::BitsPerSecond, &formula, inputs, |[lines, speed, mtu, cards, gtps, lanes, payload, _]| {
+        // The slot carries whole packets with their Ethernet header and what they are wrapped in, but neither preamble, gap nor check.
+        let of_slot = (mtu - framing.headers()) / (mtu + in_slot);
         (lines * speed * framing.share(mtu)).min(cards * pcie::payload(gtps, lanes, payload) * 8.0 * of_slot)
     })
 }

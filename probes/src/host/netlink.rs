@@ -9,7 +9,8 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    AfSpecBridge, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoVlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkLayerType, LinkMessage, VfInfo,
+    AfSpecBridge, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoVlan, InfoVxlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkLayerType,
+    LinkMessage, VfInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::io::Errno;
@@ -36,7 +37,7 @@ pub(crate) const VLANS: &str = "netlink:vlans";
 pub(crate) const VFS: &str = "netlink:vfs";
 
 impl Host {
-    /// All interfaces, one a line: `7 bond0.6 kind vlan id 6 parent bond0`.
+    /// All interfaces, one a line: `7 bond0.6 kind vlan id 6 parent bond0` or `9 vx5 kind vxlan parent bond0.6 outer ipv4`.
     pub(crate) fn links(&self) -> Result<String, HostError> {
         self.call_text(LINKS, || Ok(link_lines(&links()?)))
     }
@@ -92,12 +93,18 @@ fn link_lines(links: &[LinkMessage]) -> String {
         let Some(name) = names.get(&link.header.index) else { continue };
         let (mut kind, mut facts) = (None, String::new());
         let is_parent_here = !link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_)));
+        let is_stacked = link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Link(_)));
         for attribute in &link.attributes {
+            let parent = |index: &u32| if is_parent_here { named(*index) } else { "elsewhere" };
             let _ = match attribute {
                 LinkAttribute::Controller(index) => write!(facts, " master {}", named(*index)),
-                LinkAttribute::Link(index) => write!(facts, " parent {}", if is_parent_here { named(*index) } else { "elsewhere" }),
+                LinkAttribute::Link(index) => write!(facts, " parent {}", parent(index)),
                 LinkAttribute::LinkInfo(infos) => {
                     kind = infos.iter().find_map(|info| if let LinkInfo::Kind(kind) = info { Some(kind.to_string()) } else { None });
+                    // A tunnel is stacked on the interface that it is bound to, and IFLA_LINK does not say so.
+                    if let (Some(index), false) = (bound_to(infos), is_stacked) {
+                        let _ = write!(facts, " parent {}", parent(&index));
+                    }
                     write!(facts, "{}", particulars(infos))
                 }
                 _ => Ok(()),
@@ -108,6 +115,24 @@ fn link_lines(links: &[LinkMessage]) -> String {
         let _ = writeln!(lines, "{} {name} kind {kind}{facts}", link.header.index);
     }
     lines
+}
+
+/// The interface that a VXLAN is told to leave by.
+fn bound_to(infos: &[LinkInfo]) -> Option<u32> {
+    vxlan(infos).find_map(|fact| if let InfoVxlan::Link(index) = fact { Some(*index) } else { None }).filter(|index| *index != 0)
+}
+
+fn vxlan(infos: &[LinkInfo]) -> impl Iterator<Item = &InfoVxlan> {
+    infos.iter().filter_map(|info| if let LinkInfo::Data(InfoData::Vxlan(facts)) = info { Some(facts) } else { None }).flatten()
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "of what the kernel tells, and of what it will tell, few things are asked")]
+fn outer(fact: &InfoVxlan) -> Option<&'static str> {
+    match fact {
+        InfoVxlan::Group(_) | InfoVxlan::Local(_) => Some("ipv4"),
+        InfoVxlan::Group6(_) | InfoVxlan::Local6(_) => Some("ipv6"),
+        _ => None,
+    }
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "of what the kernel tells, and of what it will tell, few things are asked")]
@@ -123,6 +148,8 @@ fn particulars(infos: &[LinkInfo]) -> String {
                 let filters = data.iter().find_map(|fact| if let InfoBridge::VlanFiltering(filters) = fact { Some(filters) } else { None });
                 filters.map_or(Ok(()), |filters| write!(said, " vlan_filtering {}", u8::from(*filters)))
             }
+            // Its own end and the other one are of one sort; of neither, where it has no fixed ones, nothing is told.
+            LinkInfo::Data(InfoData::Vxlan(data)) => data.iter().find_map(outer).map_or(Ok(()), |outer| write!(said, " outer {outer}")),
             _ => Ok(()),
         };
     }
@@ -264,6 +291,9 @@ mod tests {
                 "link set eth0 master fwbr1",
                 "tuntap add tap100i0 mode tap",
                 "link set tap100i0 master fwbr1",
+                "link add vx4 type vxlan id 4 local 10.6.0.11 remote 10.6.0.12 dev eth1 dstport 4789",
+                "link add vx6 type vxlan id 6 local fd00:6::11 remote fd00:6::12 dev eth1 dstport 4789",
+                "link add vx0 type vxlan external dstport 4790",
                 "addr add 10.6.0.11/24 dev fwbr1",
                 "addr add 10.9.0.1 peer 10.9.0.2/32 dev eth1",
                 "addr add fd00:6::11/64 dev eth1",
@@ -279,11 +309,15 @@ mod tests {
             ("eth0", "kind veth master fwbr1 parent eth1"),
             ("eth1", "kind veth parent eth0"),
             ("tap100i0", "kind tun master fwbr1"),
+            ("vx4", "kind vxlan parent eth1 outer ipv4"),
+            ("vx6", "kind vxlan parent eth1 outer ipv6"),
+            ("vx0", "kind vxlan"),
         ] {
             let line = links.lines().find(|line| line.split(' ').nth(1) == Some(name)).unwrap_or_else(|| panic!("no {name} in {links}"));
             for fact in facts.split(' ') {
                 assert!(line.split(' ').any(|word| word == fact), "{fact} is not in {line}");
             }
+            assert!(name != "vx0" || !line.contains("parent") && !line.contains("outer"), "{line}");
         }
         for address in ["fwbr1 10.6.0.11/24", "eth1 10.9.0.1/32", "eth1 fd00:6::11/64"] {
             assert!(addresses.lines().any(|line| line == address), "{address} is not in {addresses}");
@@ -305,11 +339,16 @@ mod tests {
             made(4, "vmbr0", vec![info(InfoKind::Bridge, InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)]))]),
             made(7, "vmbr0.6", vec![LinkAttribute::Link(4), info(InfoKind::Vlan, InfoData::Vlan(vec![InfoVlan::Id(6)]))]),
             // The other end is in the namespace of a container, where another interface may have the same index.
+            made(
+                8,
+                "vx5",
+                vec![info(InfoKind::Vxlan, InfoData::Vxlan(vec![InfoVxlan::Id(5), InfoVxlan::Local6([0; 16].into()), InfoVxlan::Link(7)]))],
+            ),
             made(9, "veth101i0", vec![LinkAttribute::Link(4), LinkAttribute::LinkNetNsId(0), LinkAttribute::Controller(4)]),
         ];
         assert_eq!(
             link_lines(&links),
-            "4 vmbr0 kind bridge vlan_filtering 1\n7 vmbr0.6 kind vlan parent vmbr0 id 6\n9 veth101i0 kind device parent elsewhere master vmbr0\n"
+            "4 vmbr0 kind bridge vlan_filtering 1\n7 vmbr0.6 kind vlan parent vmbr0 id 6\n8 vx5 kind vxlan parent vmbr0.6 outer ipv6\n9 veth101i0 kind device parent elsewhere master vmbr0\n"
         );
         let vlan = |vid, flags| AfSpecBridge::VlanInfo(BridgeVlanInfo { vid, flags });
         let both = BridgeVlanInfoFlags::Pvid | BridgeVlanInfoFlags::Untagged;

@@ -100,6 +100,7 @@ fn described(host: &Host, link: &Link, addresses: &Result<Rows, HostError>, vlan
         .put(Attr::InterfaceKind, LINKS, fact("kind"))
         .put(Attr::Master, LINKS, fact("master"))
         .put(Attr::Parent, LINKS, fact("parent"))
+        .put(Attr::OuterIp, LINKS, fact("outer"))
         .put(Attr::VlanId, LINKS, number("id"))
         .put(Attr::VlanFiltering, LINKS, flag(link.facts.get("vlan_filtering").map(String::as_str)))
         .put(Attr::Vlans, VLANS, rows(vlans))
@@ -191,6 +192,7 @@ mod tests {
           |4 vmbr0 kind bridge vlan_filtering 1
           |7 vmbr0.6 kind vlan parent vmbr0 id 6
           |8 tap100i0 kind tun master vmbr0
+          |9 vx5 kind vxlan parent vmbr0.6 outer ipv4
         netlink:addresses:
           |lo 127.0.0.1/8
           |vmbr0.6 10.6.0.11/24
@@ -215,7 +217,9 @@ mod tests {
     fn interfaces_have_their_place_their_vlans_and_their_addresses() {
         let all = found(NODE);
         let of = |name: &str| all.iter().find(|component| component.locator == name).expect("it is there");
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 6);
+        assert_eq!((of("vx5").reading(Attr::Parent), of("vx5").reading(Attr::OuterIp)), (&"vmbr0.6".into(), &"ipv4".into()));
+        assert_eq!(of("vmbr0.6").reading(Attr::OuterIp), &Reading::Absent);
         assert_eq!((of("vmbr0").reading(Attr::InterfaceKind), of("vmbr0").reading(Attr::VlanFiltering)), (&"bridge".into(), &true.into()));
         assert_eq!((of("vmbr0.6").reading(Attr::VlanId), of("vmbr0.6").reading(Attr::Parent)), (&6_u64.into(), &"vmbr0".into()));
         assert_eq!(of("vmbr0.6").reading(Attr::Addresses), &list(&["10.6.0.11/24", "fe80::966d:aeff:fe01:203/64"]));

@@ -37,7 +37,12 @@ pub struct End {
 impl PlannedNet {
     /// The family of its metrics, with what tells its nodes from others: `net.rtt.idle@a-b`.
     pub fn label(&self) -> String {
-        format!("{}@{}", self.spec.family(), self.ends().map(|end| end.node.as_str()).collect::<Vec<_>>().join("-"))
+        self.label_of(&self.spec.family())
+    }
+
+    /// The name of some of its figures, told from those of others in the same way: `net.tcp_4_streams_bidir.reverse@a-b`.
+    pub fn label_of(&self, name: &str) -> String {
+        format!("{name}@{}", self.ends().map(|end| end.node.as_str()).collect::<Vec<_>>().join("-"))
     }
 
     /// Everyone who takes part.
@@ -170,6 +175,8 @@ mod tests {
         assert!(planned(&switch, &nodes).expect_err("no serial").contains("serial number"));
         let all: Vec<String> = planned(&switch, &listed).expect("planned").iter().map(PlannedNet::label).collect();
         assert_eq!(all, ["bond.switch_loss@a-b-c"], "all nodes at once");
+        let of = |tcp: TcpSpec, name: &str| planned(&spec(Measure::Tcp(tcp)), &nodes).expect("planned")[2].label_of(name);
+        assert_eq!(of(TcpSpec::default(), "net.tcp_1_stream.reverse"), "net.tcp_1_stream.reverse@b-a");
         assert!(pairs(tcp, &nodes[..1]).expect_err("alone").contains("--nodes"));
     }
 

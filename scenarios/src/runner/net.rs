@@ -36,6 +36,7 @@ mod outage;
 mod path;
 mod rdma;
 mod requests;
+mod routed;
 mod spread;
 mod stream;
 mod switch;
@@ -104,7 +105,11 @@ impl Sessions {
             // What is left of a failed measurement ends with its sessions.
             self.open.clear();
         }
-        done
+        // Of several pairs one may be to blame.
+        done.map_err(|trouble| match trouble {
+            Trouble::Failed(why) => Trouble::Failed(format!("{}: {why}", net.label())),
+            Trouble::NotConfigured(_) => trouble,
+        })
     }
 }
 
@@ -218,9 +223,9 @@ impl Both<'_> {
         Duration::from_millis(self.net.spec.ramp_ms + self.net.spec.runtime_ms) + AROUND
     }
 
-    /// The name of a note of this pair.
+    /// The name of a note of this measurement, which no other one of its step has.
     fn note(&self, what: &str) -> String {
-        format!("{what} {}-{}", self.net.from.node, self.net.to.node)
+        format!("{what} {}", self.net.label())
     }
 }
 

@@ -180,6 +180,11 @@ fn a_family_that_is_measured_twice_and_a_scenario_without_steps_are_refused() {
     let twice = format!("{GOOD}[[step.io]]\nengine = \"uring\"\nrw = \"randread\"\nbs = \"4KiB\"\niodepth = 32\nruntime = \"2s\"\n");
     assert!(parse(&twice).expect_err("twice").to_string().contains("measured twice"));
     assert!(parse("schema = 1\nname = \"x\"\ndescribe = \"d\"\n").expect_err("empty").to_string().contains("at least one"));
+    let spread = |streams: u32| format!("[[step.net]]\nmeasure = \"tcp\"\nover = \"spread\"\nstreams = {streams}\nruntime = \"1s\"\n");
+    let head = "schema = 1\nname = \"x\"\ndescribe = \"d\"\n[[step]]\nname = \"s\"\ndescribe = \"d\"\n";
+    assert!(parse(&format!("{head}{}", spread(4))).is_ok());
+    let twice = format!("{head}{}{}", spread(4), spread(8));
+    assert!(parse(&twice).expect_err("twice").to_string().contains("bond.spread is measured twice"));
     let both = format!("{GOOD}[[step.kernel]]\nkernel = \"triad\"\nruntime = \"1s\"\n");
     assert!(parse(&both).expect_err("both").to_string().contains("either"));
     let unused = "schema = 1\nname = \"x\"\ndescribe = \"d\"\n[target]\nsize = \"1MiB\"\n[[step]]\nname = \"t\"\ndescribe = \"d\"\n[[step.kernel]]\nkernel = \"triad\"\nruntime = \"1s\"\n";

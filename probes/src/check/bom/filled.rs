@@ -300,7 +300,10 @@ pub(super) const FILLED: &[(Kind, &[Attr])] = &[
     (Kind::Bond, &[BondMode, LacpRate, XmitHashPolicy, LinkPolling, Aggregator, AggregatorPorts, PartnerMac, Members]),
     (Kind::BondMember, &[Bond, LinkMonitor, LinkFailures, Aggregator, PartnerState, PartnerMac, PartnerKey]),
     (Kind::Neighbour, &[Listened, ChassisId, PortId, SystemName]),
-    (Kind::Interface, &[InterfaceKind, Master, Parent, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding, NeighbourProxy]),
+    (
+        Kind::Interface,
+        &[InterfaceKind, Master, Parent, OuterIp, VlanId, VlanFiltering, Vlans, Addresses, Ipv4Forwarding, Ipv6Forwarding, NeighbourProxy],
+    ),
     (Kind::GuestNic, &[Bridge, VlanId, Trunks, PassedThrough, Parent, RawNetwork]),
     (Kind::Firewall, &[FirewallEnabled, PolicyIn, FirewallHost, FirewallService, FirewallBackend, OpenRules]),
     (Kind::Bmc, &[Vendor, Model, Serial, PartNumber, Firmware, State, Health, HealthRollup, ClockDeviation]),

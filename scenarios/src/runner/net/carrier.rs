@@ -1,8 +1,9 @@
-//! What carries an address of a node: its interface, and below VLANs the members of a bond or the one port there is.
+//! What carries an address of a node: its interface, and below VLANs and VXLAN the members of a bond or the one port there is.
 
 use std::net::IpAddr;
 
 use assay_model::attr::{Attr, Kind};
+use assay_model::ceiling::OuterIp;
 use assay_model::component::{Component, Value};
 use assay_model::inventory::{Inventory, Observed};
 
@@ -20,6 +21,17 @@ pub(super) struct Carrier {
     pub(super) ports: Vec<String>,
     /// VLAN tags that frames have when they leave.
     pub(super) tags: u8,
+    /// The interface in between that wraps packets in VXLAN.
+    pub(super) vxlan: Option<Vxlan>,
+}
+
+/// An interface that wraps what it sends in VXLAN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Vxlan {
+    /// Its name.
+    pub(super) name: String,
+    /// What it wraps packets in, or why that cannot be told.
+    pub(super) outer: Result<OuterIp, String>,
 }
 
 /// A bond.
@@ -50,6 +62,7 @@ impl Carrier {
         let named = |name: &str| inventory.iter(Kind::Interface).find(|other| other.locator == name);
         let text = |component: &Component, attr| component.value(attr).and_then(Value::as_str).map(str::to_owned);
         let (mut below, mut tags) = (interface, 0);
+        let mut vxlan: Option<Vxlan> = None;
         for _ in 0..DEPTH {
             if let Some(bond) = inventory.iter(Kind::Bond).find(|bond| bond.locator == below.locator) {
                 let ports = list(bond, Attr::Members).to_vec();
@@ -63,30 +76,57 @@ impl Carrier {
                     bond: Some(Bond { name: bond.locator.clone(), policy, is_lacp: text(bond, Attr::BondMode).as_deref() == Some("802.3ad") }),
                     ports,
                     tags,
+                    vxlan,
                 });
             }
             // A VLAN is stacked on its parent. A bridge is stacked on nothing, and what it is the master of cannot be told from a guest's port.
             let kind = text(below, Attr::InterfaceKind);
+            if kind.as_deref() == Some("vxlan") {
+                vxlan = Some(Vxlan { name: below.locator.clone(), outer: outer(below, vxlan.as_ref()) });
+            }
             match (text(below, Attr::Parent), kind.as_deref()) {
+                (Some(parent), Some("vxlan")) => {
+                    below = named(&parent).ok_or_else(|| format!("{} on {node} is bound to nothing that is there", below.locator))?;
+                }
                 (Some(parent), Some("vlan")) => {
                     tags += 1;
                     below = named(&parent).ok_or_else(|| format!("{} on {node} is stacked on nothing that is there", below.locator))?;
                 }
                 (_, Some("bridge")) => {
-                    let bonds: Vec<&Component> = inventory
+                    let is_way_out = |port: &&Component| {
+                        text(port, Attr::InterfaceKind).as_deref() == Some("vxlan")
+                            || inventory.iter(Kind::Bond).any(|bond| bond.locator == port.locator)
+                    };
+                    let ways_out: Vec<&Component> = inventory
                         .iter(Kind::Interface)
                         .filter(|port| text(port, Attr::Master).as_ref() == Some(&below.locator))
-                        .filter(|port| inventory.iter(Kind::Bond).any(|bond| bond.locator == port.locator))
+                        .filter(is_way_out)
                         .collect();
-                    below = match bonds.as_slice() {
-                        [bond] => bond,
+                    below = match ways_out.as_slice() {
+                        [way_out] => way_out,
                         _ => return Err(format!("which port of the bridge {} on {node} leads out cannot be told", below.locator)),
                     };
                 }
-                (_, _) => return Ok(Self { interface: interface.locator.clone(), bond: None, ports: vec![below.locator.clone()], tags }),
+                (_, _) => return Ok(Self { interface: interface.locator.clone(), bond: None, ports: vec![below.locator.clone()], tags, vxlan }),
             }
         }
         Err(format!("{} on {node} is stacked deeper than {DEPTH}", interface.locator))
+    }
+}
+
+/// What an interface wraps packets in.
+fn outer(interface: &Component, before: Option<&Vxlan>) -> Result<OuterIp, String> {
+    let name = &interface.locator;
+    if let Some(before) = before {
+        return Err(format!("{name} wraps what {} has wrapped already", before.name));
+    }
+    if interface.value(Attr::Parent).is_none() {
+        return Err(format!("{name} is VXLAN, and by which interface its packets leave is not told"));
+    }
+    match interface.value(Attr::OuterIp).and_then(Value::as_str) {
+        Some("ipv4") => Ok(OuterIp::V4),
+        Some("ipv6") => Ok(OuterIp::V6),
+        Some(_) | None => Err(format!("{name} is VXLAN, and whether over IPv4 or over IPv6 is not told")),
     }
 }
 
@@ -111,6 +151,7 @@ mod tests {
                     "kind" => Attr::InterfaceKind,
                     "parent" => Attr::Parent,
                     "master" => Attr::Master,
+                    "outer" => Attr::OuterIp,
                     other => panic!("{other}"),
                 };
                 interface = interface.with(attr, "rtnetlink", value);
@@ -168,12 +209,62 @@ mod tests {
     }
 
     #[test]
+    fn packets_inside_of_vxlan_leave_by_the_ports_below_and_what_is_around_them_is_told_or_said_to_be_unknown() {
+        let node = inventory(
+            &[
+                ("vx4", "kind=vxlan parent=bond0.6 outer=ipv4", &["10.4.0.1/24"]),
+                ("vx6", "kind=vxlan parent=eth2 outer=ipv6", &["10.6.0.1/24"]),
+                ("vx4.9", "kind=vlan parent=vx4", &["10.9.0.1/24"]),
+                ("vnet", "kind=bridge", &["10.5.0.1/24"]),
+                ("vx5", "kind=vxlan parent=eth2 outer=ipv4 master=vnet", &[]),
+                ("free", "kind=vxlan", &["10.0.0.1/24"]),
+                ("odd", "kind=vxlan parent=eth2", &["10.1.0.1/24"]),
+                ("twice", "kind=vxlan parent=vx4 outer=ipv4", &["10.2.0.1/24"]),
+                ("bond0.6", "kind=vlan parent=bond0", &[]),
+                ("bond0", "kind=bond", &[]),
+                ("eth2", "", &["10.7.0.1/24"]),
+            ],
+            &[("bond0", &["eth0", "eth1"])],
+        );
+        let of = |address: &str| Carrier::of(&node, address.parse().expect("an address")).expect("found");
+        let vxlan = |address: &str| of(address).vxlan.map(|vxlan| vxlan.outer);
+        for (address, ports, tags, outer) in [
+            ("10.4.0.1", &["eth0", "eth1"][..], 1, Some(Ok(OuterIp::V4))),
+            ("10.9.0.1", &["eth0", "eth1"], 2, Some(Ok(OuterIp::V4))),
+            ("10.6.0.1", &["eth2"], 0, Some(Ok(OuterIp::V6))),
+            ("10.5.0.1", &["eth2"], 0, Some(Ok(OuterIp::V4))),
+            ("10.7.0.1", &["eth2"], 0, None),
+        ] {
+            assert_eq!((of(address).ports, of(address).tags, vxlan(address)), (ports.iter().map(|port| (*port).to_owned()).collect(), tags, outer));
+        }
+        for (address, why) in
+            [("10.0.0.1", "which interface"), ("10.1.0.1", "over IPv4 or over IPv6"), ("10.2.0.1", "vx4 wraps what twice has wrapped")]
+        {
+            assert!(vxlan(address).expect("VXLAN").expect_err("unknown").contains(why), "{address}");
+        }
+        assert!(
+            carried(&inventory(&[("vx", "kind=vxlan parent=gone", &["10.0.0.1/24"])], &[]), "10.0.0.1")
+                .expect_err("gone")
+                .contains("bound to nothing")
+        );
+    }
+
+    #[test]
     fn what_leads_out_of_a_bridge_must_be_one_bond() {
         let two = inventory(
             &[("vmbr0", "kind=bridge", &["10.0.0.1/24"]), ("bond0", "kind=bond master=vmbr0", &[]), ("bond1", "kind=bond master=vmbr0", &[])],
             &[("bond0", &["a"]), ("bond1", &["b"])],
         );
         assert!(carried(&two, "10.0.0.1").expect_err("two").contains("cannot be told"));
+        let tunnelled = inventory(
+            &[
+                ("vmbr0", "kind=bridge", &["10.0.0.1/24"]),
+                ("bond0", "kind=bond master=vmbr0", &[]),
+                ("vx", "kind=vxlan parent=bond0 master=vmbr0", &[]),
+            ],
+            &[("bond0", &["a"])],
+        );
+        assert!(carried(&tunnelled, "10.0.0.1").expect_err("the bond, or inside of VXLAN").contains("cannot be told"));
         let empty = inventory(&[("bond0", "kind=bond", &["10.0.0.1/24"])], &[("bond0", &[])]);
         assert!(carried(&empty, "10.0.0.1").expect_err("none").contains("no members"));
     }

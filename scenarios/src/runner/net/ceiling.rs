@@ -58,11 +58,12 @@ impl Hardware {
         let ends = [(&self.from, &both.net.from, sent_on), (&self.to, &both.net.to, Lines::Streams(streams))];
         let ends = ends.map(|(inventory, end, lines)| {
             let path = inventory.as_ref().map_err(Clone::clone).and_then(|inventory| path(inventory, end.address, lines, carried));
-            (end.node.as_str(), path.map(|path| ceiling::of_tcp_path(&path)))
+            (end.node.as_str(), path.map(|(path, fec)| with_fec(ceiling::of_tcp_path(&path), fec)))
         });
         let (least, text) = least(&ends);
-        let what = if let Lines::Only(member) = sent_on { format!("ceiling of {member}") } else { format!("ceiling of {name}") };
-        outcome.notes.insert(both.note(&what), text);
+        let label = both.net.label_of(name);
+        let what = if let Lines::Only(member) = sent_on { format!("ceiling of {member} {label}") } else { format!("ceiling of {label}") };
+        outcome.notes.insert(what, text);
         let Some(least) = least else { return };
         let share = carried.goodput * 8.0 / least;
         let mut figure = both.figure(format!("{name}.of_ceiling"), Unit::Ratio, Direction::HigherIsBetter, share);
@@ -101,9 +102,18 @@ fn gbits(bits: f64) -> String {
     format!("{:.3} Gbit/s", bits / 1e9)
 }
 
-/// The path out of, or into, a node; what it lacks is in its readings.
-fn path(inventory: &Inventory, address: IpAddr, lines: Lines<'_>, forward: &TcpDirection) -> Result<TcpPath, String> {
+/// The mode of error correction stands with the inputs where it is known, and changes nothing: the speed of a line is net of it.
+fn with_fec(mut ceiling: Ceiling, fec: Reading) -> Ceiling {
+    if fec.value().is_some() {
+        ceiling.inputs.push(("FEC, of which the line speed is net".to_owned(), fec));
+    }
+    ceiling
+}
+
+/// The path out of, or into, a node, and the error correction of its lines; what it lacks is in its readings.
+fn path(inventory: &Inventory, address: IpAddr, lines: Lines<'_>, forward: &TcpDirection) -> Result<(TcpPath, Reading), String> {
     let carrier = Carrier::of(inventory, address)?;
+    let vxlan = carrier.vxlan.map(|vxlan| vxlan.outer).transpose()?;
     let ports: Vec<&str> = match lines {
         Lines::Streams(_) => carrier.ports.iter().map(String::as_str).collect(),
         Lines::Only(member) => vec![member],
@@ -122,16 +132,17 @@ fn path(inventory: &Inventory, address: IpAddr, lines: Lines<'_>, forward: &TcpD
         Reading::Absent => Reading::Unreadable("the largest payload of the card is not known".to_owned()),
         Reading::Unreadable(why) => Reading::Unreadable(format!("the largest payload of the card: {why}")),
     };
-    Ok(TcpPath {
+    let path = TcpPath {
         lines: count(ports.len()).min(most),
         line_bits_per_s: each("speeds", &|card| card.port.reading(Attr::Speed).clone()),
         mtu: if forward.path_mtu == 0 { Reading::Absent } else { u64::from(forward.path_mtu).into() },
-        framing: TcpFraming { vlan_tags: carrier.tags, ipv6: address.is_ipv6(), timestamps, vxlan: false },
+        framing: TcpFraming { vlan_tags: carrier.tags, ipv6: address.is_ipv6(), timestamps, vxlan },
         cards: count(slots.len()).clamp(1, most.min(count(ports.len())).max(1)),
         gtps: each("link speeds", &|card| card.port.reading(Attr::LinkSpeed).clone()),
         lanes,
         max_payload: payload.value().and_then(Value::as_u64).and_then(|bytes| u32::try_from(bytes).ok()),
-    })
+    };
+    Ok((path, each("modes of error correction", &|card| card.port.reading(Attr::FecActive).clone())))
 }
 
 /// A port and the slot of its card.

@@ -161,10 +161,10 @@ fn record(both: &Both<'_>, workload: &Workload, result: &RdmaResult, outcome: &m
         forth.verified_bytes,
         forth.messages.saturating_mul(workload.message_bytes.into())
     );
-    outcome.notes.insert(both.note(&format!("RDMA {family}")), text);
+    outcome.notes.insert(both.note("RDMA"), text);
     let serve = perftest::command(workload, remote, None);
     let connect = perftest::command(workload, local, Some(both.net.to.address));
-    outcome.notes.insert(both.note(&format!("perftest {family}")), format!("on {}: {serve}; on {}: {connect}", both.net.to.node, both.net.from.node));
+    outcome.notes.insert(both.note("perftest"), format!("on {}: {serve}; on {}: {connect}", both.net.to.node, both.net.from.node));
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use assay_model::run::Condition;
 use assay_model::unit::Unit;
 
 use super::ceiling::Hardware;
-use super::tcp::{self, FlowEnd, PORTS, Routed, Streams};
+use super::routed::{self, PORTS, Routed};
+use super::tcp::{self, FlowEnd, Streams};
 use super::{Both, float};
 use crate::runner::bench::{Outcome, Trouble};
 use crate::scenario::{Ports, TcpSpec};
@@ -32,7 +33,7 @@ pub(super) async fn measure(both: &Both<'_>, flows: u32, ports: Ports) -> Result
         return Err(Trouble::NotConfigured(format!("the bond of {} has one member: there is nothing to spread over", both.net.from.node)));
     }
     let receiver = hardware.receiver(both);
-    let before = (route.counters(both).await?, tcp::received(both, &receiver).await?);
+    let before = (route.counters(both).await?, routed::received(both, &receiver).await?);
     let chosen = |peer| match ports {
         Ports::Kernel => tcp::kernels(peer),
         Ports::Consecutive => consecutive(peer, flows),
@@ -40,17 +41,17 @@ pub(super) async fn measure(both: &Both<'_>, flows: u32, ports: Ports) -> Result
     let flowed =
         tcp::flow(both, &Streams { pacing: Some(PACE), ..Streams::of(&TcpSpec { streams: flows, ..TcpSpec::default() }, &chosen) }, &mut outcome)
             .await?;
-    let after = (route.counters(both).await?, tcp::received(both, &receiver).await?);
+    let after = (route.counters(both).await?, routed::received(both, &receiver).await?);
     let flowed = flowed.ok_or_else(|| "the flows carried nothing that counts".to_owned())?;
     let shares = route.shares(&before.0, &after.0, flowed.bytes)?;
     let predicted = predicted(&route, &flowed.ends, LowestBit::Discarded);
-    outcome.figures.extend(tcp::least(both, &family, &shares));
+    outcome.figures.extend(routed::least(both, &family, &shares));
     let (deviation, text) = against(&route, &shares, predicted.as_deref());
     if let Some(deviation) = deviation {
         outcome.figures.push(both.figure(format!("{family}.deviation"), Unit::Ratio, Direction::LowerIsBetter, deviation));
     }
     outcome.notes.insert(both.note("members"), text);
-    tcp::arrived(both, &receiver, before.1.as_ref().zip(after.1.as_ref()), flowed.bytes, &family, &mut outcome)?;
+    routed::arrived(both, &receiver, before.1.as_ref().zip(after.1.as_ref()), flowed.bytes, &family, &mut outcome)?;
     if let Some(why) = unequal(&flowed.ends) {
         outcome.doubts.push(Condition::NotSteady(format!("{}: {why}", both.net.label())));
     }
@@ -80,7 +81,7 @@ fn predicted(route: &Routed, ends: &[FlowEnd], lowest: LowestBit) -> Option<Vec<
 
 /// How far the counters are from the policy, and both in words.
 fn against(route: &Routed, shares: &Shares, predicted: Option<&[u64]>) -> (Option<f64>, String) {
-    let (policy, counted) = (route.policy(), tcp::words(shares));
+    let (policy, counted) = (route.policy(), routed::words(shares));
     let (deviation, says) = match predicted {
         Some(predicted) => {
             let all = float(predicted.iter().sum());

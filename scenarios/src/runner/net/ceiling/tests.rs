@@ -60,7 +60,7 @@ fn seen(mss: u32) -> TcpDirection {
 }
 
 fn of(inventory: &Inventory, lines: Lines<'_>) -> Ceiling {
-    ceiling::of_tcp_path(&path(inventory, ADDRESS.parse().expect("an address"), lines, &seen(8948)).expect("a path"))
+    ceiling::of_tcp_path(&path(inventory, ADDRESS.parse().expect("an address"), lines, &seen(8948)).expect("a path").0)
 }
 
 fn gbits_of(inventory: &Inventory, lines: Lines<'_>) -> Option<f64> {
@@ -87,9 +87,55 @@ fn one_line_bounds_one_stream_and_the_slot_bounds_both_lines() {
 #[test]
 fn headers_are_those_that_the_connection_had() {
     let (healthy, address) = (node(|_| {}), ADDRESS.parse().expect("an address"));
-    let framing = |mss| path(&healthy, address, Lines::Streams(1), &seen(mss)).expect("a path").framing;
+    let framing = |mss| path(&healthy, address, Lines::Streams(1), &seen(mss)).expect("a path").0.framing;
     assert_eq!(framing(8948), TcpFraming::TAGGED);
     assert_eq!(framing(8960), TcpFraming { timestamps: false, ..TcpFraming::TAGGED });
+}
+
+/// The node with its address inside of VXLAN on that VLAN.
+fn wrapped(outer: impl Into<Reading>) -> Inventory {
+    let mut wrapped = node(|one| {
+        if one.locator == "bond0.6" {
+            *one = one.clone().with(Attr::Addresses, "rtnetlink", Reading::Absent);
+        }
+    });
+    let address = Value::List(vec!["10.0.6.1/24".to_owned()]);
+    let tunnel = Component::new(Kind::Interface, "vx5").with(Attr::InterfaceKind, "rtnetlink", "vxlan").with(Attr::Parent, "rtnetlink", "bond0.6");
+    wrapped.components.push(tunnel.with(Attr::Addresses, "rtnetlink", address).with(Attr::OuterIp, "rtnetlink", outer));
+    wrapped
+}
+
+#[test]
+fn what_the_node_itself_wraps_in_vxlan_has_less_room_on_the_line() {
+    // 200 x 8948 / (9000 + 42), and with 50 or 70 bytes more around each packet.
+    assert_eq!(gbits_of(&node(|_| {}), Lines::Streams(1)), Some(197.9));
+    assert_eq!(gbits_of(&wrapped("ipv4"), Lines::Streams(1)), Some(196.8));
+    assert_eq!(gbits_of(&wrapped("ipv6"), Lines::Streams(1)), Some(196.4));
+    // The slot, 239.0 without it, carries the 50 bytes too: 240.75 x 8948 / (9000 + 64).
+    assert_eq!(gbits_of(&wrapped("ipv4"), Lines::Streams(16)), Some(237.7));
+    let (_, text) = least(&[("a", Ok(of(&wrapped("ipv4"), Lines::Streams(1))))]);
+    assert!(text.contains("VXLAN around each packet, bytes: 50") && text.contains("(MTU + 92 B)") && text.contains("(MTU + 64 B)"), "{text}");
+    let (_, text) = least(&[("a", Ok(of(&node(|_| {}), Lines::Streams(1))))]);
+    assert!(text.contains("VXLAN around each packet, bytes: 0"), "{text}");
+    let unknown = path(&wrapped(Reading::Absent), ADDRESS.parse().expect("an address"), Lines::Streams(1), &seen(8948)).map(|_| ());
+    assert!(unknown.expect_err("unknown").contains("vx5 is VXLAN, and whether over IPv4 or over IPv6 is not told"));
+}
+
+#[test]
+fn error_correction_stands_with_the_inputs_where_it_is_known_and_costs_nothing() {
+    let of = |active: [&str; 2]| {
+        let planted = node(|one| match (one.locator.as_str(), active) {
+            ("eth0", [mode, _]) | ("eth1", [_, mode]) if !mode.is_empty() => *one = one.clone().with(Attr::FecActive, "ethtool", mode),
+            _ => {}
+        });
+        let (path, fec) = path(&planted, ADDRESS.parse().expect("an address"), Lines::Streams(16), &seen(8948)).expect("a path");
+        least(&[("a", Ok(with_fec(ceiling::of_tcp_path(&path), fec)))])
+    };
+    let (value, text) = of(["RS", "RS"]);
+    assert!(text.contains("FEC, of which the line speed is net: RS"), "{text}");
+    for unknown in [["", ""], ["RS", "Off"]] {
+        assert!(of(unknown).0 == value && !of(unknown).1.contains("FEC"), "{unknown:?}");
+    }
 }
 
 #[test]
@@ -133,13 +179,13 @@ fn what_cannot_be_read_leaves_it_unknown() {
     ];
     for (what, plant) in planted {
         let planted = node(plant);
-        let one = path(&planted, ADDRESS.parse().expect("an address"), Lines::Streams(16), &seen(8948)).map(|path| ceiling::of_tcp_path(&path));
+        let one = path(&planted, ADDRESS.parse().expect("an address"), Lines::Streams(16), &seen(8948)).map(|(path, _)| ceiling::of_tcp_path(&path));
         assert!(one.as_ref().ok().is_none_or(|one| one.value.is_none()), "{what}");
         let (value, text) = least(&[("a", Ok(of(&node(|_| {}), Lines::Streams(16)))), ("b", one)]);
         assert!(value.is_none() && text.starts_with("unknown; a: 239.") && text.contains("; b: unknown"), "{what}: {text}");
     }
     let unknown_mtu = TcpDirection { path_mtu: 0, ..seen(8948) };
-    let path = path(&node(|_| {}), ADDRESS.parse().expect("an address"), Lines::Streams(1), &unknown_mtu).expect("a path");
+    let (path, _) = path(&node(|_| {}), ADDRESS.parse().expect("an address"), Lines::Streams(1), &unknown_mtu).expect("a path");
     assert_eq!(ceiling::of_tcp_path(&path).value, None);
 }
 
