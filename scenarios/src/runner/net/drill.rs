@@ -23,10 +23,10 @@ use tokio::sync::oneshot;
 use super::{Both, Entry as Place, Sessions, all, float, open_one, path, unless_told};
 use crate::claim::Leave;
 use crate::error::chain;
-use crate::plan::{End, PlannedDrill};
+use crate::plan::{End, PlannedDrill, PlannedNet};
 use crate::remote::Remote;
 use crate::runner::bench::{Figure, Outcome, Trouble};
-use crate::scenario::{ClusterFault, DrillSpec, Measure, RECOVERY_RTT};
+use crate::scenario::{ClusterFault, DrillSpec, Measure};
 
 mod act;
 mod client;
@@ -79,7 +79,7 @@ impl Sessions {
     fn drilled(&mut self, drill: &PlannedDrill, stage: &Stage<'_>, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         let Sessions { nodes, runtime, open } = self;
         runtime.block_on(async {
-            let peers = drill.ring.iter().flat_map(|ring| ring.ends()).map(|end| &end.node);
+            let peers = drill.rings.iter().flat_map(PlannedNet::ends).map(|end| &end.node);
             for name in drill.nodes.iter().map(|victim| &victim.node).chain(peers) {
                 if let Place::Vacant(place) = open.entry((name.clone(), true)) {
                     place.insert(unless_told(stop, open_one(&nodes.nodes, name, &nodes.identity, true)).await??);
@@ -102,7 +102,7 @@ impl Sessions {
         let placement = Placement::of(&pool, stage.image)?;
         let not_by_host = placement::not_by_host(&pool, &ready)?;
         let scene = act::Scene { cluster: &ready, placement: &placement, not_by_host: &not_by_host, pool: pool_name };
-        let plan = act::choose(spec, &victims, &scene).map_err(|why| refused(drill, &why))?;
+        let plan = act::choose(drill, &victims, &scene).map_err(|why| refused(drill, &why))?;
 
         // The load works on a thread of its own, and the drill ends it.
         let path = stage.folder.join(format!("operations-{}.bin", stage.job));
@@ -130,12 +130,12 @@ impl Sessions {
             };
             let acted = runtime.block_on(async {
                 let session = |end: &End| &open[&(end.node.clone(), true)];
-                let ring = drill.ring.as_ref().map(|net| {
+                let ring = plan.ring(drill).map(|net| {
                     let (from, to) = (session(&net.from), session(&net.to));
                     Both { net, from, to, stop, probe_deadline: nodes.probe_deadline }
                 });
                 // Whoever acts takes the word along: when it ends without having said it, nobody waits for it.
-                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(ring.as_ref(), is_broken));
+                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(ring.as_ref(), spec.fault, is_broken));
                 acted.map(|acted| (acted, ring))
             });
             load_stop.store(true, Ordering::Relaxed);
@@ -177,12 +177,15 @@ impl Sessions {
         outcome.figures.extend(ring.figures);
         outcome.notes.extend(ring.notes);
         outcome.doubts.extend(ring.doubts);
+        for (kind, count) in ring.corrupt {
+            *outcome.corrupt.entry(kind).or_insert(0) += count;
+        }
         Ok(outcome)
     }
 }
 
-/// Round trips on the network of the cluster's heartbeats while an OSD is out, under the name that they have then.
-async fn round_trips(ring: Option<&Both<'_>>, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
+/// Round trips on the network of corosync while it is broken, under the name that they have then.
+async fn round_trips(ring: Option<&Both<'_>>, fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
     let Some(both) = ring else { return Ok(Outcome::default()) };
     let Measure::Rtt { rate, load_streams } = both.net.spec.measure else { return Ok(Outcome::default()) };
     if is_broken.await.is_err() {
@@ -192,7 +195,7 @@ async fn round_trips(ring: Option<&Both<'_>>, is_broken: oneshot::Receiver<()>) 
     let family = both.net.spec.family();
     for figure in &mut outcome.figures {
         if let Some(word) = figure.name.strip_prefix(&family) {
-            figure.name = format!("{RECOVERY_RTT}{word}");
+            figure.name = format!("{}{word}", fault.ring_family());
         }
     }
     Ok(outcome)
