@@ -184,6 +184,7 @@ pub(crate) fn stalls() -> Run {
         detected_ns: Some(22_400 * MS),
         resumed_ns: Some(until * MS),
         clean_ns: Some(88_000 * MS),
+        recovered: (node == "pve2").then_some(Recovered { meanwhile: 0, in_all: 2310 }),
         data,
     };
     let whole = Data { blocks: 65_536, right: 65_536, acknowledged: 6_200, ..Data::default() };

@@ -16,7 +16,7 @@ use assay_bench::{Arrivals, EngineError, Extent, History, Job, JobResult, Lane, 
 use assay_model::metric::Direction;
 use assay_model::outage;
 use assay_model::run::Condition;
-use assay_model::stall::{Data, Stall};
+use assay_model::stall::{Data, Recovered, Stall};
 use assay_model::unit::Unit;
 use tokio::sync::oneshot;
 
@@ -32,11 +32,13 @@ mod act;
 mod client;
 mod cluster;
 mod placement;
+mod recovery;
 
 use act::{Acted, MustWait, Victim};
 use client::{HeldBack, Waits};
 use cluster::{Cluster, Watch};
 use placement::Placement;
+use recovery::Recovery;
 
 /// What an image has to hold is read back in pieces of so many bytes.
 const PIECE: u32 = 4 << 20;
@@ -97,6 +99,7 @@ impl Sessions {
         let pool_name = stage.image.name().split('/').next().unwrap_or_default();
         let pool = Pool::connect(pool_name, None, &cluster::connect()).map_err(|error| chain(&error))?;
         let watch = Watch::begin(pool.clone(), began).map_err(|error| error.to_string())?;
+        let recovery = Recovery::begin(pool.clone(), began).map_err(|error| error.to_string())?;
         let spec = &drill.spec;
         let ready = runtime.block_on(watch.until_ready(READY_WITHIN, stop)).map_err(|why| refused(drill, &why))?;
         let placement = Placement::of(&pool, stage.image)?;
@@ -159,6 +162,7 @@ impl Sessions {
                 };
             }
         };
+        let recovered = recovery.end(&acted);
         let log = read_log(&path)?;
         let ended_ns = nanoseconds(began.elapsed());
         let data = stage.check(&log, &before, acted.injected.from_ns, stop)?;
@@ -167,6 +171,7 @@ impl Sessions {
             load: &load,
             log: &log,
             sightings: &sightings,
+            recovered,
             ready: &ready,
             ended_ns,
             data: &data,
@@ -320,6 +325,7 @@ struct Seen<'a> {
     load: &'a JobResult,
     log: &'a Log,
     sightings: &'a [cluster::Sighting],
+    recovered: Option<Recovered>,
     ready: &'a Cluster,
     ended_ns: i64,
     data: &'a oplog::Verdict,
@@ -330,7 +336,7 @@ struct Seen<'a> {
 }
 
 fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
-    let Seen { acted, load, log, sightings, ready, ended_ns, data, waits_for, expected_blocks } = *seen;
+    let Seen { acted, load, log, sightings, recovered, ready, ended_ns, data, waits_for, expected_blocks } = *seen;
     let spec = &drill.spec;
     let zero = acted.injected.from_ns;
     let since = |ns: i64| ns.saturating_sub(zero);
@@ -356,6 +362,7 @@ fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
         detected_ns: acted.detected_ns.map(since),
         resumed_ns: waits.resumed_ns(),
         clean_ns: Some(since(acted.clean_ns)),
+        recovered,
         data: data_of(data, zero),
     };
     let mut outcome = counted(drill, Some(load), data);
@@ -370,6 +377,7 @@ fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
     }
     let (longest, ..) = waits.longest();
     doubt_lag(drill, load, longest, &mut outcome);
+    outcome.doubts.extend(doubt_recovery(drill, recovered));
     let (before, during) = waits.p99();
     let waited = waits.held_back(waits_for, acted);
     if waited.acknowledged > 0 {
@@ -453,6 +461,16 @@ fn dimensions(drill: &PlannedDrill, acted: &Acted) -> BTreeMap<String, String> {
     dimensions
 }
 
+/// What recovery costs is not seen where nothing is recovered: an OSD that was taken out of a host without another one.
+fn doubt_recovery(drill: &PlannedDrill, recovered: Option<Recovered>) -> Option<Condition> {
+    let why = match recovered {
+        None => "the managers did not say what was recovered",
+        Some(Recovered { meanwhile: 0, .. }) => "no object was recovered elsewhere",
+        Some(_) => return None,
+    };
+    (drill.spec.fault == ClusterFault::OsdOut).then(|| Condition::NotSteady(format!("{}: {why}: what recovery costs is not seen", name(drill))))
+}
+
 /// A harness that was late itself says less of the cluster.
 fn doubt_lag(drill: &PlannedDrill, load: &JobResult, longest_ns: u64, outcome: &mut Outcome) {
     let own = load.open.as_ref().map_or(0, |open| open.lag.max());
@@ -522,13 +540,14 @@ fn story(stall: &Stall, acted: &Acted) -> String {
     let data = &stall.data;
     let wrong: Vec<String> = data.wrong.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!(
-        "{}; noticed {}, healed {}, longest wait {:.2} s, over {}, clean again {}; of {} blocks {} hold what the {} acknowledged writes left{}{}",
+        "{}; noticed {}, healed {}, longest wait {:.2} s, over {}, clean again {}{}; of {} blocks {} hold what the {} acknowledged writes left{}{}",
         stall.on.join(", "),
         at(stall.detected_ns),
         seconds(stall.healed.from_ns),
         stall.longest().map_or(0.0, |(_, wait)| float(wait.length_ns(stall.watched.to_ns)) / 1e9),
         at(stall.resumed_ns),
         at(stall.clean_ns),
+        stall.recovered.map_or_else(String::new, |of| format!(", {} objects recovered until it was healed and {} in all", of.meanwhile, of.in_all)),
         data.blocks,
         data.right,
         data.acknowledged,
