@@ -344,7 +344,7 @@ impl Stage<'_> {
         let mut armed = Vec::new();
         let done = match self.arm(&mut armed).await {
             Ok(()) => self.hold(&armed).await,
-            Err(why) => Err(why),
+            Err(Trouble::Failed(why) | Trouble::NotConfigured(why)) => Err(self.not_begun(&why)),
         };
         // Once more, whoever has healed by itself: it harms nothing, and one that fails keeps none of the others broken.
         let heals = self.plan.breaks.iter().zip(&armed).map(|(one, armed)| self.heal(one, armed));
@@ -472,7 +472,8 @@ impl Stage<'_> {
     }
 
     fn not_begun(&self, why: &str) -> Trouble {
-        Trouble::Failed(format!("{} is not begun: {why}", super::name(self.drill)))
+        // Its name comes in front of whatever went wrong.
+        Trouble::Failed(format!("it is not begun: {why}"))
     }
 
     /// A second failure beside that of the drill ends it at once: what one more would take may be the last copy. One sighting alone may be a slip.
