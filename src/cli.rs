@@ -184,9 +184,13 @@ pub(crate) struct Between {
     /// Nodes of the site that take part, each reached over SSH with existing keys; `all` for every node of the site. The same build of assay must be on each
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     pub(crate) nodes: Vec<String>,
-    /// Which of the site's networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it
+    /// Which of the site's networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it; in a drill
+    /// on a Ceph cluster the one that a host is cut off from
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
+    /// Which of the site's networks is corosync's: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ring: Option<String>,
 }
 
 /// What may be done to real drives.

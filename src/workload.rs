@@ -97,16 +97,35 @@ pub(crate) fn nodes(scenario: &Scenario, asked: &Between, site: &Site) -> Result
     Ok(nodes)
 }
 
-/// A scenario whose measurements between nodes are made in the network that the operator names.
-pub(crate) fn within(mut scenario: Scenario, network: Option<&String>) -> Scenario {
+/// A scenario in the networks that the operator names. One that it has no use for is a mistake, and not passed over.
+pub(crate) fn within(mut scenario: Scenario, asked: &Between) -> Result<Scenario> {
+    let (mut goes_through, mut is_drill) = (false, false);
     for work in scenario.steps.iter_mut().flat_map(|step| &mut step.work) {
-        match (work, network) {
-            (Work::Net(net), Some(network)) => net.network = Some(network.clone()),
-            (Work::Drill(drill), Some(network)) if drill.fault.has_a_network() => drill.network = Some(network.clone()),
-            (Work::Net(_) | Work::Drill(_) | Work::Ceph(_) | Work::Io(_) | Work::Kernel(_), _) => {}
+        match work {
+            Work::Net(net) => {
+                goes_through = true;
+                net.network = asked.network.clone().or(net.network.take());
+            }
+            Work::Drill(drill) => {
+                is_drill = true;
+                drill.ring = asked.ring.clone().or(drill.ring.take());
+                if drill.fault.has_a_network() {
+                    goes_through = true;
+                    drill.network = asked.network.clone().or(drill.network.take());
+                }
+            }
+            Work::Ceph(_) | Work::Io(_) | Work::Kernel(_) => {}
         }
     }
-    scenario
+    let why = if asked.network.is_some() && !goes_through {
+        let hint = if is_drill { "; round trips are measured in that of --ring" } else { "" };
+        format!("no network makes a difference: --network does not apply{hint}")
+    } else if asked.ring.is_some() && !is_drill {
+        "it is no drill on a Ceph cluster: --ring does not apply".to_owned()
+    } else {
+        return Ok(scenario);
+    };
+    Err(Usage(format!("{}: {why}", scenario.name)).into())
 }
 
 /// A scenario whose objects are made in the pool that the operator names as `rados:POOL/`. What is no pool for objects is no target of it.

@@ -892,7 +892,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__drill)
-            opts="-v -h -V --target --nodes --network --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --target --nodes --network --ring --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -907,6 +907,10 @@ _assay() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ring)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1630,7 +1634,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__plan)
-            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --nodes --network --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --nodes --network --ring --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1657,6 +1661,10 @@ _assay() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ring)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1762,7 +1770,7 @@ _assay() {
             return 0
             ;;
         assay__subcmd__run)
-            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --nodes --network --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
+            opts="-v -h -V --target --i-own-serial --purge-serial --endurance-percent --nodes --network --ring --resume --site --root --snapshot --since --bmc --runs --format --probe-deadline --listen --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1789,6 +1797,10 @@ _assay() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ring)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

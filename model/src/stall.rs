@@ -37,6 +37,9 @@ pub struct Stall {
     pub resumed_ns: Option<i64>,
     /// When the cluster was as before the drill.
     pub clean_ns: Option<i64>,
+    /// Objects that the cluster has recovered, as its managers count them; None where they did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
     /// What was read back afterwards.
     pub data: Data,
 }
@@ -85,6 +88,15 @@ pub struct State {
     pub what: String,
     /// From when to when; None when it was so to the end.
     pub during: Wait,
+}
+
+/// Copies of objects that were made where they were missing or belonged. Managers hear of them some seconds later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recovered {
+    /// Those that they had counted when the healing began.
+    pub meanwhile: u64,
+    /// Those, and what was counted until all was as before.
+    pub in_all: u64,
 }
 
 /// What was read back, and held against every write that was acknowledged.
@@ -148,6 +160,7 @@ mod tests {
             detected_ns: None,
             resumed_ns: None,
             clean_ns: None,
+            recovered: None,
             data: Data::default(),
         };
         let (longest, wait) = stall.longest().expect("two");

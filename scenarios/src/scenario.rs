@@ -21,7 +21,7 @@ use ceph::CephFile;
 pub use ceph::{CephSpec, ObjectsMeasure, ObjectsSpec, OsdBenchSpec};
 use drill::DrillFile;
 pub use drill::{ClusterFault, DrillSpec};
-pub(crate) use drill::{PEACE_MS, RECOVERY_RTT, SETTLED_MS};
+pub(crate) use drill::{PEACE_MS, SETTLED_MS};
 use io::IoFile;
 pub use io::{Extent, IoSpec, KneeSpec, Purge, Rate, Targets};
 use net::NetFile;
@@ -198,12 +198,12 @@ impl Work {
 
     /// The same with those of what it measures besides.
     pub(crate) fn families(&self) -> Vec<String> {
-        let besides: &[&str] = match self {
-            Work::Net(net) => net.besides(),
-            Work::Drill(drill) => drill.besides(),
-            Work::Io(_) | Work::Kernel(_) | Work::Ceph(_) => &[],
+        let besides = match self {
+            Work::Net(net) => net.besides().to_vec(),
+            Work::Drill(drill) => vec![drill.fault.ring_family()],
+            Work::Io(_) | Work::Kernel(_) | Work::Ceph(_) => Vec::new(),
         };
-        self.family().into_iter().chain(besides.iter().map(|family| (*family).to_owned())).collect()
+        self.family().into_iter().chain(besides.into_iter().map(str::to_owned)).collect()
     }
 }
 

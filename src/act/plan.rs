@@ -22,7 +22,7 @@ pub(crate) fn plan(context: &Context, load: &Load) -> Result<u8> {
     context.require_this_machine("assay plan")?;
     let (scenario, named) = workload::scenario(&load.scenario)?;
     let inventory = context.inventory(&context.host()?);
-    let scenario = workload::within(scenario, load.between.network.as_ref());
+    let scenario = workload::within(scenario, &load.between)?;
     let scenario = workload::in_pool(scenario, &load.target)?;
     let site = context.site()?;
     let nodes = workload::nodes(&scenario, &load.between, &site)?;
@@ -107,6 +107,10 @@ fn text(plan: &Plan) -> Result<String> {
                         nodes.join(" and "),
                         drill.spec.rate
                     )?;
+                    for ring in &drill.rings {
+                        let (family, from, to) = (drill.spec.fault.ring_family(), &ring.from, &ring.to);
+                        writeln!(out, "      {family} from {} ({}) to {} ({}) in {}", from.node, from.address, to.node, to.address, ring.network)?;
+                    }
                 }
                 PlannedWork::Ceph(ceph) => writeln!(out, "    {} {}", ceph.label(), clients_of(ceph))?,
                 PlannedWork::Net(net) => {

@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
             if scenario.breaks() {
                 return Err(Usage(format!("{name} breaks something on purpose: `assay drill {name}`")).into());
             }
-            let scenario = workload::within(scenario, options.between.network.as_ref());
+            let scenario = workload::within(scenario, &options.between)?;
             let scenario = workload::in_pool(scenario, &options.target)?;
             let targets = super::plan::targets(&options.target, named, &context.runs);
             let site = context.site()?;
@@ -61,7 +61,7 @@ pub(crate) fn drill(context: &Context, options: &cli::Drill) -> Result<u8> {
     if !scenario.breaks() {
         return Err(Usage(format!("{} breaks nothing: `assay run {}`", scenario.name, options.scenario)).into());
     }
-    let scenario = workload::within(scenario, options.between.network.as_ref());
+    let scenario = workload::within(scenario, &options.between)?;
     let host = context.host()?;
     let inventory = context.inventory(&host);
     let site = context.site()?;

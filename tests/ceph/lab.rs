@@ -1,6 +1,6 @@
 //! A cluster of `ci/lab/ceph`, for as long as this lives, and what assay says on one of its hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -25,9 +25,20 @@ impl Lab {
 
     /// With timers that notice in seconds (`fast`), or with Ceph's own (`default`).
     pub(crate) fn start_with(timers: &str) -> Self {
+        Self::start_of(1, timers)
+    }
+
+    /// With so many OSDs on each host: 1 or 2.
+    pub(crate) fn start_of(osds: u8, timers: &str) -> Self {
         let lab = Self { folder: tempfile::Builder::new().prefix("assay-ceph-").tempdir().expect("a folder below /tmp") };
-        said(Command::new(script("start")).arg(lab.dir()).arg(timers));
+        said(Command::new(script("start")).arg(lab.dir()).arg(timers).env("ASSAY_CEPH_OSDS", osds.to_string()));
         lab
+    }
+
+    /// On which OSDs each placement group of a pool belongs, as the monitors have it just now.
+    pub(crate) fn up(&self, pool: &str) -> BTreeMap<String, BTreeSet<u64>> {
+        let output = self.on(0).arg("/usr/bin/python3").arg(script("cluster.py")).args(["up", pool]).output().expect("ci/lab/ceph/exec starts");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", shown(&output)))
     }
 
     fn dir(&self) -> PathBuf {

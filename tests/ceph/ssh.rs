@@ -90,6 +90,13 @@ impl<'lab> Ssh<'lab> {
         sshd
     }
 
+    /// Runs a script in the mounts that sessions to a host see, and nobody else.
+    pub(crate) fn in_sessions(&self, host: u8, script: &str) {
+        // Its number within the lab, where hosts share one space of processes.
+        let sshd = format!("pgrep -o -f '[s]shd -D -e -f {}'", self.path(&format!("sshd-{host}")).display());
+        said(self.lab.on(host).args(["sh", "-c", &format!("set -e; exec nsenter --target $({sshd}) --mount sh -ec \"$1\""), "sh", script]));
+    }
+
     /// The site of the lab, with these hosts as its nodes.
     fn site(&self, hosts: &[u8]) {
         let site = self.path("site");

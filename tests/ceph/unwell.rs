@@ -39,6 +39,28 @@ runtime = "1s"
 io_size = "1GiB"
 "#;
 
+const OBJECTS: &str = r#"
+[[step]]
+name = "write"
+describe = "writes"
+[[step.ceph]]
+measure = "write"
+size = "16MiB"
+iodepth = 4
+runtime = "1s"
+io_size = "1GiB"
+"#;
+
+const OSDS: &str = r#"
+[[step]]
+name = "osds"
+describe = "each OSD by itself"
+[[step.ceph]]
+measure = "osd_bench"
+bytes = "64MiB"
+osds_max = 3
+"#;
+
 /// What is missing, a script that takes it away from one process alone, and what is said then.
 const MISSING: &[(&str, &str, &[&str])] = &[
     (
@@ -78,6 +100,8 @@ fn runs_and_drills_on_a_cluster_that_is_not_as_it_should_be_end_in_time_say_why_
         ("plan", ssh.scenario("unwell-plan", QUICK), vec![]),
         ("drill", drills::scenario(&ssh, "unwell-drill", "fault = \"osd-stop\"\nhold = \"4s\""), vec!["--nodes", "pve1-node2"]),
     ];
+    let objects = ssh.scenario("unwell-objects", OBJECTS);
+    let osds = ssh.scenario("unwell-osds", OSDS);
     let words = |at: usize| {
         let (act, scenario, more) = &asked[at];
         [&[*act, scenario.as_str(), "--target", "rbd:rbd-vms/"], more.as_slice()].concat()
@@ -100,9 +124,16 @@ fn runs_and_drills_on_a_cluster_that_is_not_as_it_should_be_end_in_time_say_why_
             &["cannot claim rbd:rbd-vms/ for writing", "the pool rbd-vms is full"],
         );
     }
+    refused("plan of objects on a full cluster", begin(&ssh, "true", &["plan", &objects]), &["the pool rbd-vms is full"]);
+    no_run(&ssh);
+    let (run, bench) = (begin(&ssh, "true", &["run", &objects]), begin(&ssh, "true", &["run", &osds]));
+    for (what, begun, says) in [("run of objects on a full cluster", run, "the pool rbd-vms is full"), ("bench of full OSDs", bench, "osd.0 is full")]
+    {
+        let (status, said) = ended(what, begun, WORKS);
+        assert!(status == Some(3) && said.contains(says), "{what}: {status:?}: {said}");
+    }
     lab.fault("heal", "full");
     lab.clean();
-    no_run(&ssh);
     nothing_left(&ssh);
 
     lab.fault("make", "osd-stopped 2");
@@ -122,6 +153,34 @@ fn runs_and_drills_on_a_cluster_that_is_not_as_it_should_be_end_in_time_say_why_
     nothing_left(&ssh);
     lab.fault("heal", "osd-stopped 2");
     lab.clean();
+    lacking_on_a_node(&ssh);
+}
+
+/// What sessions to a node lack, its client has: it is seen when the node is to break something, which it refuses then, whether that is an order to the cluster or a signal.
+fn lacking_on_a_node(ssh: &Ssh<'_>) {
+    let lacks = [("key", 2, "the monitors do not take the key of this node"), ("librados", 3, "cannot load librados on this node")];
+    for (what, host, _) in lacks {
+        let (_, take, _) = MISSING.iter().find(|missing| missing.0 == what).expect("one of them");
+        ssh.in_sessions(host, &format!("mount -t tmpfs tmpfs /mnt && {take}"));
+    }
+    let all =
+        lacks.iter().flat_map(|(what, host, says)| ["osd-out", "osd-stop"].map(|fault| (format!("lacking-{what}-{fault}"), *host, *says, fault)));
+    let begun: Vec<_> = all
+        .map(|(name, host, says, fault)| {
+            let scenario = drills::scenario(ssh, &name, &format!("fault = \"{fault}\"\nhold = \"4s\""));
+            let node = format!("pve1-node{host}");
+            let begun = begin(ssh, "true", &["drill", &scenario, "--target", "rbd:rbd-vms/", "--nodes", &node]);
+            (name, format!("{fault} of {node}: it is not begun: "), says, begun)
+        })
+        .collect();
+    for (name, not_begun, says, begun) in begun {
+        let (status, said) = ended(&name, begun, WORKS);
+        assert!(status == Some(3) && said.contains(&not_begun) && said.contains(says), "{name}: {status:?}: {said}");
+        let journal = std::fs::read_to_string(ssh.run_of(&name).join("journal.jsonl")).expect("reads");
+        assert!(!journal.contains("fault_armed"), "{name}: {journal}");
+    }
+    ssh.lab().clean();
+    nothing_left(ssh);
 }
 
 type Begun = (Instant, Child);

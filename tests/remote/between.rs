@@ -233,6 +233,10 @@ fn what_cannot_be_measured_is_said_before_anything_is_done() {
         (vec!["run", &scenario, "--nodes", "a,c"], "no node c"),
         (vec!["run", &scenario, "--nodes", "a,a"], "named twice"),
         (vec!["run", &scenario, "--nodes", "a,b", "--network", "storage"], "no address of a in network `storage`"),
+        // What makes no difference to a scenario is not passed over.
+        (vec!["run", &scenario, "--nodes", "a,b", "--ring", "storage"], "no drill on a Ceph cluster: --ring does not apply"),
+        (vec!["plan", "storage-quick", "--network", "storage"], "--network does not apply"),
+        (vec!["drill", "ceph-osd-out", "--nodes", "a,b", "--network", "storage"], "round trips are measured in that of --ring"),
         (vec!["run", "storage-quick", "--nodes", "a,b"], "about one node"),
         (vec!["run", &drill, "--nodes", "a,b"], "assay drill"),
         (vec!["drill", &scenario, "--nodes", "a,b"], "breaks nothing"),

@@ -73,6 +73,21 @@ impl Health {
     }
 }
 
+/// What the monitors are asked for pools and their flags.
+pub(super) const POOLS: &str = r#"{"prefix": "osd pool ls", "detail": "detail", "format": "json"}"#;
+
+/// Whether a pool takes itself for full, of the answer to [`POOLS`].
+pub(super) fn is_full(answer: &str, own: &str) -> io::Result<bool> {
+    #[derive(Deserialize)]
+    struct Answer {
+        pool_name: String,
+        flags_names: String,
+    }
+    let pools: Vec<Answer> = serde_json::from_str(answer).map_err(io::Error::other)?;
+    let pool = pools.iter().find(|pool| pool.pool_name == own).ok_or_else(|| io::Error::other("the monitors know no such pool"))?;
+    Ok(pool.flags_names.split(',').any(|flag| flag == "full"))
+}
+
 /// What is said where Ceph's libraries are not installed.
 pub(super) fn missing(sys::Missing { library, why }: sys::Missing) -> ClusterError {
     let package = if library.starts_with("librados") { "librados2" } else { "librbd1" };
@@ -184,6 +199,13 @@ pub(super) fn within<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pool_is_full_when_its_own_flags_say_so() {
+        let answer = r#"[{"pool_name": "a", "flags_names": "hashpspool,full,full_quota"}, {"pool_name": "b", "flags_names": "hashpspool,nearfull"}]"#;
+        assert!(is_full(answer, "a").expect("an answer") && !is_full(answer, "b").expect("an answer"));
+        assert!(is_full(answer, "c").is_err() && is_full("[{}]", "a").is_err());
+    }
 
     #[test]
     fn the_health_of_a_cluster_is_its_status_and_the_codes_behind_it() {

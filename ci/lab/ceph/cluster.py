@@ -1,14 +1,16 @@
 """Speaks with the lab's cluster through librados, which answers in milliseconds what the `ceph` command takes half a second for.
 
-cluster.py found HOST...     the cluster map: an OSD of class nvme on each host, a rule over hosts, the pools
+cluster.py found HOST...     the cluster map: an OSD of class nvme on each host, on one that is named twice two, a rule over hosts, the pools
 cluster.py clean SECONDS     waits until nothing is amiss; ends with 1 and what is, when it is not so in time
 cluster.py seen SECONDS RE   waits until what the monitors say matches: status, health, quorum, managers, pools, one JSON text each
 cluster.py leader, standby   the name of the monitor that leads, of the manager that stands by
 cluster.py pg-of POOL NAME   the placement group of an object
+cluster.py up POOL           on which OSDs each placement group of a pool belongs by now: JSON
 cluster.py forget-crashes    removes all crash reports
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -73,7 +75,8 @@ def amiss(cluster):
         return f"quorum of {status['quorum_names']}"
     if not mgr["available"] or len(mgr["standbys"]) != 1:
         return f"manager {mgr['active_name']!r}, standbys {len(mgr['standbys'])}"
-    if not osds["num_osds"] == osds["num_up_osds"] == osds["num_in_osds"] == 3:
+    made = len(os.listdir("/var/lib/ceph/osd"))
+    if not osds["num_osds"] == osds["num_up_osds"] == osds["num_in_osds"] == made:
         return f"OSDs {osds}"
     # A healthy status is told of PGs that are still unknown, too.
     if states != {"active+clean": PGS}:
@@ -115,6 +118,10 @@ def main(verb, *words):
             print(cluster.mon("mgr dump")["standbys"][0]["name"])
         case "pg-of":
             print(cluster.mon("osd map", pool=words[0], object=words[1])["pgid"])
+        case "up":
+            pool = next(pool for pool in cluster.mon("osd dump")["pools"] if pool["pool_name"] == words[0])
+            groups = [f"{pool['pool']}.{number:x}" for number in range(pool["pg_num"])]
+            print(json.dumps({group: cluster.mon("pg map", pgid=group)["up"] for group in groups}))
         case "forget-crashes":
             for crash in cluster.mgr("crash ls"):
                 cluster.mgr("crash rm", id=crash["crash_id"])

@@ -8,6 +8,9 @@
 #   DIR/ready       the seconds that it took until all was clean; there when start has ended well
 hosts=(client pve1-node1 pve1-node2 pve1-node3)
 
+# `host_of OSD`: the number of its host. The first three are on one each, and so are the next.
+host_of() { echo $(($1 % 3 + 1)); }
+
 # `process FILE`: the process that wrote itself down there, if it still lives. Its start time tells it from a later one with the same number.
 process() {
   local pid began now

@@ -124,6 +124,7 @@ mod tests {
             detected_ns: None,
             resumed_ns: None,
             clean_ns: None,
+            recovered: None,
             data: Data::default(),
         }
     }

@@ -116,14 +116,19 @@ fn data(stall: &Stall) -> (Mark, String) {
 
 fn rows(stall: &Stall) -> Vec<(&'static str, Scaled)> {
     let at = |ns: Option<i64>, never: &str| ns.map_or_else(|| words(never), moment);
-    vec![
+    let count = |count: u64| Scaled { text: scale::grouped(count), exact: String::new() };
+    let recovered = stall.recovered.map(|recovered| {
+        [("Objects recovered until it was healed", count(recovered.meanwhile)), ("Objects recovered in all", count(recovered.in_all))]
+    });
+    let rows = vec![
         ("The cluster had noticed", at(stall.detected_ns, "never")),
         ("The longest wait was over", at(stall.resumed_ns, "never")),
         ("Healed", moment(stall.healed.from_ns)),
         ("Clean again", at(stall.clean_ns, "never")),
         ("Fault and healing known within", words(&format!("±{}", time(stall.uncertainty_ns).text))),
         ("The cluster was asked every", time(stall.asked_every_ns)),
-    ]
+    ];
+    rows.into_iter().chain(recovered.into_iter().flatten()).collect()
 }
 
 fn of_kinds(stall: &Stall) -> Vec<(&'static str, Vec<Scaled>)> {

@@ -149,11 +149,17 @@ pub(super) struct Scratch {
 pub(super) fn examine(place: &ImagePlace, bytes: u64) -> Result<Pool, Cause> {
     let pool = Pool::connect(&place.pool, place.namespace.as_deref(), &Connect::default())?;
     room(bytes, pool.free()? / COPIES)?;
-    match pool.is_full() {
-        Ok(true) => Err(Cause::Full { pool: Printable::new(pool.name()) }),
-        Err(error @ ClusterError::Silent { .. }) => Err(error.into()),
-        // Who may not ask for it can write for all that.
-        Ok(false) | Err(_) => Ok(pool),
+    takes_writes(pool.name(), pool.is_full())?;
+    Ok(pool)
+}
+
+/// Whether a pool takes writes, by the answer to whether it is full: none is not that it is not.
+pub(super) fn takes_writes(pool: &str, is_full: Result<bool, ClusterError>) -> Result<(), Cause> {
+    let pool = Printable::new(pool);
+    match is_full {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Cause::Full { pool }),
+        Err(error) => Err(Cause::Fullness { pool, why: crate::error::chain(&error) }),
     }
 }
 

@@ -12,7 +12,7 @@ use assay_bench::{ClusterError, Span};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::image::{COPIES, room};
+use super::image::{COPIES, room, takes_writes};
 use super::refusal::{Cause, Refusal, refused};
 use super::scratch::SCRATCH_PREFIX;
 use crate::printable::Printable;
@@ -151,7 +151,11 @@ pub(crate) struct Objects {
 
 /// Looks whether scratch objects may be made; makes nothing.
 pub fn examine_scratch_objects(place: &ObjectPlace, bytes: u64) -> Result<(), Refusal> {
-    let look = || room(bytes, place.connect()?.free()? / COPIES);
+    let look = || {
+        let pool = place.connect()?;
+        takes_writes(pool.name(), pool.is_full())?;
+        room(bytes, pool.free()? / COPIES)
+    };
     look().map_err(refused(&place.path()))
 }
 
@@ -167,6 +171,8 @@ fn make(place: &ObjectPlace, wanted: &Wanted) -> Result<Objects, Cause> {
         }
     }
     let pool = place.connect()?;
+    // Before anything is removed, too: in a full pool that may wait as well.
+    takes_writes(pool.name(), pool.is_full())?;
     sweep(&pool, wanted)?;
     room(wanted.bytes.saturating_mul(wanted.nodes), pool.free()? / COPIES)?;
     let id = Uuid::now_v7();

@@ -65,6 +65,8 @@ pub enum Cause {
     NoRoom { bytes: u64, free: u64, allowed: u64 },
     #[error("the pool {pool} is full, and what is written to it waits until there is room in it")]
     Full { pool: Printable },
+    #[error("whether the pool {pool} is full cannot be told: {why}")]
+    Fullness { pool: Printable, why: String },
     #[error("`{name}` is no name for a run: letters, digits and hyphens are")]
     RunName { name: Printable },
     #[error("{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=off, :object_size=4MiB or :features=layering behind it")]

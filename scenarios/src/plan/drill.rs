@@ -15,9 +15,10 @@ pub struct PlannedDrill {
     pub spec: DrillSpec,
     /// The nodes on which something fails, or among which what fails is looked for.
     pub nodes: Vec<Victim>,
-    /// Round trips that are measured meanwhile, from the first node to another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ring: Option<Box<PlannedNet>>,
+    /// Round trips on the network of corosync, from each of `nodes` to another one, in their order: those of the node that fails are measured meanwhile. None where no
+    /// network is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rings: Vec<PlannedNet>,
 }
 
 /// A node on which something fails.
@@ -25,7 +26,7 @@ pub struct PlannedDrill {
 pub struct Victim {
     /// Its name.
     pub node: String,
-    /// Its address in the network that it is cut off from, or over which it is measured.
+    /// Its address in the network that it is cut off from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
 }
@@ -58,44 +59,56 @@ pub(super) fn planned(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedDri
                 let address = node.address(network);
                 Some(address.ok_or_else(|| format!("the site says no address of {} in network `{network}`", node.name))?)
             }
-            (ClusterFault::OsdOut, Some(network)) if nodes.len() > 1 => node.address(network),
-            (ClusterFault::OsdOut, Some(_)) => return Err("round trips are measured to another node: name two at least by --nodes".to_owned()),
             (_, _) => None,
         };
         Ok(Victim { node: node.name.clone(), address })
     };
     let victims = nodes.iter().map(victim).collect::<Result<Vec<_>, String>>()?;
-    let of = |nodes: Vec<Victim>| PlannedDrill { spec: spec.clone(), nodes, ring: None };
+    let rings = rings(spec, nodes)?;
+    let of = |which: std::ops::Range<usize>| PlannedDrill {
+        spec: spec.clone(),
+        rings: rings.get(which.clone()).unwrap_or_default().to_vec(),
+        nodes: victims[which].to_vec(),
+    };
+    let all = 0..victims.len();
     match spec.fault {
-        ClusterFault::OsdOut => {
-            let count = victims.len();
-            let ring = |at: usize| Some(Box::new(ring(spec, &victims[at], &victims[(at + 1) % count])?));
-            let out = |at: usize| PlannedDrill { ring: ring(at), ..of(vec![victims[at].clone()]) };
-            if let (Some(network), Some(none)) = (&spec.network, victims.iter().find(|victim| victim.address.is_none())) {
-                return Err(format!("the site says no address of {} in network `{network}`", none.node));
-            }
-            Ok((0..count).map(out).collect())
-        }
         // Each of them once.
-        ClusterFault::OsdStop | ClusterFault::OsdKill | ClusterFault::OsdSlow | ClusterFault::HostLoss | ClusterFault::Partition => {
-            Ok(victims.into_iter().map(|victim| of(vec![victim])).collect())
-        }
+        ClusterFault::OsdStop
+        | ClusterFault::OsdKill
+        | ClusterFault::OsdOut
+        | ClusterFault::OsdSlow
+        | ClusterFault::HostLoss
+        | ClusterFault::Partition => Ok(all.map(|at| of(at..at + 1)).collect()),
         // The leader is on one of them.
-        ClusterFault::MonLoss => Ok(vec![of(victims)]),
+        ClusterFault::MonLoss => Ok(vec![of(all)]),
         // The whole cluster; any node can give the order.
-        ClusterFault::Full => Ok(vec![of(victims.into_iter().take(1).collect())]),
-        ClusterFault::BelowMinSize if victims.len() == 2 => Ok(vec![of(victims)]),
+        ClusterFault::Full => Ok(vec![of(0..1)]),
+        ClusterFault::BelowMinSize if victims.len() == 2 => Ok(vec![of(all)]),
         ClusterFault::BelowMinSize => Err("an OSD on each of two hosts stops: name exactly two by --nodes".to_owned()),
     }
 }
 
-/// Round trips between two nodes for as long as an OSD is out; none where no network is named.
-fn ring(spec: &DrillSpec, from: &Victim, to: &Victim) -> Option<PlannedNet> {
-    let network = spec.network.clone()?;
-    let end = |victim: &Victim| Some(End { node: victim.node.clone(), address: victim.address? });
+/// Round trips from each node to the next one for as long as it is broken; none where no network is named.
+fn rings(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedNet>, String> {
+    let Some(network) = &spec.ring else { return Ok(Vec::new()) };
+    if nodes.len() < 2 {
+        return Err("round trips are measured to another node: name two at least by --nodes".to_owned());
+    }
+    let end = |node: &Node| {
+        let address = node.address(network).ok_or_else(|| format!("the site says no address of {} in network `{network}`", node.name))?;
+        if spec.network.as_ref().is_some_and(|cut| cut == network || node.address(cut) == Some(address)) {
+            return Err(format!("{} is cut off from network `{network}`, in which nothing comes back then: name another one by --ring", node.name));
+        }
+        Ok(End { node: node.name.clone(), address })
+    };
+    let ends = nodes.iter().map(end).collect::<Result<Vec<_>, _>>()?;
+    // Whole seconds, and none beyond the healing: what is well again says nothing of what was broken.
+    let runtime_ms = spec.hold_ms / 1000 * 1000;
     let measure = Measure::Rtt { rate: RING_RATE, load_streams: 0 };
-    let spec = NetSpec { measure, network: Some(network.clone()), ramp_ms: 0, runtime_ms: spec.hold_ms };
-    Some(PlannedNet { spec, network, from: end(from)?, to: end(to)?, beside: Vec::new() })
+    let spec = NetSpec { measure, network: Some(network.clone()), ramp_ms: 0, runtime_ms };
+    let to = ends.iter().cycle().skip(1).cloned();
+    let ring = |(from, to)| PlannedNet { spec: spec.clone(), network: network.clone(), from, to, beside: Vec::new() };
+    Ok(ends.iter().cloned().zip(to).map(ring).collect())
 }
 
 /// Round trips per second on the network of the cluster's heartbeats: ten thousand in twenty seconds.
@@ -107,12 +120,36 @@ mod tests {
 
     use super::*;
 
+    const ALL: [ClusterFault; 9] = [
+        ClusterFault::OsdStop,
+        ClusterFault::OsdKill,
+        ClusterFault::OsdOut,
+        ClusterFault::OsdSlow,
+        ClusterFault::MonLoss,
+        ClusterFault::HostLoss,
+        ClusterFault::Partition,
+        ClusterFault::BelowMinSize,
+        ClusterFault::Full,
+    ];
+
     fn spec(fault: ClusterFault) -> DrillSpec {
-        DrillSpec { fault, network: None, hold_ms: 2_000, settle_ms: 1_000, delay_ms: None, rate: 10, bs: 4096, rwmixread: 50, iodepth: 4 }
+        DrillSpec {
+            fault,
+            network: None,
+            ring: None,
+            hold_ms: 2_000,
+            settle_ms: 1_000,
+            delay_ms: None,
+            rate: 10,
+            bs: 4096,
+            rwmixread: 50,
+            iodepth: 4,
+        }
     }
 
     fn node(name: &str) -> Node {
-        let addresses: BTreeMap<String, IpAddr> = [("cluster".to_owned(), "10.0.0.1".parse().expect("an address"))].into();
+        let address = |network: &str, words: &str| (network.to_owned(), words.parse().expect("an address"));
+        let addresses: BTreeMap<String, IpAddr> = [address("cluster", "10.0.0.1"), address("ring0", "10.0.1.1"), address("same", "10.0.0.1")].into();
         Node {
             name: name.into(),
             serial: Some("S".into()),
@@ -143,15 +180,59 @@ mod tests {
     }
 
     #[test]
-    fn round_trips_are_measured_to_the_next_node_while_an_osd_is_out_where_a_network_is_named() {
+    fn round_trips_go_from_each_node_that_may_fail_to_the_next_one_in_every_drill_where_a_network_is_named() {
         let nodes = ["a", "b"].map(node);
-        let of = |network: Option<&str>| DrillSpec { network: network.map(str::to_owned), ..spec(ClusterFault::OsdOut) };
-        assert!(planned(&of(None), &nodes).expect("planned").iter().all(|drill| drill.ring.is_none()));
-        let with = planned(&of(Some("cluster")), &nodes).expect("planned");
-        let ends: Vec<String> = with.iter().filter_map(|drill| drill.ring.as_ref().map(|ring| ring.label())).collect();
-        assert_eq!(ends, ["net.rtt.idle@a-b", "net.rtt.idle@b-a"]);
-        assert!(planned(&of(Some("cluster")), &nodes[..1]).expect_err("alone").contains("two at least"));
-        assert!(planned(&of(Some("ring0")), &nodes).expect_err("not in it").contains("no address of a"));
+        let network = |fault| (fault == ClusterFault::Partition).then(|| "cluster".to_owned());
+        let of = |fault, ring: Option<&str>| DrillSpec { network: network(fault), ring: ring.map(str::to_owned), ..spec(fault) };
+        let ends = |fault, ring| -> Vec<Vec<String>> {
+            let drills = planned(&of(fault, ring), &nodes).expect("planned");
+            drills.iter().map(|drill| drill.rings.iter().map(PlannedNet::label).collect()).collect()
+        };
+        let (there, back) = ("net.rtt.idle@a-b".to_owned(), "net.rtt.idle@b-a".to_owned());
+        for fault in ALL {
+            assert!(ends(fault, None).iter().all(Vec::is_empty), "{fault:?}");
+            let expected = match fault {
+                // Which of them leads is seen when it is made.
+                ClusterFault::MonLoss | ClusterFault::BelowMinSize => vec![vec![there.clone(), back.clone()]],
+                ClusterFault::Full => vec![vec![there.clone()]],
+                ClusterFault::OsdStop
+                | ClusterFault::OsdKill
+                | ClusterFault::OsdOut
+                | ClusterFault::OsdSlow
+                | ClusterFault::HostLoss
+                | ClusterFault::Partition => vec![vec![there.clone()], vec![back.clone()]],
+            };
+            assert_eq!(ends(fault, Some("ring0")), expected, "{fault:?}");
+            let alone = planned(&of(fault, Some("ring0")), &nodes[..1]).expect_err("alone");
+            assert!(alone.contains("two at least"), "{fault:?}: {alone}");
+            let nowhere = planned(&of(fault, Some("public")), &nodes).expect_err("not in it");
+            assert!(nowhere.contains("no address of a in network `public`"), "{fault:?}: {nowhere}");
+        }
+    }
+
+    #[test]
+    fn round_trips_end_when_it_is_healed() {
+        let nodes = ["a", "b"].map(node);
+        let of = DrillSpec { ring: Some("ring0".into()), hold_ms: 2_900, ..spec(ClusterFault::OsdStop) };
+        assert_eq!(planned(&of, &nodes).expect("planned")[0].rings[0].spec.runtime_ms, 2_000);
+    }
+
+    #[test]
+    fn nothing_comes_back_in_the_network_that_a_host_is_cut_off_from_under_whatever_name() {
+        let nodes = ["a", "b"].map(node);
+        for ring in ["cluster", "same"] {
+            let of = DrillSpec { network: Some("cluster".into()), ring: Some(ring.into()), ..spec(ClusterFault::Partition) };
+            let why = planned(&of, &nodes).expect_err("the same");
+            assert!(why.contains(&format!("a is cut off from network `{ring}`")) && why.contains("--ring"), "{why}");
+        }
+    }
+
+    #[test]
+    fn no_kind_of_drill_has_the_figures_of_another() {
+        let families: std::collections::BTreeSet<&str> = ALL.map(ClusterFault::ring_family).into();
+        assert_eq!(families.len(), ALL.len());
+        // No name begins another one, either.
+        assert!(families.iter().all(|one| families.iter().filter(|other| other.starts_with(one)).count() == 1));
     }
 
     #[test]

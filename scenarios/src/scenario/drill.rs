@@ -32,9 +32,12 @@ pub(crate) const PEACE_MS: u64 = 4_000;
 pub struct DrillSpec {
     /// What fails.
     pub fault: ClusterFault,
-    /// The network that a host is cut off from, or over which round trips are measured while an OSD is out.
+    /// The network that a host is cut off from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
+    /// The network of corosync, over which round trips are measured meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
     /// Milliseconds for which it is in effect.
     pub hold_ms: u64,
     /// Milliseconds within which the cluster has to be clean again after it.
@@ -96,22 +99,29 @@ impl ClusterFault {
 impl ClusterFault {
     /// Whether `--network` says something of it.
     pub fn has_a_network(self) -> bool {
-        matches!(self, ClusterFault::Partition | ClusterFault::OsdOut)
+        self == ClusterFault::Partition
+    }
+
+    /// The family of the round trips on the network of corosync meanwhile: one of its own for each, as what is promised of one says nothing of another.
+    pub fn ring_family(self) -> &'static str {
+        match self {
+            ClusterFault::OsdStop => "corosync.rtt.osd_stop",
+            ClusterFault::OsdKill => "corosync.rtt.osd_kill",
+            ClusterFault::OsdOut => "corosync.rtt.recovery",
+            ClusterFault::OsdSlow => "corosync.rtt.osd_slow",
+            ClusterFault::MonLoss => "corosync.rtt.mon_loss",
+            ClusterFault::HostLoss => "corosync.rtt.host_loss",
+            ClusterFault::Partition => "corosync.rtt.partition",
+            ClusterFault::BelowMinSize => "corosync.rtt.below_min_size",
+            ClusterFault::Full => "corosync.rtt.full",
+        }
     }
 }
-
-/// Round trips on the network of corosync while an OSD is out.
-pub(crate) const RECOVERY_RTT: &str = "corosync.rtt.recovery";
 
 impl DrillSpec {
     /// The family of its figures.
     pub fn family(&self) -> String {
         format!("ceph.{}", self.fault.name().replace('-', "_"))
-    }
-
-    /// Families of what is measured besides.
-    pub(super) fn besides(&self) -> &'static [&'static str] {
-        if self.fault == ClusterFault::OsdOut { &[RECOVERY_RTT] } else { &[] }
     }
 
     /// Milliseconds for which its client works at most.
@@ -131,6 +141,7 @@ impl DrillSpec {
 pub(super) struct DrillFile {
     fault: ClusterFault,
     network: Option<String>,
+    ring: Option<String>,
     hold: Millis,
     settle: Option<Millis>,
     delay: Option<Millis>,
@@ -162,13 +173,15 @@ impl Check<'_> {
             Some(_) => return error(format!("`delay` is of `osd-slow` alone, {} to {} ms", DELAY_MS.start(), DELAY_MS.end())),
         };
         if file.network.is_some() && !file.fault.has_a_network() {
-            return error(
-                "`network` is of `partition` (what the host is cut off from) and of `osd-out` (where round trips are measured meanwhile)".to_owned(),
-            );
+            return error("`network` is of `partition` alone, what the host is cut off from; round trips are measured in that of `ring`".to_owned());
+        }
+        if file.ring.is_some() && file.ring == file.network {
+            return error("in the network that the host is cut off from nothing comes back: expected another `ring`".to_owned());
         }
         let spec = DrillSpec {
             fault: file.fault,
             network: file.network,
+            ring: file.ring,
             hold_ms: file.hold.0,
             settle_ms: file.settle.map_or(USUAL_SETTLE_MS, |settle| settle.0),
             delay_ms,

@@ -337,9 +337,14 @@ fn a_drill_on_a_cluster_works_on_what_is_laid_out_and_each_of_its_words_has_boun
     let Work::Drill(spec) = &scenario.steps[1].work[0] else { panic!("a drill") };
     assert_eq!((spec.family().as_str(), spec.hold_ms, spec.rate, spec.bs), ("ceph.host_loss", 30_000, 200, 4096));
     assert!(scenario.breaks() && scenario.needs_nodes());
-    assert_eq!(of("fault = \"below-min-size\"\nhold = \"30s\"").expect("good").families(), ["ceph.below_min_size"]);
+    assert_eq!(of("fault = \"below-min-size\"\nhold = \"30s\"").expect("good").families(), ["ceph.below_min_size", "corosync.rtt.below_min_size"]);
     assert_eq!(of("fault = \"osd-out\"\nhold = \"30s\"").expect("good").families(), ["ceph.osd_out", "corosync.rtt.recovery"]);
+    let ring = of("fault = \"partition\"\nhold = \"30s\"\nnetwork = \"cluster\"\nring = \"ring0\"").expect("good");
+    let Work::Drill(spec) = &ring.steps[1].work[0] else { panic!("a drill") };
+    assert_eq!((spec.network.as_deref(), spec.ring.as_deref()), (Some("cluster"), Some("ring0")));
     for (words, said) in [
+        ("fault = \"osd-out\"\nhold = \"9s\"\nnetwork = \"ring0\"", "round trips are measured in that of `ring`"),
+        ("fault = \"partition\"\nhold = \"9s\"\nnetwork = \"ring0\"\nring = \"ring0\"", "expected another `ring`"),
         ("fault = \"osd-stop\"\nhold = \"1s\"", "2 to 120 s"),
         ("fault = \"osd-stop\"\nhold = \"180s\"", "2 to 120 s"),
         ("fault = \"osd-stop\"\nhold = \"9s\"\nsettle = \"7h\"", "6h"),

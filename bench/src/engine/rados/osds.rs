@@ -45,11 +45,13 @@ impl Osds {
         Ok(Self { cluster: Arc::new(connected(connect)?), deadline: connect.deadline })
     }
 
-    /// Numbers of those that are up, ascending.
+    /// Numbers of those that are up, ascending. One that is full is an error: a bench writes past all pools, and would take the last of it.
     pub fn up(&self) -> Result<Vec<u32>, ClusterError> {
         let cluster = Arc::clone(&self.cluster);
         within("ask for the OSDs of", "the Ceph cluster", self.deadline, move || {
-            up_of(&cluster.ask_monitors(r#"{"prefix": "osd dump", "format": "json"}"#)?)
+            let dump = cluster.ask_monitors(r#"{"prefix": "osd dump", "format": "json"}"#)?;
+            must_have_room(&dump)?;
+            up_of(&dump)
         })
     }
 
@@ -81,6 +83,21 @@ fn target_of(answer: &str) -> std::io::Result<u64> {
     }
     let Answer { osd_memory_target } = serde_json::from_str(answer).map_err(std::io::Error::other)?;
     osd_memory_target.parse().map_err(|_| std::io::Error::other(format!("`{osd_memory_target}` is no osd_memory_target")))
+}
+
+fn must_have_room(dump: &str) -> std::io::Result<()> {
+    #[derive(Deserialize)]
+    struct Dump {
+        osds: Vec<One>,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        osd: u32,
+        state: Vec<String>,
+    }
+    let dump: Dump = serde_json::from_str(dump).map_err(|error| std::io::Error::other(format!("whether one is full cannot be told: {error}")))?;
+    let full = dump.osds.iter().find(|one| one.state.iter().any(|word| word == "full"));
+    full.map_or(Ok(()), |full| Err(std::io::Error::other(format!("osd.{} is full", full.osd))))
 }
 
 fn up_of(answer: &str) -> std::io::Result<Vec<u32>> {
@@ -122,6 +139,15 @@ fn bench_of(answer: &str, asked: u64) -> std::io::Result<OsdBench> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_osd_is_not_written_to_and_one_that_does_not_say_it_neither() {
+        let of = |state: &str| must_have_room(&format!(r#"{{"osds": [{{"osd": 3, "state": ["exists", "up"]}}, {{"osd": 7{state}}}]}}"#));
+        assert!(of(r#", "state": ["nearfull", "exists", "up"]"#).is_ok());
+        let said = |result: std::io::Result<()>| result.expect_err("refused").to_string();
+        assert_eq!(said(of(r#", "state": ["full", "exists", "up"]"#)), "osd.7 is full");
+        assert!(said(of("")).contains("whether one is full cannot be told"));
+    }
 
     #[test]
     fn only_osds_that_are_up_are_benched() {

@@ -114,6 +114,12 @@ impl Pool {
         self.call("ask how much is free of", "", Duration::ZERO, |context| context.cluster().free())
     }
 
+    /// Whether it takes itself for full: what is written to it then waits, or is refused.
+    pub fn is_full(&self) -> Result<bool, ClusterError> {
+        let own = self.name.split('/').next().unwrap_or_default().to_owned();
+        self.call("ask for the flags of", "", Duration::ZERO, move |context| cluster::is_full(&context.cluster().ask_monitors(cluster::POOLS)?, &own))
+    }
+
     /// What the cluster says of its health: its status, and the names of what is wrong.
     pub fn health(&self) -> Result<Health, ClusterError> {
         self.call("ask for the health of the cluster of", "", Duration::ZERO, |context| Health::of(&context.cluster().ask_monitors(Health::COMMAND)?))

@@ -4,8 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::image::{Cache, Image, Layout};
 use crate::engine::cluster::{self, Connect, Health, within};
 use crate::error::ClusterError;
@@ -83,8 +81,7 @@ impl Pool {
     /// Whether it takes itself for full: what is written to it then waits, or is refused.
     pub fn is_full(&self) -> Result<bool, ClusterError> {
         let own = self.name.split('/').next().unwrap_or_default().to_owned();
-        let command = r#"{"prefix": "osd pool ls", "detail": "detail", "format": "json"}"#;
-        self.call("ask for the flags of", "", move |pool, _| is_full(&pool.ask(command)?, &own))
+        self.call("ask for the flags of", "", move |pool, _| cluster::is_full(&pool.ask(cluster::POOLS)?, &own))
     }
 
     /// Bytes that are free in the whole cluster; every copy of a block takes its own.
@@ -158,31 +155,8 @@ impl Pool {
     }
 }
 
-fn is_full(answer: &str, own: &str) -> io::Result<bool> {
-    #[derive(Deserialize)]
-    struct Answer {
-        pool_name: String,
-        flags_names: String,
-    }
-    let pools: Vec<Answer> = serde_json::from_str(answer).map_err(io::Error::other)?;
-    let pool = pools.iter().find(|pool| pool.pool_name == own).ok_or_else(|| io::Error::other("the monitors know no such pool"))?;
-    Ok(pool.flags_names.split(',').any(|flag| flag == "full"))
-}
-
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pool_is_full_when_its_own_flags_say_so() {
-        let answer = r#"[{"pool_name": "a", "flags_names": "hashpspool,full,full_quota"}, {"pool_name": "b", "flags_names": "hashpspool,nearfull"}]"#;
-        assert!(is_full(answer, "a").expect("an answer") && !is_full(answer, "b").expect("an answer"));
-        assert!(is_full(answer, "c").is_err() && is_full("[{}]", "a").is_err());
     }
 }

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use assay_bench::ClusterError;
 use assay_bench::engine::rbd::{Connect, Layout, Pool};
 
+use super::super::image::takes_writes;
 use super::super::{Cause, ImagePlace, SCRATCH_PREFIX, Target, TargetKind, examine_scratch_image, scratch_image, target_kind};
 
 const BYTES: u64 = 16 << 20;
@@ -60,6 +62,25 @@ fn what_is_no_place_or_not_named_by_the_site_is_refused() {
     for target in ["rbd:rbd/", "rbd:rbd-vms/other/", "rbd:rbd-vms2/", "rbd:RBD-VMS/"] {
         let cause = named(target).expect_err(target);
         assert!(matches!(cause, Cause::NotNamed { .. }) && cause.to_string().contains("scratch_pools"), "{target}: {cause}");
+    }
+}
+
+#[test]
+fn a_pool_of_which_nobody_says_that_it_is_not_full_is_not_written_to() {
+    assert!(takes_writes("a", Ok(false)).is_ok());
+    assert!(matches!(takes_writes("a", Ok(true)), Err(Cause::Full { .. })));
+    let refused = std::io::Error::from_raw_os_error(13);
+    let errors = [
+        (ClusterError::Call { act: "ask for the flags of", subject: "a".into(), source: refused }, "Permission denied"),
+        (ClusterError::Call { act: "ask for the flags of", subject: "a".into(), source: std::io::Error::other("expected value") }, "expected value"),
+        (
+            ClusterError::Silent { act: "ask for the flags of", subject: "a".into(), waited: std::time::Duration::from_secs(20) },
+            "no answer within 20s",
+        ),
+    ];
+    for (error, why) in errors {
+        let said = takes_writes("a", Err(error)).expect_err("refused").to_string();
+        assert!(said.contains("whether the pool a is full cannot be told: cannot ask for the flags of a") && said.contains(why), "{said}");
     }
 }
 

@@ -318,16 +318,54 @@ fn said(act: &'static str, words: &[&str]) -> Result<String, FaultError> {
     command.args(["--pdeathsig", "KILL", "--", "ceph", "--connect-timeout", "10"]).args(words);
     match child::run(&mut command, TAKEN_WITHIN, &AtomicBool::new(false)) {
         Ok(said) if said.status.success() => Ok(said.out),
-        Ok(said) => Err(failed(std::io::Error::other(format!("`ceph {}`: {}", words.join(" "), said.failure())))),
+        Ok(said) => Err(failed(std::io::Error::other(format!("{}`ceph {}`: {}", meant(&said.err), words.join(" "), said.failure())))),
         Err(ChildError::Missing(error)) => Err(failed(error)),
         Err(ChildError::Failed(why)) => Err(failed(std::io::Error::other(format!("`ceph {}`: {why}", words.join(" "))))),
         Err(ChildError::Stopped) => Err(failed(std::io::Error::other("it was told to stop"))),
     }
 }
 
+/// What the last words of `ceph` mean of this node: others see a cluster that answers, and do not look for the reason here.
+fn meant(said: &str) -> &'static str {
+    let is_import = said.contains("ImportError") || said.contains("ModuleNotFoundError");
+    let is_refused = |errno: &str| said.contains(errno) && said.contains("error connecting to the cluster");
+    if is_import && said.contains("rados") {
+        "the command `ceph` cannot load librados on this node (packages librados2 and python3-rados in Debian): "
+    } else if said.contains("failed to execute ceph") {
+        "there is no command `ceph` on this node (package ceph-common in Debian): "
+    } else if is_refused("[errno 13]") {
+        "the monitors do not take the key of this node, or there is none where its configuration says: "
+    } else if is_refused("[errno 2]") {
+        "the keyring of this node is not where its configuration says: "
+    } else {
+        ""
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_node_lacks_is_said_before_what_the_command_says() {
+        let import = |kind: &str| {
+            format!("Traceback:\n  File \"/usr/bin/ceph\", line 142, in <module>\n    import rados\n{kind}: librados.so.2: file too short\n")
+        };
+        let connecting = |why: &str| format!("handle_auth_bad_method server allowed_methods [2]\n[errno {why} (error connecting to the cluster)\n");
+        for (said, means) in [
+            (import("ImportError"), "cannot load librados"),
+            (import("ModuleNotFoundError"), "cannot load librados"),
+            ("setpriv: failed to execute ceph: No such file or directory\n".to_owned(), "no command `ceph`"),
+            (connecting("13] RADOS permission denied"), "do not take the key"),
+            (connecting("2] RADOS object not found"), "keyring of this node is not"),
+        ] {
+            assert!(meant(&said).contains(means), "{said}");
+        }
+        // A right that the key does not have is no key that is not taken.
+        for said in ["Error EACCES: access denied\n", "[errno 110] RADOS timed out (error connecting to the cluster)\n", ""] {
+            assert_eq!(meant(said), "");
+        }
+    }
 
     #[test]
     fn an_osd_is_found_in_what_the_cluster_says() {

@@ -15,6 +15,8 @@ const DEPTH: usize = 8;
 pub(super) struct Carrier {
     /// The interface that has the address.
     pub(super) interface: String,
+    /// It and what it is stacked on, down to the bond or the one port: every frame passes each.
+    stack: Vec<String>,
     /// The bond below it.
     pub(super) bond: Option<Bond>,
     /// The ports that frames leave by: members of the bond, or the one port.
@@ -46,6 +48,11 @@ pub(super) struct Bond {
 }
 
 impl Carrier {
+    /// Whether every frame passes `interface`.
+    pub(super) fn is_on(&self, interface: &str) -> bool {
+        self.stack.iter().any(|passed| passed == interface)
+    }
+
     /// Of `address`, as an inventory shows it.
     pub(super) fn of(inventory: &Inventory, address: IpAddr) -> Result<Self, String> {
         let node = &inventory.host;
@@ -61,9 +68,10 @@ impl Carrier {
         let interface = inventory.iter(Kind::Interface).find(has).ok_or_else(|| format!("no interface of {node} has the address {address}"))?;
         let named = |name: &str| inventory.iter(Kind::Interface).find(|other| other.locator == name);
         let text = |component: &Component, attr| component.value(attr).and_then(Value::as_str).map(str::to_owned);
-        let (mut below, mut tags) = (interface, 0);
+        let (mut below, mut tags, mut stack) = (interface, 0, Vec::new());
         let mut vxlan: Option<Vxlan> = None;
         for _ in 0..DEPTH {
+            stack.push(below.locator.clone());
             if let Some(bond) = inventory.iter(Kind::Bond).find(|bond| bond.locator == below.locator) {
                 let ports = list(bond, Attr::Members).to_vec();
                 let policy =
@@ -73,6 +81,7 @@ impl Carrier {
                 }
                 return Ok(Self {
                     interface: interface.locator.clone(),
+                    stack,
                     bond: Some(Bond { name: bond.locator.clone(), policy, is_lacp: text(bond, Attr::BondMode).as_deref() == Some("802.3ad") }),
                     ports,
                     tags,
@@ -107,7 +116,9 @@ impl Carrier {
                         _ => return Err(format!("which port of the bridge {} on {node} leads out cannot be told", below.locator)),
                     };
                 }
-                (_, _) => return Ok(Self { interface: interface.locator.clone(), bond: None, ports: vec![below.locator.clone()], tags, vxlan }),
+                (_, _) => {
+                    return Ok(Self { interface: interface.locator.clone(), stack, bond: None, ports: vec![below.locator.clone()], tags, vxlan });
+                }
             }
         }
         Err(format!("{} on {node} is stacked deeper than {DEPTH}", interface.locator))
@@ -205,6 +216,9 @@ mod tests {
         assert_eq!(carried(&node, "fd00::1").expect("found"), ("eth2".into(), vec!["eth2".into()]));
         let tags = |address: &str| Carrier::of(&node, address.parse().expect("an address")).expect("found").tags;
         assert_eq!((tags("10.0.6.1"), tags("fd00::1")), (1, 0));
+        let is_on = |interface: &str| Carrier::of(&node, "10.0.6.1".parse().expect("an address")).expect("found").is_on(interface);
+        // A member is not what every frame passes.
+        assert_eq!(["vmbr0.6", "vmbr0", "bond0", "eth0", "eth2", "vmbr0.5"].map(is_on), [true, true, true, false, false, false]);
         assert!(carried(&node, "10.0.6.2").expect_err("nobody's").contains("no interface of n1"));
     }
 

@@ -16,27 +16,29 @@ use assay_bench::{Arrivals, EngineError, Extent, History, Job, JobResult, Lane, 
 use assay_model::metric::Direction;
 use assay_model::outage;
 use assay_model::run::Condition;
-use assay_model::stall::{Data, Stall};
+use assay_model::stall::{Data, Recovered, Stall};
 use assay_model::unit::Unit;
 use tokio::sync::oneshot;
 
 use super::{Both, Entry as Place, Sessions, all, float, open_one, path, unless_told};
 use crate::claim::Leave;
 use crate::error::chain;
-use crate::plan::{End, PlannedDrill};
+use crate::plan::{End, PlannedDrill, PlannedNet};
 use crate::remote::Remote;
 use crate::runner::bench::{Figure, Outcome, Trouble};
-use crate::scenario::{ClusterFault, DrillSpec, Measure, RECOVERY_RTT};
+use crate::scenario::{ClusterFault, DrillSpec, Measure};
 
 mod act;
 mod client;
 mod cluster;
 mod placement;
+mod recovery;
 
 use act::{Acted, MustWait, Victim};
 use client::{HeldBack, Waits};
 use cluster::{Cluster, Watch};
 use placement::Placement;
+use recovery::Recovery;
 
 /// What an image has to hold is read back in pieces of so many bytes.
 const PIECE: u32 = 4 << 20;
@@ -79,7 +81,7 @@ impl Sessions {
     fn drilled(&mut self, drill: &PlannedDrill, stage: &Stage<'_>, stop: &AtomicBool) -> Result<Outcome, Trouble> {
         let Sessions { nodes, runtime, open } = self;
         runtime.block_on(async {
-            let peers = drill.ring.iter().flat_map(|ring| ring.ends()).map(|end| &end.node);
+            let peers = drill.rings.iter().flat_map(PlannedNet::ends).map(|end| &end.node);
             for name in drill.nodes.iter().map(|victim| &victim.node).chain(peers) {
                 if let Place::Vacant(place) = open.entry((name.clone(), true)) {
                     place.insert(unless_told(stop, open_one(&nodes.nodes, name, &nodes.identity, true)).await??);
@@ -97,12 +99,13 @@ impl Sessions {
         let pool_name = stage.image.name().split('/').next().unwrap_or_default();
         let pool = Pool::connect(pool_name, None, &cluster::connect()).map_err(|error| chain(&error))?;
         let watch = Watch::begin(pool.clone(), began).map_err(|error| error.to_string())?;
+        let recovery = Recovery::begin(pool.clone(), began).map_err(|error| error.to_string())?;
         let spec = &drill.spec;
         let ready = runtime.block_on(watch.until_ready(READY_WITHIN, stop)).map_err(|why| refused(drill, &why))?;
         let placement = Placement::of(&pool, stage.image)?;
         let not_by_host = placement::not_by_host(&pool, &ready)?;
         let scene = act::Scene { cluster: &ready, placement: &placement, not_by_host: &not_by_host, pool: pool_name };
-        let plan = act::choose(spec, &victims, &scene).map_err(|why| refused(drill, &why))?;
+        let plan = act::choose(drill, &victims, &scene).map_err(|why| refused(drill, &why))?;
 
         // The load works on a thread of its own, and the drill ends it.
         let path = stage.folder.join(format!("operations-{}.bin", stage.job));
@@ -130,12 +133,12 @@ impl Sessions {
             };
             let acted = runtime.block_on(async {
                 let session = |end: &End| &open[&(end.node.clone(), true)];
-                let ring = drill.ring.as_ref().map(|net| {
+                let ring = plan.ring(drill).map(|net| {
                     let (from, to) = (session(&net.from), session(&net.to));
                     Both { net, from, to, stop, probe_deadline: nodes.probe_deadline }
                 });
                 // Whoever acts takes the word along: when it ends without having said it, nobody waits for it.
-                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(ring.as_ref(), is_broken));
+                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(ring.as_ref(), spec.fault, is_broken));
                 acted.map(|acted| (acted, ring))
             });
             load_stop.store(true, Ordering::Relaxed);
@@ -159,6 +162,7 @@ impl Sessions {
                 };
             }
         };
+        let recovered = recovery.end(&acted);
         let log = read_log(&path)?;
         let ended_ns = nanoseconds(began.elapsed());
         let data = stage.check(&log, &before, acted.injected.from_ns, stop)?;
@@ -167,6 +171,7 @@ impl Sessions {
             load: &load,
             log: &log,
             sightings: &sightings,
+            recovered,
             ready: &ready,
             ended_ns,
             data: &data,
@@ -177,12 +182,15 @@ impl Sessions {
         outcome.figures.extend(ring.figures);
         outcome.notes.extend(ring.notes);
         outcome.doubts.extend(ring.doubts);
+        for (kind, count) in ring.corrupt {
+            *outcome.corrupt.entry(kind).or_insert(0) += count;
+        }
         Ok(outcome)
     }
 }
 
-/// Round trips on the network of the cluster's heartbeats while an OSD is out, under the name that they have then.
-async fn round_trips(ring: Option<&Both<'_>>, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
+/// Round trips on the network of corosync while it is broken, under the name that they have then.
+async fn round_trips(ring: Option<&Both<'_>>, fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
     let Some(both) = ring else { return Ok(Outcome::default()) };
     let Measure::Rtt { rate, load_streams } = both.net.spec.measure else { return Ok(Outcome::default()) };
     if is_broken.await.is_err() {
@@ -192,7 +200,7 @@ async fn round_trips(ring: Option<&Both<'_>>, is_broken: oneshot::Receiver<()>) 
     let family = both.net.spec.family();
     for figure in &mut outcome.figures {
         if let Some(word) = figure.name.strip_prefix(&family) {
-            figure.name = format!("{RECOVERY_RTT}{word}");
+            figure.name = format!("{}{word}", fault.ring_family());
         }
     }
     Ok(outcome)
@@ -317,6 +325,7 @@ struct Seen<'a> {
     load: &'a JobResult,
     log: &'a Log,
     sightings: &'a [cluster::Sighting],
+    recovered: Option<Recovered>,
     ready: &'a Cluster,
     ended_ns: i64,
     data: &'a oplog::Verdict,
@@ -327,7 +336,7 @@ struct Seen<'a> {
 }
 
 fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
-    let Seen { acted, load, log, sightings, ready, ended_ns, data, waits_for, expected_blocks } = *seen;
+    let Seen { acted, load, log, sightings, recovered, ready, ended_ns, data, waits_for, expected_blocks } = *seen;
     let spec = &drill.spec;
     let zero = acted.injected.from_ns;
     let since = |ns: i64| ns.saturating_sub(zero);
@@ -353,6 +362,7 @@ fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
         detected_ns: acted.detected_ns.map(since),
         resumed_ns: waits.resumed_ns(),
         clean_ns: Some(since(acted.clean_ns)),
+        recovered,
         data: data_of(data, zero),
     };
     let mut outcome = counted(drill, Some(load), data);
@@ -367,6 +377,7 @@ fn conclude(drill: &PlannedDrill, seen: &Seen<'_>) -> Result<Outcome, Trouble> {
     }
     let (longest, ..) = waits.longest();
     doubt_lag(drill, load, longest, &mut outcome);
+    outcome.doubts.extend(doubt_recovery(drill, recovered));
     let (before, during) = waits.p99();
     let waited = waits.held_back(waits_for, acted);
     if waited.acknowledged > 0 {
@@ -450,6 +461,16 @@ fn dimensions(drill: &PlannedDrill, acted: &Acted) -> BTreeMap<String, String> {
     dimensions
 }
 
+/// What recovery costs is not seen where nothing is recovered: an OSD that was taken out of a host without another one.
+fn doubt_recovery(drill: &PlannedDrill, recovered: Option<Recovered>) -> Option<Condition> {
+    let why = match recovered {
+        None => "the managers did not say what was recovered",
+        Some(Recovered { meanwhile: 0, .. }) => "no object was recovered elsewhere",
+        Some(_) => return None,
+    };
+    (drill.spec.fault == ClusterFault::OsdOut).then(|| Condition::NotSteady(format!("{}: {why}: what recovery costs is not seen", name(drill))))
+}
+
 /// A harness that was late itself says less of the cluster.
 fn doubt_lag(drill: &PlannedDrill, load: &JobResult, longest_ns: u64, outcome: &mut Outcome) {
     let own = load.open.as_ref().map_or(0, |open| open.lag.max());
@@ -519,13 +540,14 @@ fn story(stall: &Stall, acted: &Acted) -> String {
     let data = &stall.data;
     let wrong: Vec<String> = data.wrong.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!(
-        "{}; noticed {}, healed {}, longest wait {:.2} s, over {}, clean again {}; of {} blocks {} hold what the {} acknowledged writes left{}{}",
+        "{}; noticed {}, healed {}, longest wait {:.2} s, over {}, clean again {}{}; of {} blocks {} hold what the {} acknowledged writes left{}{}",
         stall.on.join(", "),
         at(stall.detected_ns),
         seconds(stall.healed.from_ns),
         stall.longest().map_or(0.0, |(_, wait)| float(wait.length_ns(stall.watched.to_ns)) / 1e9),
         at(stall.resumed_ns),
         at(stall.clean_ns),
+        stall.recovered.map_or_else(String::new, |of| format!(", {} objects recovered until it was healed and {} in all", of.meanwhile, of.in_all)),
         data.blocks,
         data.right,
         data.acknowledged,

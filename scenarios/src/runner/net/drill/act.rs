@@ -20,7 +20,7 @@ use super::cluster::{Cluster, Sighting, Watch};
 use super::nanoseconds;
 use super::placement::Placement;
 use crate::fault::{Armed, Daemon, FaultSpec};
-use crate::plan::{PlannedDrill, Victim as Planned};
+use crate::plan::{PlannedDrill, PlannedNet, Victim as Planned};
 use crate::remote::task::clock::ClockStamps;
 use crate::remote::task::daemons::{self, DaemonsSpec};
 use crate::remote::task::fault::{ARM, Healed, INJECT, InjectSpec, Injected};
@@ -96,6 +96,11 @@ impl Plan {
         &self.waits
     }
 
+    /// Round trips of the node that fails, where they are measured.
+    pub(super) fn ring<'a>(&self, drill: &'a PlannedDrill) -> Option<&'a PlannedNet> {
+        drill.rings.get(self.breaks.first()?.victim)
+    }
+
     /// What is missing of the cluster that this drill does not account for: another failure beside it.
     fn beside(&self, now: &Cluster, before: &Cluster) -> Option<String> {
         let is_daemon = |what: &&String| what.starts_with("osd.") || what.starts_with("mon.");
@@ -113,12 +118,22 @@ struct Break {
 }
 
 /// Decides what fails. Why it may not, otherwise.
-pub(super) fn choose(spec: &DrillSpec, victims: &[Victim<'_>], scene: &Scene<'_>) -> Result<Plan, String> {
+pub(super) fn choose(drill: &PlannedDrill, victims: &[Victim<'_>], scene: &Scene<'_>) -> Result<Plan, String> {
     let known: Vec<Known<'_>> = victims.iter().map(Known::of).collect();
-    chosen(spec, &known, scene, |at| {
+    chosen(&drill.spec, &known, scene, |at| {
         let victim = &victims[at];
         let address = victim.planned.address.ok_or_else(|| format!("no address of {} is known in that network", victim.node()))?;
-        Carrier::of(&victim.inventory, address).map(|carrier| carrier.interface)
+        let cut = Carrier::of(&victim.inventory, address)?.interface;
+        if let Some(ring) = drill.rings.get(at)
+            && Carrier::of(&victim.inventory, ring.from.address)?.is_on(&cut)
+        {
+            return Err(format!(
+                "round trips in {} would go over {cut}, which {} is cut off from: name another network by --ring",
+                ring.network,
+                victim.node()
+            ));
+        }
+        Ok(cut)
     })
 }
 
@@ -329,7 +344,7 @@ impl Stage<'_> {
         let mut armed = Vec::new();
         let done = match self.arm(&mut armed).await {
             Ok(()) => self.hold(&armed).await,
-            Err(why) => Err(why),
+            Err(Trouble::Failed(why) | Trouble::NotConfigured(why)) => Err(self.not_begun(&why)),
         };
         // Once more, whoever has healed by itself: it harms nothing, and one that fails keeps none of the others broken.
         let heals = self.plan.breaks.iter().zip(&armed).map(|(one, armed)| self.heal(one, armed));
@@ -457,7 +472,8 @@ impl Stage<'_> {
     }
 
     fn not_begun(&self, why: &str) -> Trouble {
-        Trouble::Failed(format!("{} is not begun: {why}", super::name(self.drill)))
+        // Its name comes in front of whatever went wrong.
+        Trouble::Failed(format!("it is not begun: {why}"))
     }
 
     /// A second failure beside that of the drill ends it at once: what one more would take may be the last copy. One sighting alone may be a slip.
@@ -506,7 +522,18 @@ mod tests {
     use crate::runner::net::drill::placement::Object;
 
     fn spec(fault: ClusterFault) -> DrillSpec {
-        DrillSpec { fault, network: None, hold_ms: 2_000, settle_ms: 1_000, delay_ms: Some(50), rate: 10, bs: 4096, rwmixread: 50, iodepth: 4 }
+        DrillSpec {
+            fault,
+            network: None,
+            ring: None,
+            hold_ms: 2_000,
+            settle_ms: 1_000,
+            delay_ms: Some(50),
+            rate: 10,
+            bs: 4096,
+            rwmixread: 50,
+            iodepth: 4,
+        }
     }
 
     fn daemon(name: &str) -> Daemon {
