@@ -149,7 +149,7 @@ pub(crate) fn limits() -> Gate {
 
 /// Drills on a Ceph cluster: a host whose loss clients waited for, with every write there, and one that lost some and waited too long.
 pub(crate) fn stalls() -> Run {
-    use assay_model::stall::{Client, Data, Stall, State, Wait};
+    use assay_model::stall::{Client, Data, Recovered, Stall, State, Wait};
     let wait = |from: i64, to: Option<i64>| Wait { from_ns: from * MS, to_ns: to.map(|to| to * MS) };
     let span = |from: i64, to: i64| Span { from_ns: from * MS, to_ns: to * MS };
     let client = |kind: &str, until: i64| Client {
