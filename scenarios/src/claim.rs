@@ -97,7 +97,7 @@ impl Open {
 enum Held {
     Image(Box<image::Scratch>),
     // In this order: who holds a device keeps it mapped, and who has it mapped keeps the image.
-    Mapped { _exclusive: File, mapping: mapped::Mapping, scratch: Box<image::Scratch> },
+    Mapped { _exclusive: File, mapping: Box<mapped::Mapping>, scratch: Box<image::Scratch> },
     Scratch(scratch::Scratch),
     // Keeps the device from being mounted or claimed by anyone else while the claim lives.
     Device { _exclusive: File, below: Below },
@@ -141,7 +141,7 @@ fn mapped_scratch(place: &ImagePlace, run: &str, bytes: u64, lasts: Duration) ->
     }
     let examined = examined?;
     let on = Open::File(examined.open_for_writing(&path)?);
-    let held = Held::Mapped { _exclusive: examined.exclusive, mapping, scratch: Box::new(scratch) };
+    let held = Held::Mapped { _exclusive: examined.exclusive, mapping: Box::new(mapping), scratch: Box::new(scratch) };
     Ok(Claim { on, path, start: GUARD, bytes, held, commands: None })
 }
 

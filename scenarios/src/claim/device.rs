@@ -48,7 +48,7 @@ pub(super) enum Below {
     /// A drive, with its serial number.
     Drive(String),
     /// An image of a Ceph cluster that the kernel has mapped.
-    Image(Mapped),
+    Image(Box<Mapped>),
 }
 
 impl Kernel<'static> {
@@ -124,7 +124,7 @@ impl Kernel<'_> {
         }
         let name = kernel_name(&entry);
         match (expected, rbd_id(&name)) {
-            (Expected::Image(known), Some(id)) => self.image(&entry, &own, id, known).map(Below::Image),
+            (Expected::Image(known), Some(id)) => self.image(&entry, &own, id, known).map(Box::new).map(Below::Image),
             (Expected::Image(known), None) => Err(Cause::NotOurs { image: known.name(), why: format!("no longer as {}", Printable::new(name)) }),
             (Expected::Loop | Expected::Drive(_), _) if name.starts_with("loop") => self.loop_backing(&entry, &name, &swaps).map(Below::File),
             (Expected::Loop, _) => drive(&entry, name, None).map(Below::Drive),

@@ -67,7 +67,9 @@ pub enum Cause {
     Full { pool: Printable },
     #[error("`{name}` is no name for a run: letters, digits and hyphens are")]
     RunName { name: Printable },
-    #[error("{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/ (krbd:POOL/ when the kernel shall map it), with :cache=off, :object_size=4MiB or :features=layering behind it")]
+    #[error(
+        "{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/ (krbd:POOL/ when the kernel shall map it), with :cache=off, :object_size=4MiB or :features=layering behind it"
+    )]
     NoPlace { why: String },
     #[error("the site does not name {place} among the `scratch_pools` of [ceph] in declared.toml")]
     NotNamed { place: Printable },

@@ -26,7 +26,9 @@ pub(super) fn bytes(size: TargetSize, places: &[Place]) -> Result<u64, String> {
                 (TargetKind::BlockDevice, Some(bytes)) => Ok(bytes),
                 (TargetKind::BlockDevice, None) => Err(format!("how large {} is the kernel does not say", Printable::new(&place.path))),
                 (TargetKind::Folder, _) => Err(format!("it works on whole devices, and {} is a folder", Printable::new(&place.path))),
-                (TargetKind::Pool | TargetKind::MappedPool, _) => Err(format!("it works on whole devices, and {} is a pool", Printable::new(&place.path))),
+                (TargetKind::Pool | TargetKind::MappedPool, _) => {
+                    Err(format!("it works on whole devices, and {} is a pool", Printable::new(&place.path)))
+                }
             };
             let sizes = places.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             // The areas where labels live are left alone at both ends.
@@ -114,7 +116,9 @@ fn planned_target(place: &Place, bytes: u64, permits: &Permits) -> Result<Planne
             let pool = place.image_pool.clone().expect("there is one");
             if !permits.scratch_pools.contains(&pool) {
                 let (path, pool) = (Printable::new(&path), Printable::new(pool));
-                return Err(format!("{path} maps an image of the pool {pool}, which the site does not name among the `scratch_pools` of [ceph] in declared.toml"));
+                return Err(format!(
+                    "{path} maps an image of the pool {pool}, which the site does not name among the `scratch_pools` of [ceph] in declared.toml"
+                ));
             }
             PlannedTarget::MappedImage { path, pool, bytes }
         }

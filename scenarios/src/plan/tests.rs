@@ -210,7 +210,11 @@ fn a_mapped_image_is_planned_for_as_a_device_in_pools_that_the_site_names() {
     let pool = Place::new(Path::new("krbd:rbd-vms/"), TargetKind::MappedPool);
     let plan = planned(&quick, &pool).expect("plans");
     assert!(matches!(&plan.targets[..], [PlannedTarget::ScratchImage { place, .. }] if place.is_mapped()), "{:?}", plan.targets);
-    let mapped = |pool: &str| Place { kind: TargetKind::BlockDevice, image_pool: Some(pool.to_owned()), ..Place::new(Path::new("/dev/rbd0"), TargetKind::Folder) };
+    let mapped = |pool: &str| Place {
+        kind: TargetKind::BlockDevice,
+        image_pool: Some(pool.to_owned()),
+        ..Place::new(Path::new("/dev/rbd0"), TargetKind::Folder)
+    };
     let plan = planned(&quick, &mapped("rbd-vms")).expect("plans");
     assert_eq!(plan.targets, [PlannedTarget::MappedImage { path: "/dev/rbd0".into(), pool: "rbd-vms".to_owned(), bytes: 256 << 20 }]);
     for foreign in ["rbd", "rbd-vms/tenant", ""] {

@@ -144,7 +144,9 @@ impl Session<'_> {
             return Ok(());
         }
         let place = &self.calibration.place;
-        let make = |whose: &str| claim::scratch_image(place, &format!("{}-{whose}", ledger.id), BYTES, self.calibration.runtime).map_err(|refusal| refusal.to_string());
+        let make = |whose: &str| {
+            claim::scratch_image(place, &format!("{}-{whose}", ledger.id), BYTES, self.calibration.runtime).map_err(|refusal| refusal.to_string())
+        };
         let (ours, theirs) = (Ours::new(make("ours")?), make("theirs")?);
         let path = theirs.path().to_string_lossy().into_owned();
         let image = path.rsplit('/').next().unwrap_or_default().to_owned();

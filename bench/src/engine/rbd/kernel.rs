@@ -59,19 +59,15 @@ impl KernelClient {
     }
 
     /// Writes to `add` that an image of the pool shall be mapped, and hands back what `found` finds afterwards. What is only mapped after the deadline is found, and dropped.
-    pub fn map<T: Send + 'static>(
-        &self,
-        add: &Path,
-        image: &str,
-        found: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> Result<T, ClusterError> {
+    pub fn map<T: Send + 'static>(&self, add: &Path, image: &str, found: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, ClusterError> {
         let (client, add, wanted) = (self.clone(), add.to_owned(), image.to_owned());
         let subject = format!("{}/{image}", self.pool);
         // The kernel gives up by itself in time, as long as it is the monitors that do not answer.
         within("have the kernel map the image", &subject, 2 * self.deadline, move || {
             let line = client.line(&wanted)?;
             if let Some(key) = &client.key {
-                keys::give(keys::CEPH, &text(&client.key_name())?, key).map_err(|error| io::Error::new(error.kind(), format!("it takes no key: {error}")))?;
+                keys::give(keys::CEPH, &text(&client.key_name())?, key)
+                    .map_err(|error| io::Error::new(error.kind(), format!("it takes no key: {error}")))?;
             }
             told(&add, &line)?;
             found()
@@ -201,7 +197,14 @@ mod tests {
 
     fn client(pool: &str, user: &str, answer: &str) -> KernelClient {
         let (fsid, monitors) = monitors(answer).expect("an answer");
-        KernelClient { fsid, monitors, pool: pool.into(), user: user.into(), key: Some(BASE64.decode(KEY).expect("a key").into()), deadline: Duration::from_secs(20) }
+        KernelClient {
+            fsid,
+            monitors,
+            pool: pool.into(),
+            user: user.into(),
+            key: Some(BASE64.decode(KEY).expect("a key").into()),
+            deadline: Duration::from_secs(20),
+        }
     }
 
     const BOTH: &str = r#"{"epoch": 1, "fsid": "d1c5", "mons": [
@@ -225,7 +228,14 @@ mod tests {
 
     #[test]
     fn no_name_becomes_an_option() {
-        for (pool, user, image) in [("a b", "admin", "i"), ("a", "admin,secret=1", "i"), ("a", "admin", "i j"), ("a/b,ro", "admin", "i"), ("a", "admin", ""), ("a/", "admin", "i")] {
+        for (pool, user, image) in [
+            ("a b", "admin", "i"),
+            ("a", "admin,secret=1", "i"),
+            ("a", "admin", "i j"),
+            ("a/b,ro", "admin", "i"),
+            ("a", "admin", ""),
+            ("a/", "admin", "i"),
+        ] {
             assert!(client(pool, user, BOTH).line(image).is_err(), "{pool} {user} {image}");
         }
     }
@@ -239,7 +249,14 @@ mod tests {
             path.display().to_string()
         };
         let found = |key: &str, keyfile: &str, keyring: &str| {
-            let told = |option: &str| Ok(match option { "key" => key, "keyfile" => keyfile, _ => keyring }.to_owned());
+            let told = |option: &str| {
+                Ok(match option {
+                    "key" => key,
+                    "keyfile" => keyfile,
+                    _ => keyring,
+                }
+                .to_owned())
+            };
             Key::found("assay", told).map(|key| key.map(|Key(key)| BASE64.encode(key)))
         };
         let ring = file("ring", &format!("[client.admin]\n\tkey = AAAA\n[client.assay]\n\tcaps mon = \"profile rbd\"\n\tkey = {KEY}\n"));

@@ -31,6 +31,9 @@ const OURS: &[(&str, &str)] = &[
     ("features", "0x0000000000000005"),
 ];
 
+/// What a refusal must be.
+type Is = fn(&Cause) -> bool;
+
 /// A machine that has mapped one image as rbd7.
 struct Machine {
     folder: TempDir,
@@ -96,12 +99,15 @@ fn an_image_of_ours_is_told_by_cluster_pool_name_mark_and_number_and_used_by_nob
     assert_eq!(may_be_ours(&mapped, "rbd-vms", FSID).expect("may be"), "r1");
     is_ours(&mapped, "r1", &seen()).expect("is");
     let within = Machine::with(&[("pool_ns", "tenant")]).mapped().expect("is told");
-    assert_eq!((may_be_ours(&within, "rbd-vms/tenant", FSID).expect("may be"), within.name().to_string()), ("r1", "rbd-vms/tenant/assay-scratch-r1".to_owned()));
+    assert_eq!(
+        (may_be_ours(&within, "rbd-vms/tenant", FSID).expect("may be"), within.name().to_string()),
+        ("r1", "rbd-vms/tenant/assay-scratch-r1".to_owned())
+    );
 }
 
 #[test]
 fn a_foreign_image_a_snapshot_another_pool_and_another_cluster_are_refused_by_what_the_kernel_says() {
-    let cases: [(&[(&str, &str)], fn(&Cause) -> bool, &str); 8] = [
+    let cases: [(&[(&str, &str)], Is, &str); 8] = [
         (&[("name", "vm-100-disk-0")], |cause| matches!(cause, Cause::NotOurs { .. }), "whose name is none of assay's"),
         (&[("name", "assay-scratch-")], |cause| matches!(cause, Cause::NotOurs { .. }), "whose name is none of assay's"),
         (&[("name", "x-assay-scratch-r1")], |cause| matches!(cause, Cause::NotOurs { .. }), "rbd-vms/x-assay-scratch-r1"),
@@ -170,7 +176,13 @@ fn a_device_that_is_used_read_only_or_another_one_by_now_is_refused_before_it_is
     };
     assert!(matches!(refusal(&partitioned), Cause::Partitioned { .. }));
     let driver = |file: &'static str, text: &'static str| move |machine: &Machine| machine.say(&format!("bus/rbd/devices/7/{file}"), text);
-    for other in [driver("image_id", "5e3a6b8b4568"), driver("name", "vm-100-disk-0"), driver("minor", "17"), driver("current_snap", "s"), driver("cluster_fsid", "x")] {
+    for other in [
+        driver("image_id", "5e3a6b8b4568"),
+        driver("name", "vm-100-disk-0"),
+        driver("minor", "17"),
+        driver("current_snap", "s"),
+        driver("cluster_fsid", "x"),
+    ] {
         let cause = refusal(&other);
         assert!(matches!(&cause, Cause::Busy { by } if by.contains("another image meanwhile")), "{cause:?}");
     }
