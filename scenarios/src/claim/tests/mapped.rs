@@ -33,6 +33,8 @@ const OURS: &[(&str, &str)] = &[
 
 /// What a refusal must be.
 type Is = fn(&Cause) -> bool;
+/// What the driver says otherwise, and how and in which words it is refused.
+type Case<'a> = (&'a [(&'a str, &'a str)], Is, &'a str);
 
 /// A machine that has mapped one image as rbd7.
 struct Machine {
@@ -107,7 +109,7 @@ fn an_image_of_ours_is_told_by_cluster_pool_name_mark_and_number_and_used_by_nob
 
 #[test]
 fn a_foreign_image_a_snapshot_another_pool_and_another_cluster_are_refused_by_what_the_kernel_says() {
-    let cases: [(&[(&str, &str)], Is, &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[("name", "vm-100-disk-0")], |cause| matches!(cause, Cause::NotOurs { .. }), "whose name is none of assay's"),
         (&[("name", "assay-scratch-")], |cause| matches!(cause, Cause::NotOurs { .. }), "whose name is none of assay's"),
         (&[("name", "x-assay-scratch-r1")], |cause| matches!(cause, Cause::NotOurs { .. }), "rbd-vms/x-assay-scratch-r1"),
