@@ -167,9 +167,8 @@ pub(crate) struct Load {
     /// Name of the scenario, or the path of a scenario file (.toml) or of a job file of fio (.fio)
     pub(crate) scenario: String,
     /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, a drive that holds nothing and is confirmed, or a pool of a Ceph cluster
-    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it, or for its scratch objects: rados:POOL/;
-    /// may be given
-    /// several times
+    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it (krbd:POOL/: mapped
+    /// by the kernel), or for its scratch objects: rados:POOL/; may be given several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
     #[command(flatten)]
@@ -213,9 +212,8 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "resume")]
     pub(crate) scenario: Option<String>,
     /// What the scenario works on: a folder for its scratch file, a loop device that holds nothing, a drive that holds nothing and is confirmed, or a pool of a Ceph cluster
-    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it, or for its scratch objects: rados:POOL/;
-    /// may be given
-    /// several times
+    /// for its scratch image: rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=writeback, :object_size=4MiB or :features=layering+exclusive-lock behind it (krbd:POOL/: mapped
+    /// by the kernel), or for its scratch objects: rados:POOL/; may be given several times
     #[arg(long, value_name = "PATH")]
     pub(crate) target: Vec<PathBuf>,
     #[command(flatten)]

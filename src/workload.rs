@@ -153,9 +153,9 @@ pub(crate) fn rated(site: &Site, inventory: &Inventory, serial: Option<&str>) ->
     rated.map(|bytes| bytes as u64)
 }
 
-/// The links below /dev/disk are names of devices, and the only ones that are followed: they say which drive is meant.
+/// The links below /dev/disk and /dev/rbd are names of devices, and the only ones that are followed: they say which drive or image is meant.
 fn named_by_udev(target: &Path) -> Result<PathBuf> {
-    if target.starts_with("/dev/disk") {
+    if target.starts_with("/dev/disk") || target.starts_with("/dev/rbd") {
         return std::fs::canonicalize(target).with_context(|| Usage(format!("cannot find the device {}", target.display())));
     }
     Ok(target.to_owned())

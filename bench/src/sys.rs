@@ -1,5 +1,5 @@
 //! Everything that needs `unsafe`: aligned buffers, the rings and what goes through them, socket options, whole frames, datagrams with what the kernel says of them, thread
-//! processor time, non-temporal stores, Ceph's libraries, the end of the process.
+//! processor time, non-temporal stores, Ceph's libraries, keys for the kernel, the end of the process.
 
 pub(crate) mod admin;
 pub(crate) mod block;
@@ -7,6 +7,7 @@ pub(crate) mod buffers;
 pub(crate) mod datagram;
 pub(crate) mod exit;
 pub(crate) mod frames;
+pub(crate) mod keys;
 pub(crate) mod mapped;
 pub(crate) mod net_ring;
 pub(crate) mod nvme;

@@ -2,6 +2,7 @@
 //! the plan lies in the run directory, and its digest in the first event of the journal.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use assay_bench::engine::rbd;
 use assay_bench::engine::uring::Uring;
@@ -88,6 +89,15 @@ pub enum PlannedTarget {
         /// The pool, and what the image is like.
         place: ImagePlace,
         /// Size of the image.
+        bytes: u64,
+    },
+    /// A range of a device over an image that assay has made, which the kernel has mapped.
+    MappedImage {
+        /// Its path.
+        path: PathBuf,
+        /// The pool that its image must be in, `pool` or `pool/namespace`.
+        pool: String,
+        /// Size of the range.
         bytes: u64,
     },
     /// A range of a loop device that holds nothing.
@@ -210,6 +220,8 @@ pub struct Place {
     pub bytes: Option<u64>,
     /// Serial number of a drive; loop devices and folders have none.
     pub serial: Option<String>,
+    /// Pool of the image that the kernel has mapped as this device, `pool` or `pool/namespace`; others have none.
+    pub image_pool: Option<String>,
     /// Bytes that its warranty lets it write in all, as far as the site knows the part.
     pub rated_bytes: Option<u64>,
 }
@@ -268,6 +280,11 @@ const ARRAY_MIN: u64 = 128 << 20;
 const GUESSED_TOUCH: u64 = 1 << 30;
 
 impl Plan {
+    /// About how long it takes.
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_millis(self.duration_ms)
+    }
+
     /// The form in which it is stored and of which [`Plan::digest`] is taken.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a plan holds nothing that JSON cannot carry: its paths were found to be UTF-8 when it was made")
@@ -513,7 +530,10 @@ impl PlannedTarget {
     pub fn path(&self) -> &Path {
         match self {
             PlannedTarget::ScratchFile { folder, .. } => folder,
-            PlannedTarget::ScratchImage { path, .. } | PlannedTarget::LoopDevice { path, .. } | PlannedTarget::Drive { path, .. } => path,
+            PlannedTarget::ScratchImage { path, .. }
+            | PlannedTarget::MappedImage { path, .. }
+            | PlannedTarget::LoopDevice { path, .. }
+            | PlannedTarget::Drive { path, .. } => path,
         }
     }
 
@@ -522,6 +542,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { bytes, .. }
             | PlannedTarget::ScratchImage { bytes, .. }
+            | PlannedTarget::MappedImage { bytes, .. }
             | PlannedTarget::LoopDevice { bytes, .. }
             | PlannedTarget::Drive { bytes, .. } => *bytes,
         }
@@ -532,16 +553,18 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::examine_scratch(folder, *bytes),
             PlannedTarget::ScratchImage { place, bytes, .. } => claim::examine_scratch_image(place, *bytes),
+            PlannedTarget::MappedImage { path, pool, bytes } => claim::examine_mapped_image(path, pool, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::examine_loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::examine_drive(path, serial, *bytes),
         }
     }
 
-    /// Claims it for the run.
-    pub(crate) fn claim(&self, run: &str) -> Result<claim::Claim, claim::Refusal> {
+    /// Claims it for a run that is to last so long.
+    pub(crate) fn claim(&self, run: &str, lasts: Duration) -> Result<claim::Claim, claim::Refusal> {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::scratch(folder, run, *bytes),
-            PlannedTarget::ScratchImage { place, bytes, .. } => claim::scratch_image(place, run, *bytes),
+            PlannedTarget::ScratchImage { place, bytes, .. } => claim::scratch_image(place, run, *bytes, lasts),
+            PlannedTarget::MappedImage { path, pool, bytes } => claim::mapped_image(path, pool, *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::drive(path, serial, *bytes),
         }

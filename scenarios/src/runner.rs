@@ -122,7 +122,7 @@ fn run_on(
     surroundings: &Surroundings<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<Run, ScenarioError> {
-    let claims = plan.targets.iter().map(|target| target.claim(id)).collect::<Result<Vec<_>, _>>()?;
+    let claims = plan.targets.iter().map(|target| target.claim(id, plan.duration())).collect::<Result<Vec<_>, _>>()?;
     let (directory, writer) = RunDirectory::begin(runs, id, &plan.scenario, &plan.to_json(), plan.step_names(), &plan.nodes, surroundings)?;
     finish(bench, directory, writer, claims, plan, surroundings, observer, &[])
 }
@@ -164,7 +164,7 @@ fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>
         return Err(refused(why));
     }
     // Steps that are left may still need the target; the scratch file of the dead process is swept by this.
-    let claims = plan.targets.iter().map(|target| target.claim(&directory.id())).collect::<Result<Vec<_>, _>>()?;
+    let claims = plan.targets.iter().map(|target| target.claim(&directory.id(), plan.duration())).collect::<Result<Vec<_>, _>>()?;
     writer.append(Event::Resumed { plan: plan.digest() })?;
     finish(bench, directory, writer, claims, &plan, surroundings, observer, &so_far.steps)
 }
@@ -296,12 +296,18 @@ fn cpus() -> u32 {
 
 /// How often sensors and the run queue are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the worker may take to let go of the targets.
+const LET_GO: Duration = Duration::from_secs(5);
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
 impl Session<'_, '_> {
     async fn execute(&mut self, kept: &[Step]) -> Result<Run, ScenarioError> {
         let ended = self.steps(kept).await;
+        if self.ready {
+            // A device that the kernel has mapped is not given back while anybody has it open; a worker that hangs keeps it so.
+            let _ = tokio::time::timeout(LET_GO, self.worker.targets(bench::Targets::none())).await;
+        }
         // What cannot be removed is found by the operator only when somebody says so.
         let claims = std::mem::take(&mut self.claims).into_iter();
         let left = claims.filter_map(|claim| claim.release().err()).map(|Refusal { subject, cause }| format!("left behind: {subject}: {cause}"));

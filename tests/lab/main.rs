@@ -4,6 +4,7 @@
 mod bmc;
 mod bond;
 mod drives;
+mod krbd;
 mod lldp;
 mod node;
 mod outcome;

@@ -1,5 +1,6 @@
 //! A virtual node as `ci/lab/node` boots it, and requests to it over its agent port.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -25,11 +26,18 @@ pub(crate) struct Node {
     qemu: Child,
     folder: PathBuf,
     options: Vec<String>,
+    // What runs the script elsewhere than here.
+    through: Vec<OsString>,
 }
 
 impl Node {
     /// Boots a node that keeps its things in `folder`; `options` are those of `ci/lab/node`. Returns before it is up.
     pub(crate) fn boot(folder: &Path, options: &[&str]) -> Self {
+        Self::boot_through(&[], folder, options)
+    }
+
+    /// The same where another command runs `ci/lab/node`.
+    pub(crate) fn boot_through(through: &[OsString], folder: &Path, options: &[&str]) -> Self {
         for below in ["", "gates"] {
             let to = folder.join("share/site").join(below);
             fs::create_dir_all(&to).expect("a share");
@@ -39,7 +47,7 @@ impl Node {
             }
         }
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        Self { qemu: start(folder, &options), folder: folder.to_path_buf(), options }
+        Self { qemu: start(through, folder, &options), folder: folder.to_path_buf(), options, through: through.to_vec() }
     }
 
     /// Waits until the node takes requests.
@@ -51,7 +59,7 @@ impl Node {
             self.switch_off();
             // What the last boot said would be read as this one's.
             fs::write(self.folder.join("console.log"), "").expect("an empty console");
-            self.qemu = start(&self.folder, &self.options);
+            self.qemu = start(&self.through, &self.folder, &self.options);
         }
     }
 
@@ -156,10 +164,12 @@ impl Drop for Node {
 }
 
 /// Starts `ci/lab/node`. Its parent is this thread: when the test ends in whatever way, the node does too (`setpriv --pdeathsig` there).
-fn start(folder: &Path, options: &[String]) -> Child {
+fn start(through: &[OsString], folder: &Path, options: &[String]) -> Child {
     let log = fs::File::create(folder.join("qemu.log")).expect("a log");
     let binary = std::env::var_os("ASSAY_LAB_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_assay").into());
-    Command::new(repository("ci/lab/node"))
+    let words: Vec<OsString> = through.iter().cloned().chain([repository("ci/lab/node").into()]).collect();
+    Command::new(&words[0])
+        .args(&words[1..])
         .arg("--dir")
         .arg(folder)
         .arg("--binary")

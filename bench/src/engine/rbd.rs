@@ -1,6 +1,7 @@
 //! The `rbd` engine: reads, writes, discards and flushes of an image of a Ceph cluster through librbd (`sys/rbd.rs`), by a lane that
 //! `operations.rs` has. All lanes on one image share its handle: two handles would take the exclusive lock from one another. Making images and removing them is `rbd/pool.rs`'s;
 //! whether that may be done, a claim's.
+//! What the kernel's own driver is told to map one (`rbd/kernel.rs`) is worked on as any block device is.
 
 use crate::engine::Lane;
 use crate::engine::operations::OperationsLane;
@@ -8,11 +9,13 @@ use crate::engine::uring::WriteLeave;
 use crate::error::EngineError;
 
 mod image;
+mod kernel;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 pub use image::{Cache, Feature, Features, Image, Layout, Objects};
+pub use kernel::{KernelClient, unmap};
 pub use pool::{Pool, Seen};
 
 pub use super::cluster::Connect;

@@ -18,6 +18,8 @@ const LIBRADOS: &str = "librados.so.2";
 const EXCLUSIVE: c_int = 1;
 /// `LIBRADOS_CMPXATTR_OP_EQ`.
 const EQUAL: u8 = 1;
+/// Bytes of the value of an option; a longer one is an error.
+const OPTION: usize = 4096;
 /// Objects that are made or removed at the same time.
 const AT_ONCE: usize = 64;
 
@@ -64,6 +66,7 @@ pub(crate) struct Calls {
     rados_conf_read_file: unsafe extern "C" fn(Handle, *const c_char) -> c_int,
     rados_conf_parse_env: unsafe extern "C" fn(Handle, *const c_char) -> c_int,
     rados_conf_set: unsafe extern "C" fn(Handle, *const c_char, *const c_char) -> c_int,
+    rados_conf_get: unsafe extern "C" fn(Handle, *const c_char, *mut c_char, usize) -> c_int,
     rados_connect: unsafe extern "C" fn(Handle) -> c_int,
     rados_shutdown: unsafe extern "C" fn(Handle),
     rados_cluster_stat: unsafe extern "C" fn(Handle, *mut Usage) -> c_int,
@@ -143,6 +146,7 @@ fn calls(file: &str) -> Result<Calls, Missing> {
             rados_conf_read_file: function(library, file, "rados_conf_read_file")?,
             rados_conf_parse_env: function(library, file, "rados_conf_parse_env")?,
             rados_conf_set: function(library, file, "rados_conf_set")?,
+            rados_conf_get: function(library, file, "rados_conf_get")?,
             rados_connect: function(library, file, "rados_connect")?,
             rados_shutdown: function(library, file, "rados_shutdown")?,
             rados_cluster_stat: function(library, file, "rados_cluster_stat")?,
@@ -195,7 +199,7 @@ pub(super) fn answered(answer: c_int) -> io::Result<()> {
     if answer < 0 { Err(io::Error::from_raw_os_error(answer.saturating_neg())) } else { Ok(()) }
 }
 
-pub(super) fn text(of: &str) -> io::Result<CString> {
+pub(crate) fn text(of: &str) -> io::Result<CString> {
     CString::new(of).map_err(io::Error::other)
 }
 
@@ -238,6 +242,16 @@ impl Cluster {
         let (option, value) = (text(option)?, text(value)?);
         // SAFETY: the handle lives as long as self, both texts through the call.
         answered(unsafe { (self.calls.rados_conf_set)(self.handle, option.as_ptr(), value.as_ptr()) })
+    }
+
+    /// The value of an option, with what it is composed of put in.
+    pub(crate) fn option(&self, option: &str) -> io::Result<String> {
+        let option = text(option)?;
+        let mut value = vec![0_u8; OPTION];
+        // SAFETY: the handle lives as long as self, the name through the call; at most as many bytes of ours are written as there are.
+        answered(unsafe { (self.calls.rados_conf_get)(self.handle, option.as_ptr(), value.as_mut_ptr().cast(), value.len()) })?;
+        let value = CStr::from_bytes_until_nul(&value).map_err(io::Error::other)?;
+        value.to_str().map(str::to_owned).map_err(io::Error::other)
     }
 
     /// Connects; a second call is an error of the library.

@@ -53,6 +53,7 @@ pub(crate) struct Calls {
     rbd_open_read_only: unsafe extern "C" fn(Handle, *const c_char, *mut Handle, *const c_char) -> c_int,
     rbd_close: unsafe extern "C" fn(Handle) -> c_int,
     rbd_get_size: unsafe extern "C" fn(Handle, *mut u64) -> c_int,
+    rbd_get_id: unsafe extern "C" fn(Handle, *mut c_char, usize) -> c_int,
     rbd_get_data_pool_id: unsafe extern "C" fn(Handle) -> i64,
     rbd_get_stripe_count: unsafe extern "C" fn(Handle, *mut u64) -> c_int,
     rbd_stat: unsafe extern "C" fn(Handle, *mut Info, usize) -> c_int,
@@ -120,6 +121,7 @@ fn calls(file: &str) -> Result<Calls, Missing> {
             rbd_open_read_only: function(library, file, "rbd_open_read_only")?,
             rbd_close: function(library, file, "rbd_close")?,
             rbd_get_size: function(library, file, "rbd_get_size")?,
+            rbd_get_id: function(library, file, "rbd_get_id")?,
             rbd_get_data_pool_id: function(library, file, "rbd_get_data_pool_id")?,
             rbd_get_stripe_count: function(library, file, "rbd_get_stripe_count")?,
             rbd_stat: function(library, file, "rbd_stat")?,
@@ -163,6 +165,11 @@ impl Pool {
         // SAFETY: the handle lives as long as self, the name through the call; the flag is written.
         answered(unsafe { (self.calls.rbd_namespace_exists)(self.context.handle(), namespace.as_ptr(), &raw mut exists) })?;
         if exists { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NotFound, "the pool has no such namespace")) }
+    }
+
+    /// The value of an option of the connection.
+    pub(crate) fn option(&self, option: &str) -> io::Result<String> {
+        self.context.cluster().option(option)
     }
 
     /// What the monitors answer to a command, JSON both.
@@ -252,6 +259,14 @@ impl Image {
         // SAFETY: the handle lives as long as self; the size is written.
         answered(unsafe { (self.calls().rbd_get_size)(self.handle, &raw mut bytes) })?;
         Ok(bytes)
+    }
+
+    /// What the cluster calls it: another image that is given its name one day has another.
+    pub(crate) fn id(&self) -> io::Result<String> {
+        let mut id = [0_u8; TEXT];
+        // SAFETY: the handle lives as long as self; at most as many bytes of ours are written as there are.
+        answered(unsafe { (self.calls().rbd_get_id)(self.handle, id.as_mut_ptr().cast(), id.len()) })?;
+        Ok(strings(&id).into_iter().next().unwrap_or_default())
     }
 
     /// Whether its data lie in its own pool, one object after the other, as it was asked for. The cluster's options can have it otherwise.

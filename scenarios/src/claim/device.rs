@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, statvfs};
 
+use super::mapped::Mapped;
 use super::mounts::{self, number};
 use super::refusal::{Cause, kind_of};
 use super::signature::{self, GUARD};
@@ -28,6 +29,17 @@ pub(super) struct Examined {
     device: u64,
 }
 
+/// What a device must be, as far as something outside of it says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// A loop device.
+    Loop,
+    /// The drive whose serial number the operator has confirmed.
+    Drive(&'a str),
+    /// The mapped image that was found to be assay's own.
+    Image(&'a Mapped),
+}
+
 /// What a device is made of.
 #[derive(Debug)]
 pub(super) enum Below {
@@ -35,6 +47,8 @@ pub(super) enum Below {
     File(PathBuf),
     /// A drive, with its serial number.
     Drive(String),
+    /// An image of a Ceph cluster that the kernel has mapped.
+    Image(Box<Mapped>),
 }
 
 impl Kernel<'static> {
@@ -44,46 +58,50 @@ impl Kernel<'static> {
 }
 
 impl Kernel<'_> {
-    /// Every check there is; only reads. `bytes` are wanted between the label areas. What is no loop device must have the serial number that the
-    /// operator confirmed.
-    pub(super) fn examine(&self, path: &Path, bytes: u64, confirmed: Option<&str>) -> Result<Examined, Cause> {
+    /// Every check there is; only reads. `bytes` are wanted between the label areas.
+    pub(super) fn examine(&self, path: &Path, bytes: u64, expected: Expected<'_>) -> Result<Examined, Cause> {
+        let held = self.hold(path, expected)?;
+        let size = (&held.exclusive).seek(SeekFrom::End(0)).map_err(Cause::io("read its size"))?;
+        let needed = bytes.saturating_add(2 * GUARD);
+        if size < needed {
+            return Err(Cause::TooSmall { bytes: size, needed });
+        }
+        signature::is_blank(&held.exclusive, size)?;
+        match &held.below {
+            Below::File(backing) => room_below(backing, size)?,
+            Below::Drive(_) | Below::Image(_) => {}
+        }
+        Ok(held)
+    }
+
+    /// Takes hold of a device that nobody uses, whatever it holds.
+    pub(super) fn hold(&self, path: &Path, expected: Expected<'_>) -> Result<Examined, Cause> {
         if kind_of(path)? != TargetKind::BlockDevice {
             return Err(Cause::WrongKind { what: "folder" });
         }
         let device = fs::symlink_metadata(path).map_err(Cause::io("look at it"))?.rdev();
-        self.unused(device, confirmed)?;
+        self.unused(device, expected)?;
 
         let exclusive = open_exclusively(path)?;
         // The path may mean something else by now.
         is_device(&exclusive, device)?;
         // From here on nobody can mount or claim it, so that what was true before the open is asked once more.
-        let below = self.unused(device, confirmed)?;
+        let below = self.unused(device, expected)?;
         if let Some(by) = self.lasting_opener(&number(device)) {
             return Err(Cause::Busy { by });
-        }
-
-        let size = (&exclusive).seek(SeekFrom::End(0)).map_err(Cause::io("read its size"))?;
-        let needed = bytes.saturating_add(2 * GUARD);
-        if size < needed {
-            return Err(Cause::TooSmall { bytes: size, needed });
-        }
-        signature::is_blank(&exclusive, size)?;
-        match &below {
-            Below::File(backing) => room_below(backing, size)?,
-            Below::Drive(_) => {}
         }
         Ok(Examined { exclusive, below, device })
     }
 
     /// Whether the kernel knows of any use of the device; what lies below it when not.
-    fn unused(&self, device: u64, confirmed: Option<&str>) -> Result<Below, Cause> {
+    fn unused(&self, device: u64, expected: Expected<'_>) -> Result<Below, Cause> {
         let own = number(device);
         let entry = self.sys.join("dev/block").join(&own);
         if !entry.exists() {
             return Err(Cause::Io { act: "find it in /sys/dev/block", source: io::ErrorKind::NotFound.into() });
         }
         let partitions = self.partitions(&entry)?;
-        let family: Vec<String> = std::iter::once(own).chain(partitions.iter().map(|(number, _)| number.clone())).collect();
+        let family: Vec<String> = std::iter::once(own.clone()).chain(partitions.iter().map(|(number, _)| number.clone())).collect();
 
         if let Some(mount) = mounts::mounts(self.proc)?.iter().find(|mount| mount.is_of(&family)) {
             return Err(Cause::Mounted { on: Printable::new(&mount.on) });
@@ -104,12 +122,34 @@ impl Kernel<'_> {
         if !partitions.is_empty() {
             return Err(Cause::Partitioned { partitions: partitions.len() });
         }
-        let name = fs::canonicalize(&entry).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
-        if name.starts_with("loop") {
-            self.loop_backing(&entry, &name, &swaps).map(Below::File)
-        } else {
-            drive(&entry, name, confirmed).map(Below::Drive)
+        let name = kernel_name(&entry);
+        match (expected, rbd_id(&name)) {
+            (Expected::Image(known), Some(id)) => self.image(&entry, &own, id, known).map(Box::new).map(Below::Image),
+            (Expected::Image(known), None) => Err(Cause::NotOurs { image: known.name(), why: format!("no longer as {}", Printable::new(name)) }),
+            (Expected::Loop | Expected::Drive(_), _) if name.starts_with("loop") => self.loop_backing(&entry, &name, &swaps).map(Below::File),
+            (Expected::Loop, _) => drive(&entry, name, None).map(Below::Drive),
+            (Expected::Drive(serial), _) => drive(&entry, name, Some(serial)).map(Below::Drive),
         }
+    }
+
+    /// The image that a device maps, when it is the one that was found to be ours, and can be written to.
+    fn image(&self, entry: &Path, own: &str, id: u32, known: &Mapped) -> Result<Mapped, Cause> {
+        let mapped = self.mapped(id)?;
+        if mapped.number != own || !mapped.is_still(known) {
+            return Err(Cause::Busy { by: "its name was given to another image meanwhile".to_owned() });
+        }
+        if let Some(snapshot) = &mapped.snapshot {
+            return Err(Cause::Snapshot { image: mapped.name(), snapshot: Printable::new(snapshot) });
+        }
+        if attribute(entry, "ro")? != "0" { Err(Cause::ReadOnly) } else { Ok(mapped) }
+    }
+
+    /// What the driver says of a device that it has mapped; none of other devices.
+    pub(super) fn mapped_at(&self, path: &Path) -> Result<Option<Mapped>, Cause> {
+        let own = number(fs::symlink_metadata(path).map_err(Cause::io("look at it"))?.rdev());
+        let Some(id) = rbd_id(&kernel_name(&self.sys.join("dev/block").join(&own))) else { return Ok(None) };
+        let mapped = self.mapped(id)?;
+        if mapped.number == own { Ok(Some(mapped)) } else { Err(Cause::Busy { by: "its name was given to another image meanwhile".to_owned() }) }
     }
 
     /// The serial number of a drive; none of a loop device, and none where there is no telling.
@@ -209,6 +249,16 @@ impl Examined {
     }
 }
 
+/// The kernel's name of a device.
+fn kernel_name(entry: &Path) -> String {
+    fs::canonicalize(entry).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
+}
+
+/// The number of a device of the driver for images of Ceph, by its name.
+fn rbd_id(name: &str) -> Option<u32> {
+    name.strip_prefix("rbd")?.parse().ok()
+}
+
 /// The serial number of a drive that may be written and that the operator has confirmed.
 fn drive(entry: &Path, name: String, confirmed: Option<&str>) -> Result<String, Cause> {
     let what = Printable::new(name);
@@ -263,7 +313,7 @@ fn is_same_file(path: &Path, data: &fs::Metadata) -> bool {
 }
 
 /// Names in a sysfs folder; a folder that is not there has none.
-fn names(folder: &Path) -> Result<Vec<String>, Cause> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, Cause> {
     match fs::read_dir(folder) {
         Ok(entries) => {
             entries.map(|entry| Ok(entry.map_err(Cause::io("list its sysfs folder"))?.file_name().to_string_lossy().into_owned())).collect()
@@ -273,7 +323,7 @@ fn names(folder: &Path) -> Result<Vec<String>, Cause> {
     }
 }
 
-fn attribute(entry: &Path, name: &str) -> Result<String, Cause> {
+pub(super) fn attribute(entry: &Path, name: &str) -> Result<String, Cause> {
     let text = fs::read_to_string(entry.join(name)).map_err(Cause::io("read its sysfs attributes"))?;
     Ok(text.trim_end_matches('\n').to_owned())
 }

@@ -6,18 +6,25 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_bench::ClusterError;
-use assay_bench::engine::rbd::{Cache, Connect, Features, Image, Layout, Pool};
+use assay_bench::engine::rbd::{Cache, Connect, Features, Image, Layout, Pool, Seen};
 use serde::{Deserialize, Serialize};
 
 use super::refusal::{Cause, Refusal, refused};
 use super::scratch::{KEEP_FREE, SCRATCH_PREFIX};
+use super::{TargetKind, mapped};
 use crate::printable::Printable;
 use crate::quantity::Size;
 
+/// What a target begins with that is a pool whose images the kernel's driver maps.
+const MAPPED: &str = "krbd:";
 /// What a target begins with that is a pool.
 const SCHEME: &str = "rbd:";
+/// Features of an image that is mapped, where no other ones are asked for: every driver since Linux 4.9 knows them.
+const MAPPED_FEATURES: &str = "layering+exclusive-lock";
 /// The key of an image's metadata under which its run stands.
-const MARK: &str = "assay.run";
+pub(super) const MARK: &str = "assay.run";
+/// The key under which it stands when the run of a mapped image is to be over, seconds since 1970: the kernel does not note when it writes.
+const UNTIL: &str = "assay.until";
 /// Copies that a block is taken to have: how many there are is the pool's secret.
 pub(super) const COPIES: u64 = 3;
 /// A scratch image takes at most one part in this many of the free space.
@@ -30,21 +37,56 @@ const LEFT_BEHIND: i64 = if cfg!(test) { 2 } else { 1800 };
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A pool of a Ceph cluster and what a scratch image in it is like: `rbd:POOL/` or `rbd:POOL/NAMESPACE/`, and behind it, as QEMU writes them, options: `:cache=writeback`,
-/// `:object_size=4MiB`, `:features=layering+exclusive-lock`.
+/// `:object_size=4MiB`, `:features=layering+exclusive-lock`. With `krbd:` instead of `rbd:` the kernel's driver maps the image, and it is worked on as a block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePlace {
     pool: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    #[serde(default, skip_serializing_if = "Client::is_librbd")]
+    client: Client,
     cache: Cache,
     object_bytes: u64,
     features: Features,
 }
 
-/// Whether a target is a pool by its spelling. A folder of such a name is `./rbd:...`.
-pub(super) fn is_place(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(SCHEME.as_bytes())
+/// Whose operations those on an image are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Client {
+    /// Those of librbd in this process.
+    #[default]
+    Librbd,
+    /// Those of the kernel's driver.
+    Kernel,
+}
+
+impl Client {
+    fn is_librbd(&self) -> bool {
+        *self == Client::Librbd
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Client::Librbd => SCHEME,
+            Client::Kernel => MAPPED,
+        }
+    }
+
+    fn features(self) -> Features {
+        match self {
+            Client::Librbd => Features::default(),
+            Client::Kernel => MAPPED_FEATURES.parse().expect("their names are Ceph's"),
+        }
+    }
+}
+
+/// Which kind of pool a target is by its spelling; none where it is a path. A folder of such a name is `./rbd:...`.
+pub(super) fn kind_of(path: &Path) -> Option<TargetKind> {
+    let text = path.as_os_str().as_encoded_bytes();
+    let begins = |scheme: &str| text.starts_with(scheme.as_bytes());
+    if begins(SCHEME) { Some(TargetKind::Pool) } else { begins(MAPPED).then_some(TargetKind::MappedPool) }
 }
 
 impl ImagePlace {
@@ -57,7 +99,9 @@ impl ImagePlace {
 
     fn parse(target: &Path) -> Result<Self, Cause> {
         let wrong = |why: &str| Cause::NoPlace { why: why.to_owned() };
-        let text = target.to_str().and_then(|text| text.strip_prefix(SCHEME)).ok_or_else(|| wrong("it is no pool of a Ceph cluster"))?;
+        let text = target.to_str().unwrap_or_default();
+        let of = |client: Client| text.strip_prefix(client.scheme()).map(|text| (client, text));
+        let (client, text) = of(Client::Librbd).or_else(|| of(Client::Kernel)).ok_or_else(|| wrong("it is no pool of a Ceph cluster"))?;
         let mut words = text.split(':');
         let place = words.next().unwrap_or_default();
         let Some(place) = place.strip_suffix('/') else {
@@ -73,14 +117,18 @@ impl ImagePlace {
         let mut found = Self {
             pool: pool.to_owned(),
             namespace: namespace.map(str::to_owned),
+            client,
             cache: Cache::Off,
             object_bytes: Layout::default().object_bytes(),
-            features: Features::default(),
+            features: client.features(),
         };
         for word in words {
             found.take(word).map_err(|why| Cause::NoPlace { why })?;
         }
         found.layout().map_err(|why| Cause::NoPlace { why })?;
+        if found.client == Client::Kernel && found.cache != Cache::Off {
+            return Err(wrong("a cache is librbd's, and the kernel's driver has none"));
+        }
         Ok(found)
     }
 
@@ -110,7 +158,7 @@ impl ImagePlace {
 
     /// The target without options.
     pub fn path(&self) -> PathBuf {
-        format!("{SCHEME}{}/", self.name()).into()
+        format!("{}{}/", self.client.scheme(), self.name()).into()
     }
 
     /// Whether its clients keep nothing.
@@ -118,19 +166,30 @@ impl ImagePlace {
         self.cache == Cache::Off
     }
 
+    /// Whether the kernel's driver maps its images.
+    pub fn is_mapped(&self) -> bool {
+        self.client == Client::Kernel
+    }
+
     /// Whether images in both are alike, so that their figures may be one.
     pub fn is_like(&self, other: &Self) -> bool {
-        (self.cache, self.object_bytes, self.features) == (other.cache, other.object_bytes, other.features)
+        (self.client, self.cache, self.object_bytes, self.features) == (other.client, other.cache, other.object_bytes, other.features)
+    }
+
+    /// The features that its images have.
+    pub(super) fn features(&self) -> Features {
+        self.features
     }
 
     /// Whether images in it have the objects and features that they have by themselves.
     pub(super) fn is_plain(&self) -> bool {
-        (self.object_bytes, self.features) == (Layout::default().object_bytes(), Features::default())
+        (self.object_bytes, self.features) == (Layout::default().object_bytes(), self.client.features())
     }
 
     /// What an image in it is like, for people.
     pub fn describe(&self) -> String {
-        format!("cache {}, objects of {} bytes, features {}", self.cache.name(), self.object_bytes, self.features)
+        let client = if self.is_mapped() { "mapped by the kernel's driver, " } else { "" };
+        format!("{client}cache {}, objects of {} bytes, features {}", self.cache.name(), self.object_bytes, self.features)
     }
 }
 
@@ -169,8 +228,8 @@ pub(super) fn room(bytes: u64, free: u64) -> Result<(), Cause> {
     if bytes > allowed { Err(Cause::NoRoom { bytes, free, allowed }) } else { Ok(()) }
 }
 
-/// Removes leftovers, then makes the image and opens it.
-pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64) -> Result<Scratch, Cause> {
+/// Removes leftovers, then makes the image and opens it. It is for a run that is to last so long.
+pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64, lasts: Duration) -> Result<Scratch, Cause> {
     if run.is_empty() || run.len() > 80 || !run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(Cause::RunName { name: Printable::new(run) });
     }
@@ -179,6 +238,7 @@ pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64) -> Result<Scratch,
     let name = format!("{SCRATCH_PREFIX}{run}");
     let deadline = Instant::now() + DYING;
     loop {
+        mapped::sweep(&pool, run)?;
         sweep(&pool, run)?;
         match pool.create(&name, bytes, layout) {
             Ok(()) => break,
@@ -194,7 +254,11 @@ pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64) -> Result<Scratch,
         #[allow(clippy::disallowed_methods, reason = "nothing tells when the cluster forgets a client")]
         std::thread::sleep(LOOK);
     }
-    let image = pool.open_marked(&name, (MARK, run), place.cache).inspect_err(|_| {
+    let until = || match place.client {
+        Client::Librbd => Ok(()),
+        Client::Kernel => pool.set_note(&name, UNTIL, &now().saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX)).to_string()),
+    };
+    let image = until().and_then(|()| pool.open_marked(&name, (MARK, run), place.cache)).inspect_err(|_| {
         // Nothing was written to it; one that is not marked would never be removed.
         let _ = pool.remove(&name, bytes);
     })?;
@@ -203,7 +267,6 @@ pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64) -> Result<Scratch,
 
 /// Removes scratch images that were left behind: ours by name and mark, not open anywhere, without a lock, and of this run or long untouched.
 fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
     for image in pool.images()? {
         let Some(run) = image.strip_prefix(SCRATCH_PREFIX) else { continue };
         let seen = match pool.look(&image, MARK) {
@@ -213,7 +276,7 @@ fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
             Err(_) => continue,
         };
         let is_free = seen.mark.as_deref() == Some(run) && seen.watchers.is_empty() && seen.lockers.is_empty();
-        if is_free && (run == own || now.saturating_sub(seen.modified) > LEFT_BEHIND) {
+        if is_free && (run == own || now().saturating_sub(used_until(pool, &image, &seen)) > LEFT_BEHIND) {
             // A leftover that cannot be removed does no harm to this run.
             let _ = pool.remove(&image, seen.bytes);
         }
@@ -221,7 +284,30 @@ fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+}
+
+/// When an image was written to last, or its run was to be over; what cannot be told is long in the future.
+fn used_until(pool: &Pool, image: &str, seen: &Seen) -> i64 {
+    match pool.note(image, UNTIL) {
+        Ok(None) => seen.modified,
+        Ok(Some(until)) => until.parse().map_or(i64::MAX, |until: i64| until.max(seen.modified)),
+        Err(_) => i64::MAX,
+    }
+}
+
 impl Scratch {
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Its name in the pool.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn image(&self) -> &Image {
         &self.image
     }
@@ -246,6 +332,11 @@ impl Scratch {
     /// What it is, for people.
     pub(super) fn describe(&self) -> String {
         format!("scratch image of a Ceph cluster, {}, librbd {}", self.place.describe(), self.image.library())
+    }
+
+    /// The same of one that is mapped: `rbd-vms/assay-scratch-1` and what it is like.
+    pub(super) fn describe_mapped(&self) -> String {
+        format!("scratch image {} of a Ceph cluster, {}", Printable::new(self.image.name()), self.place.describe())
     }
 
     /// Closes and removes it, if the name still means the image that was made.

@@ -69,7 +69,9 @@ pub enum Cause {
     Fullness { pool: Printable, why: String },
     #[error("`{name}` is no name for a run: letters, digits and hyphens are")]
     RunName { name: Printable },
-    #[error("{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/, with :cache=off, :object_size=4MiB or :features=layering behind it")]
+    #[error(
+        "{why}; a scratch image is made in rbd:POOL/ or rbd:POOL/NAMESPACE/ (krbd:POOL/ when the kernel shall map it), with :cache=off, :object_size=4MiB or :features=layering behind it"
+    )]
     NoPlace { why: String },
     #[error("the site does not name {place} among the `scratch_pools` of [ceph] in declared.toml")]
     NotNamed { place: Printable },
@@ -83,6 +85,16 @@ pub enum Cause {
     ForeignObject { object: Printable },
     #[error("the image {image} is there already, and assay did not make it for this run")]
     Foreign { image: Printable },
+    #[error("it maps the snapshot {snapshot} of the image {image}; what is written to is an image itself")]
+    Snapshot { image: Printable, snapshot: Printable },
+    #[error("it maps the image {image}, {why}; only images that assay has made are written to")]
+    NotOurs { image: Printable, why: String },
+    #[error("it maps an image of the cluster {fsid}, and the configuration of Ceph leads to {known}")]
+    OtherCluster { fsid: Printable, known: Printable },
+    #[error("this kernel has no driver for images of Ceph: {why}")]
+    NoDriver { why: String },
+    #[error("the driver of this kernel does not know the features {features}")]
+    UnknownFeatures { features: String },
     #[error("{}", crate::error::chain(.0))]
     Cluster(#[from] ClusterError),
     #[error("its file system does not support direct I/O")]

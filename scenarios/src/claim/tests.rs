@@ -4,6 +4,7 @@
 mod devices;
 mod images;
 mod lab;
+mod mapped;
 mod media;
 mod objects;
 mod paths;

@@ -111,7 +111,8 @@ impl Seats {
 impl Place {
     /// Looks where a target is; what sysfs does not say is not known.
     pub fn new(path: &Path, kind: TargetKind) -> Self {
-        let mut place = Self { path: path.to_owned(), kind, node: None, near: Vec::new(), bytes: None, serial: None, rated_bytes: None };
+        let mut place =
+            Self { path: path.to_owned(), kind, node: None, near: Vec::new(), bytes: None, serial: None, image_pool: None, rated_bytes: None };
         if kind == TargetKind::BlockDevice
             && let Some(name) = fs::canonicalize(path).ok().as_deref().and_then(Path::file_name)
             && let Ok(device) = fs::canonicalize(Path::new("/sys/class/block").join(name))
@@ -121,6 +122,7 @@ impl Place {
             // The kernel counts sectors of 512 bytes, whatever the device has.
             place.bytes = fs::read_to_string(device.join("size")).ok().and_then(|size| size.trim().parse::<u64>().ok()?.checked_mul(512));
             place.serial = claim::serial_of(path).ok().flatten();
+            place.image_pool = claim::mapped_pool(path).ok().flatten();
         }
         place
     }

@@ -26,7 +26,9 @@ pub(super) fn bytes(size: TargetSize, places: &[Place]) -> Result<u64, String> {
                 (TargetKind::BlockDevice, Some(bytes)) => Ok(bytes),
                 (TargetKind::BlockDevice, None) => Err(format!("how large {} is the kernel does not say", Printable::new(&place.path))),
                 (TargetKind::Folder, _) => Err(format!("it works on whole devices, and {} is a folder", Printable::new(&place.path))),
-                (TargetKind::Pool, _) => Err(format!("it works on whole devices, and {} is a pool", Printable::new(&place.path))),
+                (TargetKind::Pool | TargetKind::MappedPool, _) => {
+                    Err(format!("it works on whole devices, and {} is a pool", Printable::new(&place.path)))
+                }
             };
             let sizes = places.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             // The areas where labels live are left alone at both ends.
@@ -67,8 +69,9 @@ pub(super) fn fits(scenario: &Scenario, places: &[Place]) -> Result<(), String> 
             (true | false, _, _) => {}
         }
     }
-    match image {
-        // They would be looked for in a file of that name.
+    // They would be looked for in a file of that name, or on a device that has the number of the one that is gone.
+    let is_image = |place: &&Place| matches!(place.kind, TargetKind::Pool | TargetKind::MappedPool) || place.image_pool.is_some();
+    match places.iter().find(is_image) {
         Some(place) if scenario.ack_log => {
             Err(format!("acknowledged writes are kept for a death of files and devices, not of an image in {}", Printable::new(&place.path)))
         }
@@ -89,7 +92,7 @@ pub(super) fn planned(places: &[Place], bytes: u64, permits: &Permits) -> Result
         {
             let path = Printable::new(target.path());
             return Err(format!(
-                "images in {path} would have another cache, other objects or features than the first ones, and figures of both are none"
+                "images in {path} would have another client or cache, other objects or features than the first ones, and figures of both are none"
             ));
         }
         targets.push(target);
@@ -104,11 +107,21 @@ fn planned_target(place: &Place, bytes: u64, permits: &Permits) -> Result<Planne
     }
     let path = std::path::absolute(path).map_err(|error| format!("the target {}: {error}", Printable::new(path)))?;
     Ok(match (place.kind, &place.serial) {
-        (TargetKind::Pool, _) => {
+        (TargetKind::Pool | TargetKind::MappedPool, _) => {
             let image = ImagePlace::named(&place.path, &permits.scratch_pools).map_err(|refusal| refusal.to_string())?;
             PlannedTarget::ScratchImage { path: image.path(), place: image, bytes }
         }
         (TargetKind::Folder, _) => PlannedTarget::ScratchFile { folder: path, bytes },
+        (TargetKind::BlockDevice, _) if place.image_pool.is_some() => {
+            let pool = place.image_pool.clone().expect("there is one");
+            if !permits.scratch_pools.contains(&pool) {
+                let (path, pool) = (Printable::new(&path), Printable::new(pool));
+                return Err(format!(
+                    "{path} maps an image of the pool {pool}, which the site does not name among the `scratch_pools` of [ceph] in declared.toml"
+                ));
+            }
+            PlannedTarget::MappedImage { path, pool, bytes }
+        }
         (TargetKind::BlockDevice, None) => PlannedTarget::LoopDevice { path, bytes },
         (TargetKind::BlockDevice, Some(serial)) if permits.owned.contains(serial) => {
             let rated_bytes = place.rated_bytes.unwrap_or_else(|| assumed_life(place.bytes.unwrap_or(bytes)));

@@ -191,9 +191,40 @@ fn images_are_planned_for_in_pools_that_the_site_names_and_with_the_engine_that_
         ("rbd-quick", "rbd:rbd-vms/vm-100-disk-0", TargetKind::Pool, "names an image"),
         ("rbd-quick", "/scratch", TargetKind::Folder, "--target rbd:POOL/"),
         ("storage-quick", "rbd:rbd-vms/", TargetKind::Pool, "works on files and devices"),
+        ("storage-quick", "krbd:other/", TargetKind::MappedPool, "scratch_pools"),
+        ("rbd-quick", "krbd:rbd-vms/", TargetKind::MappedPool, "--target rbd:POOL/"),
     ] {
         let refused = planned(name, target, kind).expect_err(why);
         assert!(refused.contains(why), "{name} on {target}: {refused}");
+    }
+}
+
+#[test]
+fn a_mapped_image_is_planned_for_as_a_device_in_pools_that_the_site_names() {
+    let seen = inventory(Vec::new());
+    let permits = Permits { scratch_pools: vec!["rbd-vms".to_owned()], ..Permits::default() };
+    let planned = |scenario: &Scenario, place: &Place| {
+        plan(scenario, &PlanContext { targets: std::slice::from_ref(place), permits: &permits, ..context(&seen) }).map_err(|error| error.to_string())
+    };
+    let quick = scenario("storage-quick").expect("known");
+    let pool = Place::new(Path::new("krbd:rbd-vms/"), TargetKind::MappedPool);
+    let plan = planned(&quick, &pool).expect("plans");
+    assert!(matches!(&plan.targets[..], [PlannedTarget::ScratchImage { place, .. }] if place.is_mapped()), "{:?}", plan.targets);
+    let mapped = |pool: &str| Place {
+        kind: TargetKind::BlockDevice,
+        image_pool: Some(pool.to_owned()),
+        ..Place::new(Path::new("/dev/rbd0"), TargetKind::Folder)
+    };
+    let plan = planned(&quick, &mapped("rbd-vms")).expect("plans");
+    assert_eq!(plan.targets, [PlannedTarget::MappedImage { path: "/dev/rbd0".into(), pool: "rbd-vms".to_owned(), bytes: 256 << 20 }]);
+    for foreign in ["rbd", "rbd-vms/tenant", ""] {
+        let refused = planned(&quick, &mapped(foreign)).expect_err("not named");
+        assert!(refused.contains("/dev/rbd0") && refused.contains("scratch_pools"), "{refused}");
+    }
+    // The number of the device may mean another image by the time that they are looked for.
+    let logged = Scenario { ack_log: true, ..quick };
+    for place in [pool, mapped("rbd-vms")] {
+        assert!(planned(&logged, &place).expect_err("no log").contains("acknowledged writes"));
     }
 }
 

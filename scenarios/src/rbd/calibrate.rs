@@ -69,6 +69,9 @@ impl Calibration {
 
     /// Whether the others can work there, too.
     pub fn is_possible(&self) -> Result<(), String> {
+        if self.place.is_mapped() {
+            return Err("all of them work by librbd here: --target rbd:POOL/".to_owned());
+        }
         match self.place.namespace() {
             Some(namespace) => Err(format!("fio's engine rbd knows no namespaces, and so not {namespace}: name a pool without one")),
             None => Ok(()),
@@ -141,7 +144,9 @@ impl Session<'_> {
             return Ok(());
         }
         let place = &self.calibration.place;
-        let make = |whose: &str| claim::scratch_image(place, &format!("{}-{whose}", ledger.id), BYTES).map_err(|refusal| refusal.to_string());
+        let make = |whose: &str| {
+            claim::scratch_image(place, &format!("{}-{whose}", ledger.id), BYTES, self.calibration.runtime).map_err(|refusal| refusal.to_string())
+        };
         let (ours, theirs) = (Ours::new(make("ours")?), make("theirs")?);
         let path = theirs.path().to_string_lossy().into_owned();
         let image = path.rsplit('/').next().unwrap_or_default().to_owned();

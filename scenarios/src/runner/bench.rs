@@ -114,6 +114,13 @@ pub(crate) struct Targets {
     pub(crate) folder: PathBuf,
 }
 
+impl Targets {
+    /// Nothing any more: who takes them lets go of what he has.
+    pub(crate) fn none() -> Self {
+        Self { leaves: Vec::new(), unit: 0, stamp_seed: 0, acks: Vec::new(), folder: PathBuf::new() }
+    }
+}
+
 /// What measurements between nodes need of the run.
 pub(crate) struct Nodes {
     /// The nodes of the plan.

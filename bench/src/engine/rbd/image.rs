@@ -83,6 +83,24 @@ const FEATURES: &[Feature] = &[
 #[serde(try_from = "String", into = "String")]
 pub struct Features(u64);
 
+impl Features {
+    /// Ceph's own bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Those of them that are not among `bits`.
+    #[must_use]
+    pub fn without(self, bits: u64) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 impl TryFrom<String> for Features {
     type Error = String;
 

@@ -4,7 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::image::{Cache, Image, Layout};
+use super::kernel::KernelClient;
 use crate::engine::cluster::{self, Connect, Health, within};
 use crate::error::ClusterError;
 use crate::sys::rados::Librados;
@@ -25,6 +28,8 @@ pub struct Pool {
 /// What an image is, looked at without watching it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// What the cluster calls it, whatever its name is.
+    pub id: String,
     /// Its size.
     pub bytes: u64,
     /// What stands under the key that was asked for.
@@ -73,6 +78,18 @@ impl Pool {
         self.call("ask the monitors of", "", move |pool, _| pool.ask(&command))
     }
 
+    /// The cluster's own number.
+    pub fn fsid(&self) -> Result<String, ClusterError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            fsid: String,
+        }
+        self.call("ask for the number of the cluster of", "", |pool, _| {
+            let Answer { fsid } = serde_json::from_str(&pool.ask(r#"{"prefix": "fsid", "format": "json"}"#)?).map_err(io::Error::other)?;
+            Ok(fsid)
+        })
+    }
+
     /// What the cluster says of its health: its status, and the names of what is wrong.
     pub fn health(&self) -> Result<Health, ClusterError> {
         self.call("ask for the health of the cluster of", "", |pool, _| Health::of(&pool.ask(Health::COMMAND)?))
@@ -104,8 +121,25 @@ impl Pool {
         self.call("look at the image", image, move |pool, image| {
             let open = pool.open(image, true)?;
             let sys::Holders { watchers, lockers } = open.holders()?;
-            Ok(Seen { bytes: open.bytes()?, mark: open.metadata(key)?, modified: open.modified()?, watchers, lockers })
+            Ok(Seen { id: open.id()?, bytes: open.bytes()?, mark: open.metadata(key)?, modified: open.modified()?, watchers, lockers })
         })
+    }
+
+    /// What stands under `key` of an image's metadata; it is not watched by that.
+    pub fn note(&self, image: &str, key: &'static str) -> Result<Option<String>, ClusterError> {
+        self.call("look at the image", image, move |pool, image| pool.open(image, true)?.metadata(key))
+    }
+
+    /// Writes a key of an image's metadata.
+    pub fn set_note(&self, image: &str, key: &'static str, value: &str) -> Result<(), ClusterError> {
+        let value = value.to_owned();
+        self.call("write to the metadata of", image, move |pool, image| pool.open(image, false)?.set_metadata(key, &value))
+    }
+
+    /// What the kernel's driver needs to be a client of the same cluster, as the same user.
+    pub fn kernel_client(&self) -> Result<KernelClient, ClusterError> {
+        let (name, deadline) = (self.name.clone(), self.deadline);
+        self.call("ask for the monitors of the cluster of", "", move |pool, _| KernelClient::of(pool, &name, deadline))
     }
 
     /// Opens an image that was just made, for writing, with a cache that is the same for everybody who opens it from then on, and `mark` in its metadata. The mark is set while

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat};
 use tempfile::TempDir;
 
-use super::super::device::Kernel;
+use super::super::device::{Expected, Kernel};
 use super::super::mounts;
 use super::super::{Cause, GUARD, TargetKind, examine_loop_device, loop_device, target_kind};
 use super::lab::{Loop, MEDIUM, Medium, attach, detach, is_root, mbr, mount, run, swap_on};
@@ -253,7 +253,7 @@ impl Pretended {
 
     fn refusal(&self) -> Cause {
         let (sys, proc) = (self.folder.path().join("sys"), self.folder.path().join("proc"));
-        Kernel { sys: &sys, proc: &proc }.examine(&self.node, WANTED, None).expect_err("must be refused")
+        Kernel { sys: &sys, proc: &proc }.examine(&self.node, WANTED, Expected::Loop).expect_err("must be refused")
     }
 }
 
@@ -311,7 +311,7 @@ fn a_drive_is_claimed_by_its_own_serial_number_only_and_never_read_only() {
     let confirmed = |attributes: &[(&str, &str)], serial: &str| {
         let disk = Pretended::disk("nvme0n1", attributes);
         let (sys, proc) = (disk.folder.path().join("sys"), disk.folder.path().join("proc"));
-        Kernel { sys: &sys, proc: &proc }.examine(&disk.node, WANTED, Some(serial)).expect_err("no driver has this number")
+        Kernel { sys: &sys, proc: &proc }.examine(&disk.node, WANTED, Expected::Drive(serial)).expect_err("no driver has this number")
     };
     // The right number gets as far as the device, which is none.
     let right = confirmed(&[("ro", "0"), ("device/serial", "S64HNE0R   ")], "S64HNE0R");

@@ -2,6 +2,7 @@
 //! what is not ours stays as it is.
 
 use std::path::Path;
+use std::time::Duration;
 
 use assay_bench::ClusterError;
 use assay_bench::engine::rbd::{Connect, Layout, Pool};
@@ -10,6 +11,8 @@ use super::super::image::takes_writes;
 use super::super::{Cause, ImagePlace, SCRATCH_PREFIX, Target, TargetKind, examine_scratch_image, scratch_image, target_kind};
 
 const BYTES: u64 = 16 << 20;
+/// What its run is to take.
+const LASTS: Duration = Duration::from_secs(1);
 
 fn named(target: &str) -> Result<ImagePlace, Cause> {
     let allowed = ["rbd-vms".to_owned(), "rbd-vms/tenant".to_owned()];
@@ -21,6 +24,8 @@ fn a_pool_is_told_by_its_spelling_and_a_folder_of_that_name_is_one() {
     assert!(matches!(target_kind(Path::new("rbd:rbd-vms/")), Ok(TargetKind::Pool)));
     assert!(target_kind(Path::new("./rbd:rbd-vms/")).is_err());
     assert!(target_kind(Path::new("rbd/")).is_err());
+    assert!(matches!(target_kind(Path::new("krbd:rbd-vms/")), Ok(TargetKind::MappedPool)));
+    assert!(target_kind(Path::new("./krbd:rbd-vms/")).is_err());
 }
 
 #[test]
@@ -31,8 +36,16 @@ fn a_place_says_what_its_images_are_like() {
     let other = named("rbd:rbd-vms/tenant/:cache=writeback:object_size=1MiB:features=layering").expect("a place");
     assert_eq!((other.name(), other.path()), ("rbd-vms/tenant".to_owned(), "rbd:rbd-vms/tenant/".into()));
     assert_eq!(other.describe(), "cache writeback, objects of 1048576 bytes, features layering");
-    let stored = serde_json::to_string(&other).expect("is written");
-    assert_eq!(serde_json::from_str::<ImagePlace>(&stored).expect("is read"), other);
+    let mapped = named("krbd:rbd-vms/tenant/:object_size=1MiB").expect("a place");
+    assert_eq!((mapped.name(), mapped.path()), ("rbd-vms/tenant".to_owned(), "krbd:rbd-vms/tenant/".into()));
+    assert_eq!(mapped.describe(), "mapped by the kernel's driver, cache off, objects of 1048576 bytes, features layering+exclusive-lock");
+    for (place, is_told) in [(&plain, false), (&other, false), (&mapped, true)] {
+        let stored = serde_json::to_string(place).expect("is written");
+        assert_eq!(serde_json::from_str::<ImagePlace>(&stored).expect("is read"), *place);
+        // Plans of before there were others are read and hashed as they were.
+        assert_eq!(stored.contains("client"), is_told, "{stored}");
+    }
+    assert!(!mapped.is_like(&named("rbd:rbd-vms/tenant/:object_size=1MiB:features=layering+exclusive-lock").expect("a place")));
 }
 
 #[test]
@@ -55,11 +68,15 @@ fn what_is_no_place_or_not_named_by_the_site_is_refused() {
         ("rbd:rbd-vms/:object_size=4M", "expected a size"),
         ("rbd:rbd-vms/:object_size=3MiB", "a power of two"),
         ("rbd:rbd-vms/:features=object-map", "needs exclusive-lock"),
+        ("krbd:rbd-vms/vm-100-disk-0", "names an image"),
+        ("krbd:rbd-vms", "names an image"),
+        ("krbd:rbd-vms/:cache=writeback", "a cache is librbd's"),
+        ("krbd:rbd-vms/:secret=x", "no option"),
     ] {
         let cause = named(target).expect_err(target);
         assert!(matches!(cause, Cause::NoPlace { .. }) && cause.to_string().contains(says), "{target}: {cause}");
     }
-    for target in ["rbd:rbd/", "rbd:rbd-vms/other/", "rbd:rbd-vms2/", "rbd:RBD-VMS/"] {
+    for target in ["rbd:rbd/", "krbd:rbd/", "krbd:rbd-vms/other/", "rbd:rbd-vms/other/", "rbd:rbd-vms2/", "rbd:RBD-VMS/"] {
         let cause = named(target).expect_err(target);
         assert!(matches!(cause, Cause::NotNamed { .. }) && cause.to_string().contains("scratch_pools"), "{target}: {cause}");
     }
@@ -91,14 +108,14 @@ fn a_scratch_image_is_made_watched_and_gone_afterwards() {
     examine_scratch_image(&place, BYTES).expect("may be made");
     let name = format!("{SCRATCH_PREFIX}images-1");
     assert!(!pool.images().expect("lists").contains(&name));
-    let claim = scratch_image(&place, "images-1", BYTES).expect("claimed");
+    let claim = scratch_image(&place, "images-1", BYTES, LASTS).expect("claimed");
     assert_eq!((claim.start(), claim.bytes(), claim.kind(), claim.serial()), (0, BYTES, "rbd_image_other", None));
     assert_eq!(claim.path(), Path::new("rbd:rbd-vms/assay-scratch-images-1"));
     assert!(claim.describe().contains("cache off, objects of 1048576 bytes"), "{}", claim.describe());
     let seen = pool.look(&name, "assay.run").expect("is there");
     assert_eq!((seen.bytes, seen.mark.as_deref(), seen.watchers.len()), (BYTES, Some("images-1"), 1));
     // Another start in the same pool leaves it alone.
-    let other = scratch_image(&place, "images-2", BYTES).expect("claimed");
+    let other = scratch_image(&place, "images-2", BYTES, LASTS).expect("claimed");
     assert!(pool.images().expect("lists").contains(&name));
     other.release().expect("removed");
     let leave = claim.leave().expect("a leave");
@@ -122,16 +139,16 @@ fn what_was_left_behind_is_swept_and_what_is_not_ours_stays() {
         let open = pool.open_marked(image, ("assay.run", mark), Default::default()).expect("opens");
         open.close().expect("closes");
     }
-    scratch_image(&place, "images-3", BYTES).expect("claimed").release().expect("removed");
+    scratch_image(&place, "images-3", BYTES, LASTS).expect("claimed").release().expect("removed");
     assert!(pool.images().expect("lists").contains(&left), "a host that is cut off is not watched either");
     let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while pool.images().expect("lists").contains(&left) {
         assert!(std::time::Instant::now() < end, "it stays");
-        scratch_image(&place, "images-3", BYTES).expect("claimed").release().expect("removed");
+        scratch_image(&place, "images-3", BYTES, LASTS).expect("claimed").release().expect("removed");
     }
     let images = pool.images().expect("lists");
     assert!(foreign.iter().all(|image| images.contains(image)), "{images:?}");
-    let refused = scratch_image(&place, "foreign-1", BYTES).expect_err("is somebody's");
+    let refused = scratch_image(&place, "foreign-1", BYTES, LASTS).expect_err("is somebody's");
     assert!(matches!(refused.cause, Cause::Foreign { .. }), "{refused}");
     assert!(pool.images().expect("lists").contains(&foreign[0]));
     for image in &foreign {
@@ -143,7 +160,7 @@ fn what_was_left_behind_is_swept_and_what_is_not_ours_stays() {
 #[ignore = "needs the lab's Ceph cluster"]
 fn an_image_that_would_fill_the_cluster_is_refused() {
     let place = named("rbd:rbd-vms/").expect("a place");
-    let refused = scratch_image(&place, "images-4", 1 << 50).expect_err("too large");
+    let refused = scratch_image(&place, "images-4", 1 << 50, LASTS).expect_err("too large");
     assert!(matches!(refused.cause, Cause::NoRoom { .. }), "{refused}");
     assert!(!lab().images().expect("lists").contains(&format!("{SCRATCH_PREFIX}images-4")));
 }
