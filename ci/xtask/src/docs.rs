@@ -120,7 +120,16 @@ fn assay(words: &[&str]) -> Result<String> {
 }
 
 fn answer(words: &[&str], allowed: &[i32]) -> Result<String> {
-    let output = Command::new("cargo").args(["run", "--quiet", "--locked", "--package", "assay", "--"]).args(words).current_dir(root()).output()?;
+    // One that is built already answers sooner than what `cargo run` builds for it.
+    let mut command = std::env::var_os("ASSAY_BINARY").map_or_else(
+        || {
+            let mut cargo = Command::new("cargo");
+            cargo.args(["run", "--quiet", "--locked", "--package", "assay", "--"]);
+            cargo
+        },
+        Command::new,
+    );
+    let output = command.args(words).current_dir(root()).output()?;
     let is_allowed = output.status.code().is_some_and(|code| allowed.contains(&code));
     ensure!(is_allowed, "assay {} failed: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)

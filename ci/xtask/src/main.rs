@@ -14,7 +14,8 @@ use anyhow::{Context as _, Result, bail};
 const USAGE: &str =
     "usage: cargo xtask ci             everything that a commit must pass without services: fmt, clippy, deps, docs, licences, unused dependencies
        cargo xtask deps           compare the crates' dependencies with the table of allowed edges
-       cargo xtask docs [--check] regenerate README tables, confusion matrix, schemas, man page and completions; --check fails when they are stale
+       cargo xtask docs [--check] regenerate README tables, confusion matrix, schemas, man page and completions; --check fails when they are stale;
+                                      ASSAY_BINARY names a build of this tree that is asked
        cargo xtask ab inventory [PAIRS] [-- OPTIONS]   `assay inventory` beside lshw and dmidecode, interleaved";
 
 fn main() -> ExitCode {
