@@ -137,9 +137,13 @@ fn mapped_scratch(place: &ImagePlace, run: &str, bytes: u64, lasts: Duration) ->
     let end = Instant::now() + NEW;
     let mut examined = examine();
     while matches!(examined, Err(Cause::Busy { .. })) && Instant::now() < end {
+        #[allow(clippy::disallowed_methods, reason = "nothing tells when udev has looked at a new device")]
+        std::thread::sleep(Duration::from_millis(100));
         examined = examine();
     }
     let examined = examined?;
+    // Whatever was so before the device was held is asked once more.
+    mapped::ours(mapping.mapped(), scratch.pool())?;
     let on = Open::File(examined.open_for_writing(&path)?);
     let held = Held::Mapped { _exclusive: examined.exclusive, mapping: Box::new(mapping), scratch: Box::new(scratch) };
     Ok(Claim { on, path, start: GUARD, bytes, held, commands: None })
@@ -151,9 +155,9 @@ pub fn mapped_pool(path: &Path) -> Result<Option<String>, Refusal> {
     Ok(mapped.map(|mapped| mapped.place()))
 }
 
-/// Claims `bytes` bytes of a device that maps an image which assay has made in this pool, as of a loop device. The image stays, and stays mapped.
-pub fn mapped_image(path: &Path, pool: &str, bytes: u64) -> Result<Claim, Refusal> {
-    let examined = examined_image(path, pool, bytes).map_err(refused(path))?;
+/// Claims `bytes` bytes of a device that maps an image which assay has made in this pool, as of a loop device, for a run that is to last so long. The image stays, and stays mapped.
+pub fn mapped_image(path: &Path, pool: &str, bytes: u64, lasts: Duration) -> Result<Claim, Refusal> {
+    let examined = examined_image(path, pool, bytes, Some(lasts)).map_err(refused(path))?;
     let on = Open::File(examined.open_for_writing(path).map_err(refused(path))?);
     let held = Held::Device { below: examined.below, _exclusive: examined.exclusive };
     Ok(Claim { on, path: path.to_owned(), start: GUARD, bytes, held, commands: None })
@@ -161,10 +165,11 @@ pub fn mapped_image(path: &Path, pool: &str, bytes: u64) -> Result<Claim, Refusa
 
 /// Makes every check of [`mapped_image`] and opens nothing for writing.
 pub fn examine_mapped_image(path: &Path, pool: &str, bytes: u64) -> Result<(), Refusal> {
-    examined_image(path, pool, bytes).map_err(refused(path)).map(drop)
+    examined_image(path, pool, bytes, None).map_err(refused(path)).map(drop)
 }
 
-fn examined_image(path: &Path, place: &str, bytes: u64) -> Result<Examined, Cause> {
+/// With `lasts`, other nodes are told until when the image is used.
+fn examined_image(path: &Path, place: &str, bytes: u64, lasts: Option<Duration>) -> Result<Examined, Cause> {
     let kernel = Kernel::running();
     let mapped = kernel.mapped_at(path)?.ok_or(Cause::WrongKind { what: "device that maps no image of Ceph" })?;
     let (name, namespace) = place.split_once('/').map_or((place, None), |(pool, namespace)| (pool, Some(namespace)));
@@ -173,6 +178,9 @@ fn examined_image(path: &Path, place: &str, bytes: u64) -> Result<Examined, Caus
     let examined = kernel.examine(path, bytes, Expected::Image(&mapped))?;
     // Whatever was so before the device was held is asked once more.
     mapped::ours(&mapped, &pool)?;
+    if let Some(lasts) = lasts {
+        image::note_use(&pool, &mapped.image, lasts)?;
+    }
     Ok(examined)
 }
 
@@ -224,10 +232,11 @@ pub fn examine_scratch(folder: &Path, bytes: u64) -> Result<(), Refusal> {
 /// Makes every check of [`scratch_image`] that can be made without making the image.
 pub fn examine_scratch_image(place: &ImagePlace, bytes: u64) -> Result<(), Refusal> {
     let examine = || {
-        if place.is_mapped() {
-            mapped::examine(place.features())?;
+        if !place.is_mapped() {
+            return image::examine(place, bytes).map(drop);
         }
-        image::examine(place, bytes).map(drop)
+        mapped::examine(place.features())?;
+        image::examine(place, bytes.saturating_add(2 * GUARD)).map(drop)
     };
     examine().map_err(refused(&place.path()))
 }

@@ -564,7 +564,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::scratch(folder, run, *bytes),
             PlannedTarget::ScratchImage { place, bytes, .. } => claim::scratch_image(place, run, *bytes, lasts),
-            PlannedTarget::MappedImage { path, pool, bytes } => claim::mapped_image(path, pool, *bytes),
+            PlannedTarget::MappedImage { path, pool, bytes } => claim::mapped_image(path, pool, *bytes, lasts),
             PlannedTarget::LoopDevice { path, bytes } => claim::loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::drive(path, serial, *bytes),
         }

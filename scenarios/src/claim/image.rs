@@ -256,7 +256,7 @@ pub(super) fn make(place: &ImagePlace, run: &str, bytes: u64, lasts: Duration) -
     }
     let until = || match place.client {
         Client::Librbd => Ok(()),
-        Client::Kernel => pool.set_note(&name, UNTIL, &now().saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX)).to_string()),
+        Client::Kernel => pool.set_note(&name, UNTIL, &from_now(lasts).to_string()),
     };
     let image = until().and_then(|()| pool.open_marked(&name, (MARK, run), place.cache)).inspect_err(|_| {
         // Nothing was written to it; one that is not marked would never be removed.
@@ -287,6 +287,17 @@ fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
 /// Seconds since 1970.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+}
+
+fn from_now(lasts: Duration) -> i64 {
+    now().saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Tells other nodes that an image is used for so long from now, where they do not know of longer.
+pub(super) fn note_use(pool: &Pool, image: &str, lasts: Duration) -> Result<(), ClusterError> {
+    let known = pool.note(image, UNTIL)?.and_then(|until| until.parse().ok()).unwrap_or(i64::MIN);
+    let until = from_now(lasts);
+    if known >= until { Ok(()) } else { pool.set_note(image, UNTIL, &until.to_string()) }
 }
 
 /// When an image was written to last, or its run was to be over; what cannot be told is long in the future.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use assay_bench::ClusterError;
@@ -14,16 +15,20 @@ use super::device::{Expected, Kernel, attribute, names};
 use super::image::{self, MARK, Scratch};
 use super::refusal::Cause;
 use super::scratch::SCRATCH_PREFIX;
+use crate::child::{self, ChildError};
 use crate::printable::Printable;
 
 /// Where modules lie, in a folder for each kernel.
 const MODULES: &str = "/lib/modules";
 /// How long the driver may take to give a device up, and how long it is asked again while somebody looks into it: udev does so after a write.
 const UNMAPPING: Duration = Duration::from_secs(20);
+/// How long a module may take to be loaded.
+const LOADING: Duration = Duration::from_secs(20);
 /// How often it is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
-/// A device that nobody holds was left behind when its image was made so long ago; seconds. Who has just mapped one takes hold of it at once.
-const SETTLED: i64 = if cfg!(test) { 2 } else { 120 };
+/// A device that nobody holds was left behind when its image was made so long ago; seconds. Between the making and the holding of one lie calls to the cluster that may
+/// take twenty seconds each.
+const SETTLED: i64 = if cfg!(test) { 2 } else { 600 };
 
 /// What the driver says of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +101,11 @@ impl Kernel<'_> {
         if self.driver().exists() {
             return Ok(());
         }
-        let said = match Command::new("modprobe").arg("rbd").output() {
-            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            Err(error) => error.to_string(),
+        let said = match child::run(Command::new("modprobe").arg("rbd"), LOADING, &AtomicBool::new(false)) {
+            Ok(said) => said.failure(),
+            Err(ChildError::Missing(error)) => error.to_string(),
+            Err(ChildError::Failed(why)) => why,
+            Err(ChildError::Stopped) => "it was told to stop".to_owned(),
         };
         if self.driver().exists() { Ok(()) } else { Err(Cause::NoDriver { why: format!("modprobe rbd: {}", Printable::new(said)) }) }
     }
@@ -273,7 +280,9 @@ pub(super) fn map(scratch: &Scratch) -> Result<Mapping, Cause> {
     }
     let found = move || match Kernel::running().only(&is_it) {
         Ok(Some(mapped)) => Ok(Mapping { mapped, is_gone: false }),
-        Ok(None) => Err(io::Error::other("the driver has taken it, and shows no device of it")),
+        Ok(None) => {
+            Err(io::Error::other("the driver has taken it, and no device says that it is it (Linux before 4.20 does not): `rbd unmap` gives it back"))
+        }
         Err(why) => Err(io::Error::other(why)),
     };
     let mapping = client.map(&kernel.order("add"), scratch.name(), found)?;
@@ -282,7 +291,7 @@ pub(super) fn map(scratch: &Scratch) -> Result<Mapping, Cause> {
     Ok(mapping)
 }
 
-/// Gives back and removes what was left mapped here by a run that died: an image of ours, watched by this kernel only, whose device nobody holds, and that is of this run or was not made
+/// Gives back and removes what was left mapped here by a run that died: an image of ours, watched by this kernel only, whose device nobody holds and whose ends are blank, and that is of this run or was not made
 /// just now. Who runs holds its device from the moment that it has it.
 pub(super) fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
     let kernel = Kernel::running();
@@ -295,10 +304,15 @@ pub(super) fn sweep(pool: &Pool, own: &str) -> Result<(), ClusterError> {
             Err(_) => continue,
         };
         let is_settled = run == own || image::now().saturating_sub(seen.modified) > SETTLED;
-        // Whoever holds it keeps it; we let go of it at once.
-        let is_free = is_settled && kernel.hold(&mapped.path(), Expected::Image(&mapped)).is_ok();
+        // Whoever holds it keeps it, and whoever has put something on it by hand; we let go of it at once. Runs leave its ends blank.
+        let is_free = is_settled && kernel.examine(&mapped.path(), 0, Expected::Image(&mapped)).is_ok();
         if is_free && kernel.unmap(&mapped).is_ok() {
-            let left = pool.look(&mapped.image, MARK)?;
+            let left = match pool.look(&mapped.image, MARK) {
+                Ok(left) => left,
+                Err(error @ ClusterError::Silent { .. }) => return Err(error),
+                // Another run that begins here at this moment has removed it.
+                Err(_) => continue,
+            };
             if left == (Seen { watchers: Vec::new(), modified: left.modified, ..seen }) {
                 let _ = pool.remove(&mapped.image, left.bytes);
             }

@@ -102,15 +102,17 @@ impl Carrier {
                     below = named(&parent).ok_or_else(|| format!("{} on {node} is stacked on nothing that is there", below.locator))?;
                 }
                 (_, Some("bridge")) => {
-                    let is_way_out = |port: &&Component| {
-                        text(port, Attr::InterfaceKind).as_deref() == Some("vxlan")
-                            || inventory.iter(Kind::Bond).any(|bond| bond.locator == port.locator)
-                    };
-                    let ways_out: Vec<&Component> = inventory
-                        .iter(Kind::Interface)
-                        .filter(|port| text(port, Attr::Master).as_ref() == Some(&below.locator))
-                        .filter(is_way_out)
-                        .collect();
+                    let is_vxlan = |port: &Component| text(port, Attr::InterfaceKind).as_deref() == Some("vxlan");
+                    let is_bond = |port: &Component| inventory.iter(Kind::Bond).any(|bond| bond.locator == port.locator);
+                    let is_of_a_guest = |port: &Component| matches!(text(port, Attr::InterfaceKind).as_deref(), Some("tun" | "tap" | "veth"));
+                    let ports: Vec<&Component> =
+                        inventory.iter(Kind::Interface).filter(|port| text(port, Attr::Master).as_ref() == Some(&below.locator)).collect();
+                    let leads_out = |port: &&Component| is_bond(port) || is_vxlan(port);
+                    let mut ways_out: Vec<&Component> = ports.iter().copied().filter(leads_out).collect();
+                    // Beside a VXLAN whatever is no guest's may lead out too.
+                    if ways_out.iter().any(|port| is_vxlan(port)) {
+                        ways_out = ports.into_iter().filter(|port| !is_of_a_guest(port)).collect();
+                    }
                     below = match ways_out.as_slice() {
                         [way_out] => way_out,
                         _ => return Err(format!("which port of the bridge {} on {node} leads out cannot be told", below.locator)),
