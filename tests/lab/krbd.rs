@@ -263,7 +263,9 @@ fn killed(lab: &Lab) {
     kill(lab, 2);
     // Held by somebody, it stays, however old it is.
     lab.node.sure("sleep 1000 </dev/rbd0 >/dev/null 2>&1 & echo $! >/tmp/sleep");
-    lab.node.sure("sleep 130");
+    for _ in 0..2 {
+        lab.node.sure("sleep 155");
+    }
     let (status, said) = lab.run("run /lab/krbd.toml --target krbd:rbd-vms/");
     assert!([0, 3].contains(&status), "{status}: {said}");
     assert_eq!((lab.node.sure(DEVICES).trim(), lab.images(POOL).len()), ("0", 2));

@@ -28,7 +28,7 @@ const LOADING: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(200);
 /// A device that nobody holds was left behind when its image was made so long ago; seconds. Between the making and the holding of one lie calls to the cluster that may
 /// take twenty seconds each.
-const SETTLED: i64 = if cfg!(test) { 2 } else { 600 };
+const SETTLED: i64 = if cfg!(test) { 2 } else { 300 };
 
 /// What the driver says of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
