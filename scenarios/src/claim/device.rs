@@ -75,7 +75,7 @@ impl Kernel<'_> {
     }
 
     /// Takes hold of a device that nobody uses, whatever it holds.
-    pub(super) fn hold(&self, path: &Path, expected: Expected<'_>) -> Result<Examined, Cause> {
+    fn hold(&self, path: &Path, expected: Expected<'_>) -> Result<Examined, Cause> {
         if kind_of(path)? != TargetKind::BlockDevice {
             return Err(Cause::WrongKind { what: "folder" });
         }

@@ -281,6 +281,18 @@ mod tests {
             &[("bond0", &["a"])],
         );
         assert!(carried(&tunnelled, "10.0.0.1").expect_err("the bond, or inside of VXLAN").contains("cannot be told"));
+        // A port of its own leads out as well as VXLAN does; that of a guest does not.
+        let beside = |kind: &str| {
+            let ports = [
+                ("vmbr0", "kind=bridge", &["10.0.0.1/24"][..]),
+                ("vx", "kind=vxlan parent=eth2 outer=ipv4 master=vmbr0", &[]),
+                ("other", kind, &[]),
+                ("eth2", "", &[]),
+            ];
+            carried(&inventory(&ports, &[]), "10.0.0.1")
+        };
+        assert!(beside("kind=device master=vmbr0").expect_err("two ways out").contains("cannot be told"));
+        assert!(beside("kind=vlan parent=eth2 master=vmbr0").is_err() && beside("kind=tun master=vmbr0").is_ok());
         let empty = inventory(&[("bond0", "kind=bond", &["10.0.0.1/24"])], &[("bond0", &[])]);
         assert!(carried(&empty, "10.0.0.1").expect_err("none").contains("no members"));
     }
