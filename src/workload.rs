@@ -15,7 +15,7 @@ use assay_model::source::FileError;
 use assay_probes::{Host, environment, error_counters};
 use assay_scenarios::calibration::{self, Calibrated};
 use assay_scenarios::catalog;
-use assay_scenarios::claim::{ObjectPlace, target_kind};
+use assay_scenarios::claim::{ObjectPlace, ScratchPools, target_kind};
 use assay_scenarios::error::ScenarioError;
 use assay_scenarios::fio::job_file;
 use assay_scenarios::isolation;
@@ -60,10 +60,11 @@ pub(crate) fn plan_for(
         let place = Place::new(target, target_kind(target).map_err(|error| refusal(error.into()))?);
         places.push(Place { rated_bytes: rated(site, inventory, place.serial.as_deref()), ..place });
     }
-    let permits = &Permits { scratch_pools: site.declared.ceph.scratch_pools.clone(), ..permits.clone() };
+    let permits = &Permits { scratch_pools: ScratchPools::of(&site.declared.ceph), ..permits.clone() };
     let (cpus, memory_available) = this_host();
     let edges = judge::edges(site, Some(inventory), &scenario.name);
-    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available, edges: &edges, permits, nodes })
+    let rings = site.bom.as_ref().and_then(|bom| bom.cluster.as_ref()).map_or(&[][..], |cluster| &cluster.corosync_links);
+    plan(scenario, &PlanContext { targets: &places, inventory: Some(inventory), cpus: &cpus, memory_available, edges: &edges, permits, nodes, rings })
         .map_err(refusal)
 }
 
@@ -102,6 +103,7 @@ pub(crate) fn within(mut scenario: Scenario, asked: &Between) -> Result<Scenario
     let (mut goes_through, mut is_drill) = (false, false);
     for work in scenario.steps.iter_mut().flat_map(|step| &mut step.work) {
         match work {
+            Work::Net(net) if !net.has_a_network() => {}
             Work::Net(net) => {
                 goes_through = true;
                 net.network = asked.network.clone().or(net.network.take());

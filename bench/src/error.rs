@@ -148,6 +148,14 @@ pub enum ClusterError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// It is not the cluster that is meant.
+    #[error("the configuration of Ceph leads to the cluster {found}, and the site declares {meant} (`fsid` of [ceph] in declared.toml)")]
+    Other {
+        /// The number of the one that answers.
+        found: String,
+        /// The number of the one that is meant.
+        meant: String,
+    },
 }
 
 impl ClusterError {

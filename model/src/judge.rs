@@ -22,6 +22,7 @@ mod drive;
 mod evidence;
 mod figure;
 mod fresh;
+mod pairs;
 mod run;
 
 pub(crate) use drive::SERIAL;

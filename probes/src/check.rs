@@ -523,6 +523,12 @@ pub const CHECKS: &[CheckEntry] = &[
         check: clock::offset,
     },
     CheckEntry {
+        ids: &[ceph::FSID.id],
+        topic: "ceph",
+        describe: "The node is configured for the Ceph cluster that is declared.",
+        check: |inventory, site| ceph::unless_elsewhere(&ceph::FSID, inventory, site, ceph::fsid),
+    },
+    CheckEntry {
         ids: &[ceph::HEALTH.id],
         topic: "ceph",
         describe: "The Ceph cluster is in HEALTH_OK, and nobody has muted a health check.",

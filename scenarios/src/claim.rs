@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use assay_bench::Span;
 use assay_bench::engine::rbd::{Cache, Connect, Image, Pool as ImagePool};
 use assay_bench::engine::uring::{Passthrough, WriteLeave};
+use assay_model::site::declared::Ceph;
 
 use crate::printable::Printable;
 
@@ -43,6 +44,22 @@ pub enum TargetKind {
     Pool,
     /// The same, `krbd:POOL/`: the kernel maps the image, and it is a block device.
     MappedPool,
+}
+
+/// The pools in which a site allows scratch images and objects, and the cluster that has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScratchPools {
+    /// `pool`, or `pool/namespace`, each.
+    pub names: Vec<String>,
+    /// The number of the cluster, where the site declares it.
+    pub fsid: Option<String>,
+}
+
+impl ScratchPools {
+    /// Those that a site declares.
+    pub fn of(ceph: &Ceph) -> Self {
+        Self { names: ceph.scratch_pools.clone(), fsid: ceph.fsid.clone() }
+    }
 }
 
 /// How long a device that the kernel has just mapped may be looked into by others: udev does so, and on a busy machine it takes its time.
@@ -155,25 +172,26 @@ pub fn mapped_pool(path: &Path) -> Result<Option<String>, Refusal> {
     Ok(mapped.map(|mapped| mapped.place()))
 }
 
-/// Claims `bytes` bytes of a device that maps an image which assay has made in this pool, as of a loop device, for a run that is to last so long. The image stays, and stays mapped.
-pub fn mapped_image(path: &Path, pool: &str, bytes: u64, lasts: Duration) -> Result<Claim, Refusal> {
-    let examined = examined_image(path, pool, bytes, Some(lasts)).map_err(refused(path))?;
+/// Claims `bytes` bytes of a device that maps an image which assay has made in this pool of this cluster, as of a loop device, for a run that is to last so long. The image stays, and
+/// stays mapped.
+pub fn mapped_image(path: &Path, (pool, fsid): (&str, Option<&str>), bytes: u64, lasts: Duration) -> Result<Claim, Refusal> {
+    let examined = examined_image(path, (pool, fsid), bytes, Some(lasts)).map_err(refused(path))?;
     let on = Open::File(examined.open_for_writing(path).map_err(refused(path))?);
     let held = Held::Device { below: examined.below, _exclusive: examined.exclusive };
     Ok(Claim { on, path: path.to_owned(), start: GUARD, bytes, held, commands: None })
 }
 
 /// Makes every check of [`mapped_image`] and opens nothing for writing.
-pub fn examine_mapped_image(path: &Path, pool: &str, bytes: u64) -> Result<(), Refusal> {
-    examined_image(path, pool, bytes, None).map_err(refused(path)).map(drop)
+pub fn examine_mapped_image(path: &Path, (pool, fsid): (&str, Option<&str>), bytes: u64) -> Result<(), Refusal> {
+    examined_image(path, (pool, fsid), bytes, None).map_err(refused(path)).map(drop)
 }
 
 /// With `lasts`, other nodes are told until when the image is used.
-fn examined_image(path: &Path, place: &str, bytes: u64, lasts: Option<Duration>) -> Result<Examined, Cause> {
+fn examined_image(path: &Path, (place, fsid): (&str, Option<&str>), bytes: u64, lasts: Option<Duration>) -> Result<Examined, Cause> {
     let kernel = Kernel::running();
     let mapped = kernel.mapped_at(path)?.ok_or(Cause::WrongKind { what: "device that maps no image of Ceph" })?;
     let (name, namespace) = place.split_once('/').map_or((place, None), |(pool, namespace)| (pool, Some(namespace)));
-    let pool = ImagePool::connect(name, namespace, &Connect::default())?;
+    let pool = ImagePool::connect(name, namespace, &Connect { fsid: fsid.map(str::to_owned), ..Connect::default() })?;
     mapped::ours(&mapped, &pool)?;
     let examined = kernel.examine(path, bytes, Expected::Image(&mapped))?;
     // Whatever was so before the device was held is asked once more.

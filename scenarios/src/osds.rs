@@ -16,6 +16,9 @@ pub(crate) struct OsdsSpec {
     pub(crate) bench: OsdBenchSpec,
     /// With which of them to begin, by its place: another one each time.
     pub(crate) from: u64,
+    /// The cluster whose they are, where the site declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fsid: Option<String>,
 }
 
 /// What one of them came to.
@@ -31,7 +34,7 @@ pub(crate) struct Benched {
 
 /// Benches all of them.
 pub(crate) fn bench(spec: &OsdsSpec, stop: &AtomicBool) -> Result<Vec<Benched>, String> {
-    let osds = Osds::connect(&Connect::default()).map_err(|error| chain(&error))?;
+    let osds = Osds::connect(&Connect { fsid: spec.fsid.clone(), ..Connect::default() }).map_err(|error| chain(&error))?;
     let up = in_turn(osds.up().map_err(|error| chain(&error))?, spec)?;
     let mut all = Vec::new();
     for osd in up {
@@ -68,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_round_begins_with_another_osd_and_more_than_were_planned_are_none() {
-        let spec = |from| OsdsSpec { bench: OsdBenchSpec { bytes: 64 << 20, block_bytes: 4 << 20, osds_max: 3 }, from };
+        let spec = |from| OsdsSpec { bench: OsdBenchSpec { bytes: 64 << 20, block_bytes: 4 << 20, osds_max: 3 }, from, fsid: None };
         assert_eq!(in_turn(vec![0, 1, 2], &spec(0)), Ok(vec![0, 1, 2]));
         assert_eq!(in_turn(vec![0, 1, 2], &spec(4)), Ok(vec![1, 2, 0]));
         assert!(in_turn(vec![0, 1, 2, 3], &spec(0)).expect_err("four").contains("4 OSDs are up"));

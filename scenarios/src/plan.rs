@@ -16,7 +16,7 @@ use assay_model::site::Node;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::claim::{self, ImagePlace, TargetKind};
+use crate::claim::{self, ImagePlace, ScratchPools, TargetKind};
 use crate::error::ScenarioError;
 use crate::scenario::{Extent, FLOOR_STEP, IoSpec, KernelName, KernelSpec, Rounds, Scenario, StepSpec, Work};
 
@@ -97,6 +97,9 @@ pub enum PlannedTarget {
         path: PathBuf,
         /// The pool that its image must be in, `pool` or `pool/namespace`.
         pool: String,
+        /// The cluster that is meant, where the site declares it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fsid: Option<String>,
         /// Size of the range.
         bytes: u64,
     },
@@ -233,15 +236,15 @@ pub struct Permits {
     pub owned: Vec<String>,
     /// Serial numbers of those that may be purged as a whole, the second key.
     pub purged: Vec<String>,
-    /// Pools of Ceph in which the site allows scratch images, `pool` or `pool/namespace`.
-    pub scratch_pools: Vec<String>,
+    /// Pools of Ceph in which the site allows scratch images and objects.
+    pub scratch_pools: ScratchPools,
     /// Most of its rated life that a run may take of a drive, percent.
     pub endurance_percent: u32,
 }
 
 impl Default for Permits {
     fn default() -> Self {
-        Self { owned: Vec::new(), purged: Vec::new(), scratch_pools: Vec::new(), endurance_percent: 1 }
+        Self { owned: Vec::new(), purged: Vec::new(), scratch_pools: ScratchPools::default(), endurance_percent: 1 }
     }
 }
 
@@ -262,6 +265,8 @@ pub struct PlanContext<'a> {
     pub permits: &'a Permits,
     /// The nodes that take part in measurements between nodes, as the site knows them.
     pub nodes: &'a [Node],
+    /// The networks of the links of corosync.
+    pub rings: &'a [String],
 }
 
 /// Bytes per second with which the duration of a whole pass is guessed; a plan that is too short by a factor harms nobody.
@@ -439,7 +444,7 @@ fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>, s
         match spec {
             Work::Io(io) => work.extend(seats.planned(io)?.into_iter().map(PlannedWork::Io)),
             Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.rounds.most(), context)?),
-            Work::Net(spec) => work.extend(net::planned(spec, context.nodes)?.into_iter().map(PlannedWork::Net)),
+            Work::Net(spec) => work.extend(net::planned(spec, context.nodes, context.rings)?.into_iter().map(PlannedWork::Net)),
             Work::Drill(spec) => work.extend(drill::planned(spec, context.nodes)?.into_iter().map(PlannedWork::Drill)),
             Work::Ceph(spec) => work.push(PlannedWork::Ceph(ceph::planned(spec, context)?)),
         }
@@ -553,7 +558,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::examine_scratch(folder, *bytes),
             PlannedTarget::ScratchImage { place, bytes, .. } => claim::examine_scratch_image(place, *bytes),
-            PlannedTarget::MappedImage { path, pool, bytes } => claim::examine_mapped_image(path, pool, *bytes),
+            PlannedTarget::MappedImage { path, pool, fsid, bytes } => claim::examine_mapped_image(path, (pool, fsid.as_deref()), *bytes),
             PlannedTarget::LoopDevice { path, bytes } => claim::examine_loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::examine_drive(path, serial, *bytes),
         }
@@ -564,7 +569,7 @@ impl PlannedTarget {
         match self {
             PlannedTarget::ScratchFile { folder, bytes } => claim::scratch(folder, run, *bytes),
             PlannedTarget::ScratchImage { place, bytes, .. } => claim::scratch_image(place, run, *bytes, lasts),
-            PlannedTarget::MappedImage { path, pool, bytes } => claim::mapped_image(path, pool, *bytes, lasts),
+            PlannedTarget::MappedImage { path, pool, fsid, bytes } => claim::mapped_image(path, (pool, fsid.as_deref()), *bytes, lasts),
             PlannedTarget::LoopDevice { path, bytes } => claim::loop_device(path, *bytes),
             PlannedTarget::Drive { path, serial, bytes, .. } => claim::drive(path, serial, *bytes),
         }

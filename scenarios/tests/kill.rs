@@ -113,8 +113,16 @@ fn victim() {
             let scenario = Scenario::parse("tiny.toml", text, &["null", "uring"]).expect("good");
             let targets = [Place::new(&folder, TargetKind::Folder)];
             let permits = Permits::default();
-            let context =
-                PlanContext { targets: &targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges: &[], permits: &permits, nodes: &[] };
+            let context = PlanContext {
+                targets: &targets,
+                inventory: None,
+                cpus: &[0],
+                memory_available: 1 << 30,
+                edges: &[],
+                permits: &permits,
+                nodes: &[],
+                rings: &[],
+            };
             let plan = plan(&scenario, &context).expect("plans");
             run(&runs, &run_id("tiny", jiff::Timestamp::now()), &plan, surroundings, &mut |_| {})
         }

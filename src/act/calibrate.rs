@@ -10,7 +10,7 @@ use assay_reports::printable::Shown;
 use assay_reports::scale;
 use assay_reports::store::Content;
 use assay_scenarios::calibration::{self, Calibrated};
-use assay_scenarios::claim::ImagePlace;
+use assay_scenarios::claim::{ImagePlace, ScratchPools};
 use assay_scenarios::directory::run_id;
 use assay_scenarios::plan::this_host;
 use assay_scenarios::{fio, iperf, perftest, rbd};
@@ -68,7 +68,7 @@ fn against_rbd(context: &Context, options: &cli::Calibrate) -> Result<u8> {
     let calibration = rbd::calibrate::Calibration {
         pairs: options.pairs,
         runtime: Duration::from_secs(options.seconds),
-        place: ImagePlace::named(target, &context.site()?.declared.ceph.scratch_pools).map_err(|refusal| Usage(refusal.to_string()))?,
+        place: ImagePlace::named(target, &ScratchPools::of(&context.site()?.declared.ceph)).map_err(|refusal| Usage(refusal.to_string()))?,
         only: options.only.clone(),
     };
     if !calibration.place.is_without_cache() {

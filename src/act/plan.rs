@@ -76,7 +76,7 @@ fn text(plan: &Plan) -> Result<String> {
                 writeln!(out, "touches:  a scratch image of {} that is made in {} and removed at the end", bytes(*size), path.display())?;
                 writeln!(out, "          {}", place.describe())?;
             }
-            PlannedTarget::MappedImage { path, pool, bytes: size } => {
+            PlannedTarget::MappedImage { path, pool, bytes: size, .. } => {
                 writeln!(out, "touches:  {} of {}, an image of assay's own in the pool {pool}", bytes(*size), path.display())?;
             }
             PlannedTarget::LoopDevice { path, bytes: size } => writeln!(out, "touches:  {} of {}", bytes(*size), path.display())?,

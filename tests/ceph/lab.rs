@@ -32,7 +32,26 @@ impl Lab {
     pub(crate) fn start_of(osds: u8, timers: &str) -> Self {
         let lab = Self { folder: tempfile::Builder::new().prefix("assay-ceph-").tempdir().expect("a folder below /tmp") };
         said(Command::new(script("start")).arg(lab.dir()).arg(timers).env("ASSAY_CEPH_OSDS", osds.to_string()));
+        lab.write_site();
         lab
+    }
+
+    /// The site `ci/lab/ceph/site`, with the number that this cluster was given when it was made.
+    fn write_site(&self) {
+        let asked = self.on(0).args(["ceph", "--connect-timeout", "10", "fsid"]).output().expect("ci/lab/ceph/exec starts");
+        assert!(asked.status.success(), "{}", shown(&asked));
+        let fsid = String::from_utf8_lossy(&asked.stdout);
+        std::fs::create_dir(self.site()).expect("makes");
+        for file in ["site.toml", "bom.toml", "declared.toml"] {
+            let text = std::fs::read_to_string(repository().join("ci/lab/ceph/site").join(file)).expect("reads");
+            let text = text.replace("\n[ceph]\n", &format!("\n[ceph]\nfsid = \"{}\"\n", fsid.trim()));
+            std::fs::write(self.site().join(file), text).expect("writes");
+        }
+    }
+
+    /// The folder of the site.
+    pub(crate) fn site(&self) -> PathBuf {
+        self.folder.path().join("site")
     }
 
     /// On which OSDs each placement group of a pool belongs, as the monitors have it just now.
@@ -62,8 +81,7 @@ impl Lab {
 
     /// The same after a script that changes what only this assay sees: its mounts are its own.
     pub(crate) fn verdicts_after(&self, host: u8, script: &str) -> Verdicts {
-        let site = repository().join("ci/lab/ceph/site");
-        let asked = format!("mount -t tmpfs tmpfs /mnt && {script} && exec {ASSAY} --site {} --format json verify", site.display());
+        let asked = format!("mount -t tmpfs tmpfs /mnt && {script} && exec {ASSAY} --site {} --format json verify", self.site().display());
         let output = self.inside(host, &asked);
         let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", shown(&output)));
         let mut verdicts = Verdicts::new();

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::lab::{ASSAY, Lab, repository, said};
+use crate::lab::{ASSAY, Lab, said};
 
 const PORT: u16 = 2224;
 
@@ -102,7 +102,7 @@ impl<'lab> Ssh<'lab> {
         let site = self.path("site");
         fs::create_dir_all(&site).expect("makes");
         for file in ["bom.toml", "declared.toml"] {
-            fs::copy(repository().join("ci/lab/ceph/site").join(file), site.join(file)).expect("copies");
+            fs::copy(self.lab.site().join(file), site.join(file)).expect("copies");
         }
         let mut text = "schema = 1\nname = \"ceph lab\"\nabsence = \"not_applicable\"\n".to_owned();
         for host in hosts {
@@ -126,9 +126,10 @@ impl<'lab> Ssh<'lab> {
         command
     }
 
-    /// The same after a script that changes what only this assay sees: its mounts are its own.
+    /// The same after a script that changes what only this assay sees: its mounts are its own. Where the site is `$SITE` says.
     pub(crate) fn command_after(&self, script: &str, words: &[&str]) -> Command {
         let mut command = self.lab.on(0);
+        command.env("SITE", self.path("site"));
         command.args(["unshare", "--mount", "sh", "-c", &format!("mount -t tmpfs tmpfs /mnt && {script} && exec \"$@\""), "sh", ASSAY]);
         command.arg("--site").arg(self.path("site")).arg("--runs").arg(self.path("runs")).args(words).stdin(Stdio::null());
         command

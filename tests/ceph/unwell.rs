@@ -88,7 +88,12 @@ const MISSING: &[(&str, &str, &[&str])] = &[
         "sed 's/^mon.host.*/mon host = 10.99.0.99/' /etc/ceph/ceph.conf >/mnt/c && mount --bind /mnt/c /etc/ceph/ceph.conf",
         &["cannot connect to the Ceph cluster", "nobody answers in time"],
     ),
+    ("cluster", OTHER_CLUSTER, &["the configuration of Ceph leads to the cluster ", "the site declares 0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1"]),
 ];
+
+/// The site declares another cluster than the one that answers.
+const OTHER_CLUSTER: &str =
+    "sed 's/^fsid = .*/fsid = \"0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1\"/' $SITE/declared.toml >/mnt/d && mount --bind /mnt/d $SITE/declared.toml";
 
 #[test]
 #[ignore = "starts a Ceph cluster; ci/test runs it"]
@@ -112,8 +117,16 @@ fn runs_and_drills_on_a_cluster_that_is_not_as_it_should_be_end_in_time_say_why_
     for ((what, _, says), at, began) in began {
         refused(&format!("{} without its {what}", asked[at].0), began, &[&["cannot claim rbd:rbd-vms/ for writing"], *says].concat());
     }
+    let other = "leads to the cluster ";
+    refused("plan of objects of another cluster", begin(&ssh, OTHER_CLUSTER, &["plan", &objects]), &[other]);
     no_run(&ssh);
+    let (run, bench) = (begin(&ssh, OTHER_CLUSTER, &["run", &objects]), begin(&ssh, OTHER_CLUSTER, &["run", &osds]));
+    for (what, begun) in [("run of objects of another cluster", run), ("bench of another cluster's OSDs", bench)] {
+        let (status, said) = ended(what, begun, WORKS);
+        assert!(status == Some(3) && said.contains(other), "{what}: {status:?}: {said}");
+    }
     nothing_left(&ssh);
+    std::fs::remove_dir_all(ssh.path("runs")).expect("removes");
 
     lab.fault("make", "full");
     lab.until_failed(1, &[("ceph.health", "OSD_FULL"), ("ceph.health", "POOL_FULL")]);

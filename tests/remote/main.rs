@@ -12,6 +12,7 @@ mod pair;
 mod peers;
 #[path = "../e2e/program.rs"]
 mod program;
+mod ring;
 mod session;
 mod sshd;
 mod stand_in;

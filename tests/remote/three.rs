@@ -13,7 +13,7 @@ use crate::sshd::until;
 
 /// Every way that is measured for itself, and every one that is measured there and back.
 const WAYS: [&str; 6] = ["a-b", "a-c", "b-a", "b-c", "c-a", "c-b"];
-const ROUND: [&str; 3] = ["a-b", "a-c", "b-c"];
+pub(crate) const ROUND: [&str; 3] = ["a-b", "a-c", "b-c"];
 /// What the limits of path-quality ask for, and that hardly a question stays unanswered: nothing here is about time, for this machine may be busy.
 const GATE: &str = r#"schema = 1
 phase = 2
@@ -33,9 +33,9 @@ title = "questions are answered"
 limit = { metric = "net.rtt.idle.lost_share", bound = { at_most = 0.1 }, basis = { policy = "nothing else is sent meanwhile" } }
 "#;
 
-struct Triangle {
+pub(crate) struct Triangle {
     // Before the namespace that its sshd is in.
-    pair: Pair,
+    pub(crate) pair: Pair,
     third: Namespace,
 }
 
@@ -48,7 +48,12 @@ impl Drop for Namespace {
 }
 
 impl Triangle {
-    fn new() -> Self {
+    /// Their namespaces.
+    pub(crate) fn ends(&self) -> [&str; 3] {
+        [&self.pair.nodes.near, &self.pair.nodes.far, &self.third.0]
+    }
+
+    pub(crate) fn new() -> Self {
         let nodes = Namespaces::new();
         let third = Namespace(format!("{}t", nodes.near));
         tool(&["ip", "netns", "add", &third.0]);
@@ -88,15 +93,26 @@ impl Triangle {
     }
 
     fn report(&self) -> String {
+        self.report_of("path-quality")
+    }
+
+    /// The report of the one run of a scenario.
+    pub(crate) fn report_of(&self, scenario: &str) -> String {
         let report = self.pair.path("report.html");
-        let id = self.pair.run_of("path-quality").file_name().expect("a name").to_string_lossy().into_owned();
+        let id = self.pair.run_of(scenario).file_name().expect("a name").to_string_lossy().into_owned();
         let said = self.pair.assay(&["report", &id, "-o", &report.display().to_string()]);
         fs::read_to_string(&report).unwrap_or_else(|error| panic!("{error}: {said:?}"))
     }
 
-    /// The report of the same run as if nothing had disturbed it: how busy this machine was is not what is judged here.
+    /// The report of the same run as if nothing had disturbed it.
     fn undisturbed(&self) -> String {
-        let path = self.pair.run_of("path-quality").join("journal.jsonl");
+        self.forget_disturbances("path-quality");
+        self.report()
+    }
+
+    /// Takes out of a run what had disturbed it: how busy this machine was is not what is judged here.
+    pub(crate) fn forget_disturbances(&self, scenario: &str) {
+        let path = self.pair.run_of(scenario).join("journal.jsonl");
         let mut journal = Journal::read(fs::read(&path).expect("reads")).expect("a journal");
         for entry in &mut journal.entries {
             if let Event::Condition { step, condition } = &entry.event {
@@ -105,7 +121,6 @@ impl Triangle {
         }
         let lines: String = journal.entries.iter().map(|entry| entry.encode().expect("a line")).collect();
         fs::write(&path, lines).expect("writes");
-        self.report()
     }
 }
 
@@ -121,7 +136,7 @@ fn cable(name: &str, from: &str, to: &str) {
 }
 
 /// The figures of a name by their way.
-fn figures(run: &Value, name: &str) -> Vec<(String, f64)> {
+pub(crate) fn figures(run: &Value, name: &str) -> Vec<(String, f64)> {
     let metrics = run["steps"].as_array().expect("steps").iter().flat_map(|step| step["metrics"].as_array().expect("metrics").clone());
     let way = |dimensions: &Value| format!("{}-{}", dimensions["from"].as_str().expect("from"), dimensions["to"].as_str().expect("to"));
     let of_name = metrics.map(|metric| metric["fact"].clone()).filter(|fact| fact["name"] == name);
@@ -170,7 +185,7 @@ fn drawn<'c>(cells: &'c [Cell], class: &str) -> Vec<&'c str> {
     cells.iter().filter(|cell| cell.class == class).map(|cell| cell.way.as_str()).collect()
 }
 
-fn ways(figures: &[(String, f64)]) -> Vec<&str> {
+pub(crate) fn ways(figures: &[(String, f64)]) -> Vec<&str> {
     figures.iter().map(|(way, _)| way.as_str()).collect()
 }
 

@@ -26,6 +26,8 @@ pub struct Connect {
     pub deadline: Duration,
     /// When reads and writes that the cluster does not answer fail; without it they wait, as those of guests do.
     pub osd_op_timeout: Option<Duration>,
+    /// The number of the cluster that is meant, lower case; without it whichever the configuration leads to.
+    pub fsid: Option<String>,
     /// When another monitor is asked instead of one that answers nothing any more; half a minute without it.
     pub monitor_lost_after: Option<Duration>,
 }
@@ -39,7 +41,7 @@ impl Connect {
 
 impl Default for Connect {
     fn default() -> Self {
-        Self { conf: None, deadline: Duration::from_secs(20), osd_op_timeout: None, monitor_lost_after: None }
+        Self { conf: None, deadline: Duration::from_secs(20), osd_op_timeout: None, fsid: None, monitor_lost_after: None }
     }
 }
 
@@ -104,7 +106,24 @@ pub(super) fn connected(connect: &Connect) -> Result<sys::Cluster, ClusterError>
     let cluster = configured(Librados::load().map_err(missing)?, connect)?;
     // The library has a deadline of its own; this one is for when it does not keep it.
     let deadline = connect.deadline + Duration::from_secs(2);
-    within("connect to", "the Ceph cluster", deadline, move || cluster.connect().map(|()| cluster).map_err(explained))
+    let cluster = within("connect to", "the Ceph cluster", deadline, move || cluster.connect().map(|()| cluster).map_err(explained))?;
+    let Some(meant) = connect.fsid.clone() else { return Ok(cluster) };
+    let asked = move || Ok((fsid_of(&cluster.ask_monitors(FSID)?)?, cluster));
+    match within("ask for the number of", "the Ceph cluster", deadline, asked)? {
+        (found, cluster) if found == meant => Ok(cluster),
+        (found, _) => Err(ClusterError::Other { found, meant }),
+    }
+}
+
+/// What the monitors are asked for the number of their cluster.
+pub(super) const FSID: &str = r#"{"prefix": "fsid", "format": "json"}"#;
+
+pub(super) fn fsid_of(answer: &str) -> io::Result<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        fsid: String,
+    }
+    serde_json::from_str(answer).map(|Answer { fsid }| fsid).map_err(io::Error::other)
 }
 
 /// Why there is no connection, with what the library's answer means of a cluster.

@@ -8,7 +8,7 @@ use crate::component::Value;
 use crate::gate::Requirement;
 use crate::inventory::Observed;
 use crate::judge::figure::Figure;
-use crate::judge::{Case, block, drive, fresh, run};
+use crate::judge::{Case, block, drive, fresh, pairs, run};
 use crate::limit::{Bound, Limit};
 use crate::run::Run;
 use crate::verdict::{Rank, Reason};
@@ -52,7 +52,18 @@ pub(super) fn limited(case: &Case<'_>, requirement: &Requirement, limit: &Limit,
         judged.filter(|(figure, check)| !has_own || counts(case, figure.run, check)).unzip();
     checks.extend(unmeasured(case, requirement, limit, &spoken_for));
     checks.extend(unmeasured_drives(case, requirement, limit, &spoken_for));
+    checks.extend(unmeasured_pairs(case, requirement, limit, &spoken_for));
     checks
+}
+
+/// The nodes of the site, and their pairs, that have no figure where others have one: a run between two nodes says nothing of the third.
+fn unmeasured_pairs(case: &Case<'_>, requirement: &Requirement, limit: &Limit, figures: &[&Figure<'_>]) -> Vec<Check> {
+    let missing = pairs::unmeasured(case.site, figures).into_iter();
+    let check = |pairs::Unmeasured { dimensions, why }| {
+        let subject = format!("{}{{{dimensions}}}", limit.metric);
+        Check::inconclusive(requirement.id.as_str(), subject, limit.bound.to_string(), Reason::NotRun(why), "no run")
+    };
+    missing.map(check).collect()
 }
 
 /// The drives of the order that have no figure where others have one: the others do not speak for them.

@@ -14,6 +14,7 @@ mod admission;
 mod blocked;
 mod drives;
 mod fresh;
+mod pairs;
 mod properties;
 mod runs;
 

@@ -21,6 +21,7 @@ pub(super) mod pools;
 #[cfg(test)]
 mod tests;
 
+pub(super) const FSID: Question = Question { id: "ceph.fsid", expected: "the configuration of Ceph leads to the declared cluster" };
 pub(super) const HEALTH: Question = Question { id: "ceph.health", expected: "HEALTH_OK, and no health check muted" };
 pub(super) const DAEMONS: Question = Question {
     id: "ceph.daemons",
@@ -42,6 +43,16 @@ const FAILING_DEVICES: &str = "DEVICE_HEALTH";
 /// What a daemon runs that has not said so.
 const UNKNOWN: &str = "unknown";
 const SECONDS_PER_DAY: u64 = 86_400;
+
+pub(super) fn fsid(inventory: &Inventory, site: &Site) -> Vec<Check> {
+    let Some(declared) = &site.declared.ceph.fsid else {
+        return vec![FSID.absent(site, Kind::Ceph.name(), "the site does not declare which cluster it has", looked(inventory, Kind::Ceph))];
+    };
+    of_cluster(&FSID, inventory, site, |cluster, findings| {
+        findings.expect(Attr::Uuid, text(cluster, Attr::Uuid), &declared.as_str());
+        Seen::of(cluster, &[Attr::Uuid])
+    })
+}
 
 pub(super) fn health(inventory: &Inventory, site: &Site) -> Vec<Check> {
     of_cluster(&HEALTH, inventory, site, |cluster, findings| {

@@ -59,6 +59,7 @@ const NEEDS: &[(&str, &[Kind])] = &[
 
 /// Checks that compare with what a site declares or orders, or that a missing source does not open: without a declaration they answer nothing, and the tests in their own files bring one.
 const DECLARED: &[&str] = &[
+    "ceph.fsid",
     "ceph.health",
     "ceph.daemons",
     "ceph.pgs_clean",

@@ -86,6 +86,7 @@ fn cluster(host: &Host, quorum: &Quorum, map: &Result<OsdMap, HostError>) -> Com
     let versions = host.ceph::<Versions>(&VERSIONS);
     let crashes = host.ceph::<Vec<Crash>>(&CRASHES);
     let component = Component::new(Kind::Ceph, quorum.monmap.fsid.as_str())
+        .with(Attr::Uuid, source(&QUORUM), quorum.monmap.fsid.as_str())
         .with(Attr::Health, source(&asked_health), told(&health, |health| health.status.clone().into()))
         .with(Attr::HealthChecks, source(&asked_health), told(&health, |health| Value::List(raised(health)).into()))
         .with(Attr::HealthMuted, source(&asked_health), told(&health, |health| Value::List(muted(health)).into()))

@@ -12,7 +12,7 @@ use crate::scale::{self, Scaled};
 use super::mark::Mark;
 
 /// Figures that are of there and back: asked from one end of a pair, they are known from both.
-const ROUND: [&str; 4] = ["net.rtt.", "net.requests_", "net.rdma_write_latency_", "net.rdma_send_latency_"];
+const ROUND: [&str; 6] = ["net.rtt.", "corosync.rtt.idle.", "cluster.clock.", "net.requests_", "net.rdma_write_latency_", "net.rdma_send_latency_"];
 /// How far behind the best a cell may be to have each shade; farther is the last one. What decides is the limit of the gate, never a shade.
 const SHADES: [f64; 4] = [0.05, 0.15, 0.30, 0.60];
 // Tables of more nodes need the whole width.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refusal::{Cause, Refusal, refused};
 use super::scratch::{KEEP_FREE, SCRATCH_PREFIX};
-use super::{TargetKind, mapped};
+use super::{ScratchPools, TargetKind, mapped};
 use crate::printable::Printable;
 use crate::quantity::Size;
 
@@ -44,6 +44,9 @@ pub struct ImagePlace {
     pool: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    /// The cluster that is meant, where the site declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fsid: Option<String>,
     #[serde(default, skip_serializing_if = "Client::is_librbd")]
     client: Client,
     cache: Cache,
@@ -91,10 +94,10 @@ pub(super) fn kind_of(path: &Path) -> Option<TargetKind> {
 
 impl ImagePlace {
     /// The place that a target names, if the site names it, too: `pool`, or `pool/namespace`, among `allowed`.
-    pub fn named(target: &Path, allowed: &[String]) -> Result<Self, Refusal> {
-        let place = Self::parse(target).map_err(refused(target))?;
+    pub fn named(target: &Path, allowed: &ScratchPools) -> Result<Self, Refusal> {
+        let place = Self { fsid: allowed.fsid.clone(), ..Self::parse(target).map_err(refused(target))? };
         let name = place.name();
-        if allowed.contains(&name) { Ok(place) } else { Err(refused(target)(Cause::NotNamed { place: Printable::new(name) })) }
+        if allowed.names.contains(&name) { Ok(place) } else { Err(refused(target)(Cause::NotNamed { place: Printable::new(name) })) }
     }
 
     fn parse(target: &Path) -> Result<Self, Cause> {
@@ -117,6 +120,7 @@ impl ImagePlace {
         let mut found = Self {
             pool: pool.to_owned(),
             namespace: namespace.map(str::to_owned),
+            fsid: None,
             client,
             cache: Cache::Off,
             object_bytes: Layout::default().object_bytes(),
@@ -206,7 +210,7 @@ pub(super) struct Scratch {
 
 /// Looks whether a scratch image of `bytes` may be made; makes nothing.
 pub(super) fn examine(place: &ImagePlace, bytes: u64) -> Result<Pool, Cause> {
-    let pool = Pool::connect(&place.pool, place.namespace.as_deref(), &Connect::default())?;
+    let pool = Pool::connect(&place.pool, place.namespace.as_deref(), &Connect { fsid: place.fsid.clone(), ..Connect::default() })?;
     room(bytes, pool.free()? / COPIES)?;
     takes_writes(pool.name(), pool.is_full())?;
     Ok(pool)

@@ -12,6 +12,7 @@ use assay_bench::{ClusterError, Span};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::ScratchPools;
 use super::image::{COPIES, room, takes_writes};
 use super::refusal::{Cause, Refusal, refused};
 use super::scratch::SCRATCH_PREFIX;
@@ -43,6 +44,9 @@ pub struct ObjectPlace {
     pool: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    /// The cluster that is meant, where the site declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fsid: Option<String>,
 }
 
 /// Whether a target is a pool for objects by its spelling.
@@ -52,20 +56,16 @@ pub fn is_object_place(target: &Path) -> bool {
 
 impl ObjectPlace {
     /// `pool`, or `pool/namespace`, if the site names exactly this among `allowed`; the only one that it names, without a word.
-    pub fn named(asked: Option<&str>, allowed: &[String]) -> Result<Self, Refusal> {
+    pub fn named(asked: Option<&str>, allowed: &ScratchPools) -> Result<Self, Refusal> {
         let subject = Path::new(asked.unwrap_or("a pool"));
-        let name = match (asked, allowed) {
+        let name = match (asked, allowed.names.as_slice()) {
             (Some(name), _) => name,
             (None, [only]) => only,
             (None, []) => return Err(refused(subject)(Cause::NoneNamed)),
             (None, several) => return Err(refused(subject)(Cause::WhichPool { names: several.join(", ") })),
         };
-        let place = Self::parse(name).map_err(refused(subject))?;
-        if allowed.iter().any(|one| *one == place.name()) {
-            Ok(place)
-        } else {
-            Err(refused(subject)(Cause::NotNamed { place: Printable::new(place.name()) }))
-        }
+        let place = Self { fsid: allowed.fsid.clone(), ..Self::parse(name).map_err(refused(subject))? };
+        if allowed.names.contains(&place.name()) { Ok(place) } else { Err(refused(subject)(Cause::NotNamed { place: Printable::new(place.name()) })) }
     }
 
     /// The pool of a target, `rados:POOL/` or `rados:POOL/NAMESPACE/`, as [`ObjectPlace::named`] takes it.
@@ -81,7 +81,7 @@ impl ObjectPlace {
         if ![Some(pool), namespace].into_iter().flatten().all(is_name) {
             return Err(Cause::NoObjectPlace { why: "it has no name of a pool or of a namespace".to_owned() });
         }
-        Ok(Self { pool: pool.to_owned(), namespace: namespace.map(str::to_owned) })
+        Ok(Self { pool: pool.to_owned(), namespace: namespace.map(str::to_owned), fsid: None })
     }
 
     /// `rbd-vms`, with the namespace behind it where there is one.
@@ -93,9 +93,13 @@ impl ObjectPlace {
         format!("{SCHEME}{}/", self.name()).into()
     }
 
+    fn connection(&self) -> Connect {
+        Connect { fsid: self.fsid.clone(), osd_op_timeout: Some(OSD_OP_TIMEOUT), ..Connect::default() }
+    }
+
     /// A connection of its own to the pool.
     pub(crate) fn connect(&self) -> Result<Pool, ClusterError> {
-        Pool::connect(&self.pool, self.namespace.as_deref(), &Connect { osd_op_timeout: Some(OSD_OP_TIMEOUT), ..Connect::default() })
+        Pool::connect(&self.pool, self.namespace.as_deref(), &self.connection())
     }
 }
 
@@ -330,7 +334,8 @@ mod tests {
     use super::*;
 
     fn named(name: Option<&str>, allowed: &[&str]) -> Result<String, String> {
-        let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        let names = allowed.iter().map(|name| (*name).to_owned()).collect();
+        let allowed = ScratchPools { names, fsid: None };
         ObjectPlace::named(name, &allowed).map(|place| place.name()).map_err(|refusal| refusal.cause.to_string())
     }
 

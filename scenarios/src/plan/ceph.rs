@@ -26,6 +26,9 @@ pub struct PlannedCeph {
     /// Where objects are made; nowhere for what OSDs do by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<ObjectPlace>,
+    /// The cluster whose OSDs are meant, where the site declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fsid: Option<String>,
     /// The nodes whose clients take part, by name; this one alone when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
@@ -95,18 +98,19 @@ pub(super) fn planned(spec: &CephSpec, context: &PlanContext<'_>) -> Result<Plan
     let place = match spec {
         CephSpec::Objects(objects) => Some(ObjectPlace::named(objects.pool.as_deref(), allowed).map_err(|refusal| chain(&refusal))?),
         // OSDs write beside all pools: where the site allows no scratch pool, it allows nothing in the cluster.
-        CephSpec::OsdBench(_) if allowed.is_empty() => {
+        CephSpec::OsdBench(_) if allowed.names.is_empty() => {
             return Err("the site names no `scratch_pools` of [ceph] in declared.toml: nothing may be written to the OSDs of its cluster".to_owned());
         }
         CephSpec::OsdBench(_) => None,
     };
     let nodes = context.nodes.iter().map(|Node { name, .. }| name.clone()).collect();
-    Ok(PlannedCeph { spec: spec.clone(), place, nodes })
+    Ok(PlannedCeph { spec: spec.clone(), place, fsid: allowed.fsid.clone(), nodes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claim::ScratchPools;
     use crate::plan::Permits;
     use crate::plan::{PlannedWork, plan};
     use crate::scenario::Scenario;
@@ -131,8 +135,12 @@ mod tests {
         let text =
             format!("schema = 1\nname = \"x\"\ndescribe = \"x\"\n[[step]]\nname = \"s\"\ndescribe = \"x\"\nrepeats = 3\n[[step.ceph]]\n{words}\n");
         let scenario = Scenario::parse("x.toml", &text, &["null"]).expect("loads");
-        let permits = Permits { scratch_pools: pools.iter().map(|pool| (*pool).to_owned()).collect(), ..Permits::default() };
-        let context = PlanContext { targets: &[], inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits: &permits, nodes };
+        let permits = Permits {
+            scratch_pools: ScratchPools { names: pools.iter().map(|pool| (*pool).to_owned()).collect(), fsid: Some("1-2".to_owned()) },
+            ..Permits::default()
+        };
+        let context =
+            PlanContext { targets: &[], inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits: &permits, nodes, rings: &[] };
         plan(&scenario, &context).map_err(|error| error.to_string())
     }
 
@@ -170,6 +178,6 @@ mod tests {
             assert!(why.contains(says), "{words}: {why}");
         }
         let plan = planned_of(OSDS, &[node("a")], &["a", "b"]).expect("planned");
-        assert_eq!((work(&plan).place.clone(), plan.bytes_written), (None, 3 * 36 * (64 << 20)));
+        assert_eq!((work(&plan).place.clone(), work(&plan).fsid.as_deref(), plan.bytes_written), (None, Some("1-2"), 3 * 36 * (64 << 20)));
     }
 }

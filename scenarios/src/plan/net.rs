@@ -42,7 +42,10 @@ impl PlannedNet {
 
     /// The name of some of its figures, told from those of others in the same way: `net.tcp_4_streams_bidir.reverse@a-b`.
     pub fn label_of(&self, name: &str) -> String {
-        format!("{name}@{}", self.ends().map(|end| end.node.as_str()).collect::<Vec<_>>().join("-"))
+        let ends = self.ends().map(|end| end.node.as_str()).collect::<Vec<_>>().join("-");
+        // Of two nodes there are as many as there are links.
+        let link = if self.spec.has_a_network() { String::new() } else { format!(":{}", self.network) };
+        format!("{name}@{ends}{link}")
     }
 
     /// Everyone who takes part.
@@ -58,6 +61,7 @@ impl PlannedNet {
             Measure::Tcp(TcpSpec { over: Over::EachMember, .. }) | Measure::Outage { .. } => 2,
             Measure::Tcp(_)
             | Measure::Rtt { .. }
+            | Measure::Ring { .. }
             | Measure::Requests { .. }
             | Measure::HashSpread { .. }
             | Measure::Mtu { .. }
@@ -67,15 +71,26 @@ impl PlannedNet {
     }
 }
 
-/// What `spec` comes to among `nodes`.
-pub(super) fn planned(spec: &NetSpec, nodes: &[Node]) -> Result<Vec<PlannedNet>, String> {
+/// What `spec` comes to among `nodes`, of which corosync has these links.
+pub(super) fn planned(spec: &NetSpec, nodes: &[Node], rings: &[String]) -> Result<Vec<PlannedNet>, String> {
+    if spec.has_a_network() {
+        return planned_in(spec, nodes, None);
+    }
+    if rings.is_empty() {
+        return Err("the order names no link of corosync: `corosync_links` of [cluster] in bom.toml".to_owned());
+    }
+    let links = rings.iter().map(|link| planned_in(spec, nodes, Some(link))).collect::<Result<Vec<_>, _>>()?;
+    Ok(links.into_iter().flatten().collect())
+}
+
+fn planned_in(spec: &NetSpec, nodes: &[Node], link: Option<&String>) -> Result<Vec<PlannedNet>, String> {
     if nodes.len() < 2 {
         return Err(format!("{} is measured between two nodes at least: name them by --nodes", spec.family()));
     }
     if matches!(spec.measure, Measure::Rdma { .. }) && !assay_rdma::HAS_VERBS {
         return Err(assay_rdma::WITHOUT_VERBS.to_owned());
     }
-    let network = network(spec, nodes)?;
+    let network = link.map_or_else(|| network(spec, nodes), |link| Ok(link.clone()))?;
     let ends: Vec<End> = nodes
         .iter()
         .map(|node| {
@@ -105,7 +120,7 @@ pub(super) fn planned(spec: &NetSpec, nodes: &[Node]) -> Result<Vec<PlannedNet>,
             pairs.map(|(from, to)| planned(from, to)).collect()
         }
         // There and back is one way.
-        Measure::Rtt { .. } | Measure::Requests { .. } | Measure::Rdma { .. } => {
+        Measure::Rtt { .. } | Measure::Ring { .. } | Measure::Requests { .. } | Measure::Rdma { .. } => {
             pairs.filter(|(from, to)| from < to).map(|(from, to)| planned(from, to)).collect()
         }
         // A switch fails for all nodes at once.
@@ -153,7 +168,21 @@ mod tests {
     }
 
     fn pairs(measure: Measure, nodes: &[Node]) -> Result<Vec<String>, String> {
-        Ok(planned(&spec(measure), nodes)?.iter().map(|one| format!("{}-{}", one.from.node, one.to.node)).collect())
+        Ok(planned(&spec(measure), nodes, &[])?.iter().map(|one| format!("{}-{}", one.from.node, one.to.node)).collect())
+    }
+
+    #[test]
+    fn every_link_of_corosync_is_measured_and_no_other_network() {
+        let nodes = ["a", "b", "c"].map(|name| node(name, &[("ring0", "10.0.0.1"), ("ring1", "10.1.0.1"), ("storage", "10.2.0.1")]));
+        let ring = spec(Measure::Ring { rate: 500 });
+        let links = ["ring0".to_owned(), "ring1".to_owned()];
+        let all: Vec<String> = planned(&ring, &nodes, &links).expect("planned").iter().map(PlannedNet::label).collect();
+        let expected = ["a-b:ring0", "a-c:ring0", "b-c:ring0", "a-b:ring1", "a-c:ring1", "b-c:ring1"];
+        assert_eq!(all, expected.map(|end| format!("corosync.rtt.idle@{end}")));
+        assert!(planned(&ring, &nodes, &[]).expect_err("no link").contains("corosync_links"));
+        let without = [nodes[0].clone(), node("d", &[("ring0", "10.0.0.4")])];
+        assert!(planned(&ring, &without, &links).expect_err("one link only").contains("no address of d in network `ring1`"));
+        assert!(planned(&ring, &nodes[..1], &links).expect_err("alone").contains("two nodes at least"));
     }
 
     #[test]
@@ -172,10 +201,10 @@ mod tests {
         let listed = nodes.clone().map(|node| Node { serial: Some("S".into()), ..node });
         assert_eq!(pairs(outage, &listed).expect("planned"), ["a-b", "b-c", "c-a"]);
         let switch = spec(Measure::Outage { fault: LinkFault::SwitchLoss, hold_ms: 100, probing: Probing::default() });
-        assert!(planned(&switch, &nodes).expect_err("no serial").contains("serial number"));
-        let all: Vec<String> = planned(&switch, &listed).expect("planned").iter().map(PlannedNet::label).collect();
+        assert!(planned(&switch, &nodes, &[]).expect_err("no serial").contains("serial number"));
+        let all: Vec<String> = planned(&switch, &listed, &[]).expect("planned").iter().map(PlannedNet::label).collect();
         assert_eq!(all, ["bond.switch_loss@a-b-c"], "all nodes at once");
-        let of = |tcp: TcpSpec, name: &str| planned(&spec(Measure::Tcp(tcp)), &nodes).expect("planned")[2].label_of(name);
+        let of = |tcp: TcpSpec, name: &str| planned(&spec(Measure::Tcp(tcp)), &nodes, &[]).expect("planned")[2].label_of(name);
         assert_eq!(of(TcpSpec::default(), "net.tcp_1_stream.reverse"), "net.tcp_1_stream.reverse@b-a");
         assert!(pairs(tcp, &nodes[..1]).expect_err("alone").contains("--nodes"));
     }
@@ -184,13 +213,13 @@ mod tests {
     fn the_network_is_said_or_the_only_one_that_all_are_in() {
         let nodes = [node("a", &[("storage", "10.0.0.1"), ("backup", "10.1.0.1")]), node("b", &[("storage", "10.0.0.2")])];
         let rtt = Measure::Rtt { rate: 1, load_streams: 0 };
-        assert_eq!(planned(&spec(rtt.clone()), &nodes).expect("planned")[0].network, "storage");
+        assert_eq!(planned(&spec(rtt.clone()), &nodes, &[]).expect("planned")[0].network, "storage");
         let both = [nodes[0].clone(), node("b", &[("storage", "10.0.0.2"), ("backup", "10.1.0.2")])];
-        assert!(planned(&spec(rtt.clone()), &both).expect_err("which").contains("backup, storage"));
+        assert!(planned(&spec(rtt.clone()), &both, &[]).expect_err("which").contains("backup, storage"));
         let backup = NetSpec { network: Some("backup".into()), ..spec(rtt.clone()) };
-        assert_eq!(planned(&backup, &both).expect("planned")[0].to.address.to_string(), "10.1.0.2");
-        assert!(planned(&backup, &nodes).expect_err("not in it").contains("no address of b"));
-        assert!(planned(&spec(rtt), &[node("a", &[]), node("b", &[])]).expect_err("none").contains("site.toml"));
+        assert_eq!(planned(&backup, &both, &[]).expect("planned")[0].to.address.to_string(), "10.1.0.2");
+        assert!(planned(&backup, &nodes, &[]).expect_err("not in it").contains("no address of b"));
+        assert!(planned(&spec(rtt), &[node("a", &[]), node("b", &[])], &[]).expect_err("none").contains("site.toml"));
     }
 
     #[test]

@@ -114,13 +114,13 @@ fn planned_target(place: &Place, bytes: u64, permits: &Permits) -> Result<Planne
         (TargetKind::Folder, _) => PlannedTarget::ScratchFile { folder: path, bytes },
         (TargetKind::BlockDevice, _) if place.image_pool.is_some() => {
             let pool = place.image_pool.clone().expect("there is one");
-            if !permits.scratch_pools.contains(&pool) {
+            if !permits.scratch_pools.names.contains(&pool) {
                 let (path, pool) = (Printable::new(&path), Printable::new(pool));
                 return Err(format!(
                     "{path} maps an image of the pool {pool}, which the site does not name among the `scratch_pools` of [ceph] in declared.toml"
                 ));
             }
-            PlannedTarget::MappedImage { path, pool, bytes }
+            PlannedTarget::MappedImage { path, pool, fsid: permits.scratch_pools.fsid.clone(), bytes }
         }
         (TargetKind::BlockDevice, None) => PlannedTarget::LoopDevice { path, bytes },
         (TargetKind::BlockDevice, Some(serial)) if permits.owned.contains(serial) => {

@@ -18,6 +18,10 @@ fn scratch() -> &'static [Place] {
     &*SCRATCH
 }
 
+fn scratch_pools() -> ScratchPools {
+    ScratchPools { names: vec!["rbd-vms".to_owned()], fsid: None }
+}
+
 fn permits() -> &'static Permits {
     static NONE: std::sync::LazyLock<Permits> = std::sync::LazyLock::new(Permits::default);
     &NONE
@@ -32,6 +36,7 @@ fn context(inventory: &Inventory) -> PlanContext<'_> {
         edges: &[],
         permits: permits(),
         nodes: &[],
+        rings: &[],
     }
 }
 
@@ -173,7 +178,7 @@ fn no_more_of_a_drives_life_is_taken_than_was_allowed() {
 #[test]
 fn images_are_planned_for_in_pools_that_the_site_names_and_with_the_engine_that_knows_them_only() {
     let seen = inventory(Vec::new());
-    let permits = Permits { scratch_pools: vec!["rbd-vms".to_owned()], ..Permits::default() };
+    let permits = Permits { scratch_pools: scratch_pools(), ..Permits::default() };
     let planned = |name: &str, target: &str, kind: TargetKind| {
         let places = [Place::new(Path::new(target), kind)];
         plan(&scenario(name).expect("known"), &PlanContext { targets: &places, permits: &permits, ..context(&seen) })
@@ -202,7 +207,7 @@ fn images_are_planned_for_in_pools_that_the_site_names_and_with_the_engine_that_
 #[test]
 fn a_mapped_image_is_planned_for_as_a_device_in_pools_that_the_site_names() {
     let seen = inventory(Vec::new());
-    let permits = Permits { scratch_pools: vec!["rbd-vms".to_owned()], ..Permits::default() };
+    let permits = Permits { scratch_pools: scratch_pools(), ..Permits::default() };
     let planned = |scenario: &Scenario, place: &Place| {
         plan(scenario, &PlanContext { targets: std::slice::from_ref(place), permits: &permits, ..context(&seen) }).map_err(|error| error.to_string())
     };
@@ -216,7 +221,7 @@ fn a_mapped_image_is_planned_for_as_a_device_in_pools_that_the_site_names() {
         ..Place::new(Path::new("/dev/rbd0"), TargetKind::Folder)
     };
     let plan = planned(&quick, &mapped("rbd-vms")).expect("plans");
-    assert_eq!(plan.targets, [PlannedTarget::MappedImage { path: "/dev/rbd0".into(), pool: "rbd-vms".to_owned(), bytes: 256 << 20 }]);
+    assert_eq!(plan.targets, [PlannedTarget::MappedImage { path: "/dev/rbd0".into(), pool: "rbd-vms".to_owned(), fsid: None, bytes: 256 << 20 }]);
     for foreign in ["rbd", "rbd-vms/tenant", ""] {
         let refused = planned(&quick, &mapped(foreign)).expect_err("not named");
         assert!(refused.contains("/dev/rbd0") && refused.contains("scratch_pools"), "{refused}");

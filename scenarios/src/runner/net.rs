@@ -36,6 +36,7 @@ mod outage;
 mod path;
 mod rdma;
 mod requests;
+mod ring;
 mod routed;
 mod spread;
 mod stream;
@@ -86,6 +87,7 @@ impl Sessions {
             match &net.spec.measure {
                 Measure::Tcp(tcp) => tcp::measure(&both, tcp).await,
                 Measure::Rtt { rate, load_streams } => path::rtt(&both, *rate, *load_streams).await,
+                Measure::Ring { rate } => ring::measure(&both, *rate).await,
                 Measure::Requests { rate, bytes } => requests::measure(&both, *rate, *bytes).await,
                 Measure::HashSpread { flows, ports } => spread::measure(&both, *flows, *ports).await,
                 Measure::Mtu { bytes } => path::mtu(&both, *bytes).await,

@@ -37,6 +37,8 @@ const INTERVALS_MIN: u64 = 20;
 pub(crate) const SPREAD: &str = "bond.spread";
 /// What all members of a bond bring together, beside what they can.
 pub(crate) const SUM: &str = "bond.sum";
+/// How far the clocks of two nodes are apart.
+pub(crate) const CLOCK: &str = "cluster.clock";
 /// How the members of a bond compare, each alone.
 pub(crate) const MEMBERS: &str = "bond.members";
 
@@ -66,6 +68,11 @@ pub enum Measure {
         rate: u32,
         /// Streams of TCP that load the path meanwhile, in the same direction.
         load_streams: u32,
+    },
+    /// How long a question and its answer take on every link of corosync, and how far the clocks of the nodes are apart.
+    Ring {
+        /// Questions per second.
+        rate: u32,
     },
     /// How long a request over TCP and its response take, in an open loop.
     Requests {
@@ -255,6 +262,7 @@ impl NetSpec {
             Measure::Tcp(tcp) => tcp.family(),
             Measure::Rtt { load_streams: 0, .. } => "net.rtt.idle".to_owned(),
             Measure::Rtt { .. } => "net.rtt.loaded".to_owned(),
+            Measure::Ring { .. } => "corosync.rtt.idle".to_owned(),
             Measure::Requests { bytes, .. } if bytes.is_multiple_of(1024) => format!("net.requests_{}k", bytes / 1024),
             Measure::Requests { bytes, .. } => format!("net.requests_{bytes}b"),
             Measure::HashSpread { ports: Ports::Kernel, .. } => "path.hash_spread".to_owned(),
@@ -275,6 +283,7 @@ impl NetSpec {
             Measure::Tcp(TcpSpec { over: Over::EachMember, .. }) => &[MEMBERS],
             Measure::Tcp(TcpSpec { over: Over::Spread, verify: true, .. }) => &[SPREAD],
             Measure::Tcp(TcpSpec { over: Over::Spread, verify: false, .. }) => &[SPREAD, SUM],
+            Measure::Ring { .. } => &[CLOCK],
             Measure::Tcp(TcpSpec { over: Over::Any, .. })
             | Measure::Rtt { .. }
             | Measure::Requests { .. }
@@ -283,6 +292,11 @@ impl NetSpec {
             | Measure::Outage { .. }
             | Measure::Rdma { .. } => &[],
         }
+    }
+
+    /// Whether `--network` says something of it: the links of corosync are the site's word.
+    pub fn has_a_network(&self) -> bool {
+        !matches!(self.measure, Measure::Ring { .. })
     }
 
     /// Whether something is broken for it.
@@ -365,6 +379,7 @@ enum SendWord {
 enum Word {
     Tcp,
     Rtt,
+    Ring,
     Requests,
     HashSpread,
     Mtu,
@@ -432,6 +447,7 @@ impl Check<'_> {
         let known: &[&str] = match measure {
             Word::Tcp => &["streams", "over", "verify", "way", "send", "threads", "mss", "congestion", "ramp_time", "runtime"],
             Word::Rtt => &["rate", "load_streams", "ramp_time", "runtime"],
+            Word::Ring => &["rate", "runtime"],
             Word::Requests => &["rate", "bytes", "ramp_time", "runtime"],
             Word::HashSpread => &["flows", "ports", "ramp_time", "runtime"],
             Word::Mtu => &["bytes"],
@@ -472,6 +488,17 @@ impl Check<'_> {
                     return error(format!("expected a rate of 1 to {RATE_MAX} and at most {STREAMS_MAX} load_streams"));
                 }
                 (Measure::Rtt { rate, load_streams }, ramp_ms, runtime_ms)
+            }
+            Word::Ring => {
+                self.times(&span, ramp_ms, runtime_ms)?;
+                let rate = rate.unwrap_or(500);
+                if network.is_some() {
+                    return error("a `network` is no word of it: it is measured in each of the `corosync_links` of the site".to_owned());
+                }
+                if !(1..=RATE_MAX).contains(&rate) {
+                    return error(format!("expected a rate of 1 to {RATE_MAX}"));
+                }
+                (Measure::Ring { rate }, ramp_ms, runtime_ms)
             }
             Word::Requests => {
                 self.times(&span, ramp_ms, runtime_ms)?;

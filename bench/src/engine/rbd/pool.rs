@@ -4,8 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::image::{Cache, Image, Layout};
 use super::kernel::KernelClient;
 use crate::engine::cluster::{self, Connect, Health, within};
@@ -80,14 +78,7 @@ impl Pool {
 
     /// The cluster's own number.
     pub fn fsid(&self) -> Result<String, ClusterError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            fsid: String,
-        }
-        self.call("ask for the number of the cluster of", "", |pool, _| {
-            let Answer { fsid } = serde_json::from_str(&pool.ask(r#"{"prefix": "fsid", "format": "json"}"#)?).map_err(io::Error::other)?;
-            Ok(fsid)
-        })
+        self.call("ask for the number of the cluster of", "", |pool, _| cluster::fsid_of(&pool.ask(cluster::FSID)?))
     }
 
     /// What the cluster says of its health: its status, and the names of what is wrong.

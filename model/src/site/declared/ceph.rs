@@ -16,6 +16,8 @@ const AUTOSCALE_MODES: [&str; 3] = ["on", "warn", "off"];
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ceph {
+    /// The number of the cluster, as `ceph fsid` says it: nothing is written to another one.
+    pub fsid: Option<String>,
     /// Number of monitors.
     pub monitors: Option<u32>,
     /// Managers that there are at least, the active one among them.
@@ -91,6 +93,11 @@ pub(crate) fn check(doc: Document<'_>, ceph: &Ceph) -> Result<(), FileError> {
             return refuse(&[key], format!("`{key}` is 0; expected 1 or more, or leave it out"));
         }
     }
+    if let Some(fsid) = &ceph.fsid
+        && !is_uuid(fsid)
+    {
+        return refuse(&["fsid"], format!("`fsid` is `{fsid}`; expected what `ceph fsid` says: a UUID in lower case"));
+    }
     if let Some([least, most]) = ceph.placement_groups_per_osd
         && (least > most || most == 0)
     {
@@ -123,6 +130,12 @@ pub(crate) fn check(doc: Document<'_>, ceph: &Ceph) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// As Ceph writes them, which is as they are compared.
+fn is_uuid(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex)
 }
 
 /// The words that are compared with what a cluster tells, each with its keys.
@@ -176,6 +189,7 @@ mod tests {
         assert_eq!(read(""), Ok(Ceph::default()));
         for text in [
             "monitors = 1",
+            "fsid = \"0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a1\"",
             "use_deviation_max = 0.05",
             "placement_groups_per_osd = [100, 100]",
             "autoscale_mode = \"warn\"",
@@ -190,6 +204,10 @@ mod tests {
     fn what_nothing_could_be_held_against_is_refused_at_its_line() {
         for (text, words) in [
             ("monitors = 0", "`monitors` is 0"),
+            ("fsid = \"\"", "`ceph fsid`"),
+            ("fsid = \"0B5C6A62-5F3C-4C4B-9D7A-6E1EA0A6A0A1\"", "lower case"),
+            ("fsid = \"0b5c6a62-5f3c-4c4b-9d7a-6e1ea0a6a0a\"", "`ceph fsid`"),
+            ("fsid = \"0b5c6a625f3c4c4b9d7a6e1ea0a6a0a1\"", "`ceph fsid`"),
             ("managers_at_least = 0", "`managers_at_least` is 0"),
             ("memory_target_at_least = 0", "`memory_target_at_least` is 0"),
             ("deep_scrub_max_age_days = 0", "`deep_scrub_max_age_days` is 0"),

@@ -11,6 +11,7 @@ use crate::reference;
 type Asked = fn(&Inventory, &Site) -> Vec<Check>;
 
 const ALL: &[(&str, Asked)] = &[
+    ("fsid", fsid),
     ("health", health),
     ("daemons", daemons),
     ("pgs_clean", pgs_clean),
@@ -69,13 +70,13 @@ fn where_nobody_looked_or_nothing_is_declared_nothing_passes() {
     // Where nobody ordered anything, a cluster is judged by what it says itself.
     let (inventory, mut site) = reference();
     for (name, asked) in ALL {
-        let is_of_an_order = ["clock_skew", "networks", "memory", "messenger", "balance", "identity", "pools", "no_zpool"].contains(name);
+        let is_of_an_order = ["fsid", "clock_skew", "networks", "memory", "messenger", "balance", "identity", "pools", "no_zpool"].contains(name);
         assert_eq!(rank(&asked(&inventory, &generic())), if is_of_an_order { Rank::NotApplicable } else { Rank::Pass }, "{name}");
     }
     site.declared.ceph = assay_model::site::declared::Ceph::default();
     assert_eq!(site.absence, Absence::Inconclusive);
     for (name, asked) in ALL {
-        let undeclared = ["daemons", "scrub", "clock_skew", "networks", "memory", "messenger", "balance"].contains(name);
+        let undeclared = ["fsid", "daemons", "scrub", "clock_skew", "networks", "memory", "messenger", "balance"].contains(name);
         // Without the decision a pool is held against the order: class ssd, which is nowhere.
         let expected = if *name == "pools" {
             Rank::Fail

@@ -8,15 +8,18 @@ use assay_bench::ClusterError;
 use assay_bench::engine::rbd::{Connect, Layout, Pool};
 
 use super::super::image::takes_writes;
-use super::super::{Cause, ImagePlace, SCRATCH_PREFIX, Target, TargetKind, examine_scratch_image, scratch_image, target_kind};
+use super::super::{Cause, ImagePlace, SCRATCH_PREFIX, ScratchPools, Target, TargetKind, examine_scratch_image, scratch_image, target_kind};
 
 const BYTES: u64 = 16 << 20;
 /// What its run is to take.
 const LASTS: Duration = Duration::from_secs(1);
 
+fn allowed(fsid: Option<&str>) -> ScratchPools {
+    ScratchPools { names: vec!["rbd-vms".to_owned(), "rbd-vms/tenant".to_owned()], fsid: fsid.map(str::to_owned) }
+}
+
 fn named(target: &str) -> Result<ImagePlace, Cause> {
-    let allowed = ["rbd-vms".to_owned(), "rbd-vms/tenant".to_owned()];
-    ImagePlace::named(Path::new(target), &allowed).map_err(|refusal| refusal.cause)
+    ImagePlace::named(Path::new(target), &allowed(None)).map_err(|refusal| refusal.cause)
 }
 
 #[test]
@@ -44,7 +47,11 @@ fn a_place_says_what_its_images_are_like() {
         assert_eq!(serde_json::from_str::<ImagePlace>(&stored).expect("is read"), *place);
         // Plans of before there were others are read and hashed as they were.
         assert_eq!(stored.contains("client"), is_told, "{stored}");
+        assert!(!stored.contains("fsid"), "{stored}");
     }
+    let of_a_cluster = ImagePlace::named(Path::new("rbd:rbd-vms/"), &allowed(Some("1-2"))).expect("a place");
+    let stored = serde_json::to_string(&of_a_cluster).expect("is written");
+    assert!(stored.contains("\"fsid\":\"1-2\"") && of_a_cluster.is_like(&plain), "{stored}");
     assert!(!mapped.is_like(&named("rbd:rbd-vms/tenant/:object_size=1MiB:features=layering+exclusive-lock").expect("a place")));
 }
 

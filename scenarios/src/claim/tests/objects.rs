@@ -6,7 +6,7 @@ use assay_bench::engine::rados::{Connect, Mark, ObjectSet, Pool};
 use assay_bench::engine::uring::WriteLeave as _;
 
 use super::super::objects::{Wanted, scratch_objects};
-use super::super::{Cause, ObjectPlace, examine_scratch_objects};
+use super::super::{Cause, ObjectPlace, ScratchPools, examine_scratch_objects};
 
 const BYTES: u64 = 8 << 20;
 const OBJECT: u64 = 1 << 20;
@@ -15,7 +15,7 @@ const INDEX: &str = "assay-scratch";
 /// A namespace of its own for each test: they look at the index.
 fn place(namespace: &str) -> ObjectPlace {
     let name = format!("rbd-vms/{namespace}");
-    ObjectPlace::named(Some(&name), std::slice::from_ref(&name)).expect("named")
+    ObjectPlace::named(Some(&name), &ScratchPools { names: vec![name.clone()], fsid: None }).expect("named")
 }
 
 fn pool(namespace: &str) -> Pool {

@@ -27,7 +27,7 @@ pub(super) fn measure(
     sessions: Option<&mut Sessions>,
     stop: &AtomicBool,
 ) -> Result<Outcome, Trouble> {
-    let spec = OsdsSpec { bench, from: round };
+    let spec = OsdsSpec { bench, from: round, fsid: planned.fsid.clone() };
     let benched = match (planned.nodes.first(), sessions) {
         (None, _) => osds::bench(&spec, stop)?,
         (Some(_), None) => return Err(Trouble::Failed("the plan names no nodes".to_owned())),

@@ -7,7 +7,7 @@ use assay_model::run::Ended;
 use assay_model::steady::Steady;
 
 use super::place::Place;
-use crate::claim::TargetKind;
+use crate::claim::{self, TargetKind};
 use crate::plan::{self, PlanContext};
 use crate::runner::engines::Engines;
 use crate::scenario::{Extent, IoSpec, Rounds, Scenario, TargetSize, Work};
@@ -87,7 +87,7 @@ fn every_scenario_of_images_runs_on_the_labs_cluster() {
     // A drill needs nodes: tests/ceph has them.
     let scenarios: Vec<Scenario> = crate::catalog::catalog().into_iter().filter(|scenario| is_on_images(scenario) && !scenario.breaks()).collect();
     assert!(!scenarios.is_empty());
-    let permits = plan::Permits { scratch_pools: vec!["rbd-vms".to_owned()], ..plan::Permits::default() };
+    let permits = plan::Permits { scratch_pools: claim::ScratchPools { names: vec!["rbd-vms".to_owned()], fsid: None }, ..plan::Permits::default() };
     for scenario in scenarios {
         // What a cache that writes back owes at the end of a job is written before the next, which may take longer than tests wait for what hangs.
         for target in ["rbd:rbd-vms/", "rbd:rbd-vms/:cache=writethrough:object_size=1MiB"] {
@@ -111,7 +111,7 @@ fn is_on_images(scenario: &Scenario) -> bool {
 /// False when there was no time for a single operation.
 #[must_use]
 fn runs(scenario: Scenario, place: &Place, targets: &[plan::Place], permits: &plan::Permits) -> bool {
-    let context = PlanContext { targets, inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits, nodes: &[] };
+    let context = PlanContext { targets, inventory: None, cpus: &[0], memory_available: 8 << 30, edges: &[], permits, nodes: &[], rings: &[] };
     let plan = match plan::plan(&scenario, &context) {
         Ok(plan) => plan,
         // Kernels need an inventory and networks nodes, and both have tests of their own.

@@ -122,7 +122,16 @@ impl Place {
         let scenario = Scenario::parse("tiny.toml", scenario, crate::runner::ENGINES).expect("good");
         plan::plan(
             &scenario,
-            &PlanContext { targets, inventory: None, cpus: &[0], memory_available: 1 << 30, edges, permits: &plan::Permits::default(), nodes: &[] },
+            &PlanContext {
+                targets,
+                inventory: None,
+                cpus: &[0],
+                memory_available: 1 << 30,
+                edges,
+                permits: &plan::Permits::default(),
+                nodes: &[],
+                rings: &[],
+            },
         )
         .expect("plans")
     }

@@ -141,6 +141,7 @@ fn every_word_of_a_scenario_runs_on_several_targets_and_what_it_wrote_is_read_ba
         edges: &[],
         permits: &crate::plan::Permits::default(),
         nodes: &[],
+        rings: &[],
     };
     let run = place.run(engines(), &plan::plan(&scenario, &context).expect("plans"), &mut |_| {}).expect("runs");
 
