@@ -71,7 +71,7 @@ fn ceph_is_asked_of_a_site_that_chose_it_or_has_not_chosen_and_of_no_other() {
     let (node, site) = reference("pve1-draid");
     let (ceph, of_ceph) = reference("pve1-node1");
     let of_topic = || CHECKS.iter().filter(|entry| entry.topic == "ceph");
-    assert_eq!(of_topic().count(), 15);
+    assert_eq!(of_topic().count(), 16);
     for entry in of_topic() {
         for there in [&node, &ceph] {
             assert_eq!(rank(&(entry.check)(&there.0, &site)), Rank::NotApplicable, "{:?}: it chose dRAID", entry.ids);
