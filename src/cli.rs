@@ -187,7 +187,8 @@ pub(crate) struct Between {
     /// on a Ceph cluster the one that a host is cut off from
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
-    /// Which of the site's networks is corosync's: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile
+    /// Which of the site's networks is corosync's: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile; with
+    /// `all` on every link of corosync that the order names
     #[arg(long, value_name = "NAME")]
     pub(crate) ring: Option<String>,
 }

@@ -198,12 +198,12 @@ impl<'a> Machine<'a> {
         runner::run(&self.runs, id, plan, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
     }
 
-    /// Finishes the run in `path`.
-    pub(crate) fn resume(&self, path: &Path) -> Result<Run> {
+    /// Finishes the run in `path`, if the site still allows it.
+    pub(crate) fn resume(&self, path: &Path, site: &Site) -> Result<Run> {
         let counters = || error_counters(self.host);
         let surroundings = self.surroundings(&counters)?;
         let mut bar = Bar::new("resumed run");
-        runner::resume(path, &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
+        runner::resume(path, &ScratchPools::of(&site.declared.ceph), &surroundings, &mut |progress| bar.show(progress)).map_err(refusal)
     }
 
     /// Measures assay beside another tool; `calibrate` is given where to store it and whom to tell of its progress.

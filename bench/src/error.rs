@@ -150,7 +150,7 @@ pub enum ClusterError {
     },
     /// It is not the cluster that is meant.
     #[error("the configuration of Ceph leads to the cluster {found}, and the site declares {meant} (`fsid` of [ceph] in declared.toml)")]
-    Other {
+    OtherCluster {
         /// The number of the one that answers.
         found: String,
         /// The number of the one that is meant.

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod between;
 pub mod binomial;
 pub mod bom;
 pub mod bond;

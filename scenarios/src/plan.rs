@@ -285,6 +285,32 @@ const ARRAY_MIN: u64 = 128 << 20;
 const GUESSED_TOUCH: u64 = 1 << 30;
 
 impl Plan {
+    /// Why a site that declares these pools does not allow what it does to a Ceph cluster. A site that declares nothing of one is not asked.
+    pub(crate) fn refused_by(&self, allowed: &ScratchPools) -> Option<String> {
+        if *allowed == ScratchPools::default() {
+            return None;
+        }
+        let of_target = |target: &PlannedTarget| match target {
+            PlannedTarget::ScratchImage { place, .. } => Some((Some(place.name()), place.fsid().map(str::to_owned))),
+            PlannedTarget::MappedImage { pool, fsid, .. } => Some((Some(pool.clone()), fsid.clone())),
+            PlannedTarget::ScratchFile { .. } | PlannedTarget::LoopDevice { .. } | PlannedTarget::Drive { .. } => None,
+        };
+        let of_work = |work: &PlannedWork| match work {
+            PlannedWork::Ceph(ceph) => Some((ceph.place.as_ref().map(claim::ObjectPlace::name), ceph.fsid.clone())),
+            PlannedWork::Io(_) | PlannedWork::Triad { .. } | PlannedWork::Net(_) | PlannedWork::Drill(_) => None,
+        };
+        let works = self.steps.iter().flat_map(|step| &step.work);
+        self.targets.iter().filter_map(of_target).chain(works.filter_map(of_work)).find_map(|(pool, fsid)| {
+            if let Some(pool) = pool.filter(|pool| !allowed.names.contains(pool)) {
+                return Some(format!("the site does not name {pool} among the `scratch_pools` of [ceph] in declared.toml any more"));
+            }
+            let word = |fsid: Option<&str>| fsid.map_or_else(|| "no cluster".to_owned(), |fsid| format!("the cluster {fsid}"));
+            let (meant, declared) = (word(fsid.as_deref()), word(allowed.fsid.as_deref()));
+            (meant != declared)
+                .then(|| format!("it was planned when the site declared {meant}, and it declares {declared} (`fsid` of [ceph] in declared.toml)"))
+        })
+    }
+
     /// About how long it takes.
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_millis(self.duration_ms)
@@ -445,7 +471,7 @@ fn planned_step(step: &StepSpec, target_bytes: u64, context: &PlanContext<'_>, s
             Work::Io(io) => work.extend(seats.planned(io)?.into_iter().map(PlannedWork::Io)),
             Work::Kernel(kernel) => work.extend(planned_kernel(kernel, step.rounds.most(), context)?),
             Work::Net(spec) => work.extend(net::planned(spec, context.nodes, context.rings)?.into_iter().map(PlannedWork::Net)),
-            Work::Drill(spec) => work.extend(drill::planned(spec, context.nodes)?.into_iter().map(PlannedWork::Drill)),
+            Work::Drill(spec) => work.extend(drill::planned(spec, context)?.into_iter().map(PlannedWork::Drill)),
             Work::Ceph(spec) => work.push(PlannedWork::Ceph(ceph::planned(spec, context)?)),
         }
     }

@@ -12,7 +12,7 @@ use assay_model::run::{CounterSample, Ended, Environment, Run, Step};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::claim::{Claim, Refusal};
+use crate::claim::{Claim, Refusal, ScratchPools};
 use crate::directory::RunDirectory;
 use crate::error::ScenarioError;
 use crate::journal::{Stamps, Writer};
@@ -109,9 +109,9 @@ pub fn run(runs: &Path, id: &str, plan: &Plan, surroundings: &Surroundings<'_>, 
 }
 
 /// Finishes the run in `path`: completed steps stay, the unfinished one is done anew. Works after `kill -9` and after a reboot; refuses a run of
-/// another plan, host, environment or version of assay.
-pub fn resume(path: &Path, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
-    resume_on(Box::new(Engines::default()), path, surroundings, observer)
+/// another plan, host, environment or version of assay, and one in a pool that the site does not allow any more.
+pub fn resume(path: &Path, allowed: &ScratchPools, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+    resume_on(Box::new(Engines::default()), path, allowed, surroundings, observer)
 }
 
 fn run_on(
@@ -127,7 +127,13 @@ fn run_on(
     finish(bench, directory, writer, claims, plan, surroundings, observer, &[])
 }
 
-fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>, observer: &mut Observer<'_>) -> Result<Run, ScenarioError> {
+fn resume_on(
+    bench: Box<dyn Bench>,
+    path: &Path,
+    allowed: &ScratchPools,
+    surroundings: &Surroundings<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<Run, ScenarioError> {
     let directory = RunDirectory::open(path)?;
     let (mut writer, journal) = Writer::reopen(&directory.journal(), surroundings.stamps.clone())?;
     let so_far = journal.run().map_err(ScenarioError::journal("fold journal", &directory.journal()))?;
@@ -158,6 +164,9 @@ fn resume_on(bench: Box<dyn Bench>, path: &Path, surroundings: &Surroundings<'_>
     }
     if let Some(difference) = difference(&so_far.environment, &surroundings.environment) {
         return Err(refused(format!("figures from before and after would not be of the same thing: {difference}")));
+    }
+    if let Some(why) = plan.refused_by(allowed) {
+        return Err(refused(why));
     }
     let resumptions = journal.entries.iter().filter(|entry| matches!(entry.event, Event::Resumed { .. })).count();
     if let Some(why) = resumption::refusal(&plan, &so_far.steps, resumptions) {

@@ -25,8 +25,8 @@ pub(crate) use drill::{PEACE_MS, SETTLED_MS};
 use io::IoFile;
 pub use io::{Extent, IoSpec, KneeSpec, Purge, Rate, Targets};
 use net::NetFile;
-pub(crate) use net::{CLOCK, MEMBERS, QUIET_MS, SPREAD, SUM};
 pub use net::{LinkFault, Measure, NetSpec, Over, Ports, Probing, TcpSpec};
+pub(crate) use net::{MEMBERS, QUIET_MS, SPREAD, SUM};
 
 /// The version of the file format.
 pub const SCENARIO_SCHEMA: u32 = 1;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use assay_model::journal::{Event, Journal};
 use assay_model::run::{Ended, Environment, Run};
-use assay_scenarios::claim::TargetKind;
+use assay_scenarios::claim::{ScratchPools, TargetKind};
 use assay_scenarios::directory::run_id;
 use assay_scenarios::journal::Stamps;
 use assay_scenarios::plan::{Permits, Place, PlanContext, plan};
@@ -107,7 +107,7 @@ fn victim() {
     let Some(folder) = std::env::var_os("ASSAY_TEST_VICTIM").map(PathBuf::from) else { return };
     let runs = folder.join("runs");
     let ended = surroundings(|surroundings| match the_run(&runs) {
-        Some(path) => resume(&path, surroundings, &mut |_| {}),
+        Some(path) => resume(&path, &ScratchPools::default(), surroundings, &mut |_| {}),
         None => {
             let text = if folder.join("writes").exists() { WRITES } else { SCENARIO };
             let scenario = Scenario::parse("tiny.toml", text, &["null", "uring"]).expect("good");

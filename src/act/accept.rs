@@ -134,7 +134,7 @@ fn make(store: &Store, machine: &Machine<'_>, planned: &PlannedRun, scratch: &Pa
     let path = store.path(&planned.run)?;
     if path.exists() {
         return match store.load(&planned.run)? {
-            Content::Run(run) if matches!(run.ended, Ended::Interrupted | Ended::Cancelled) => machine.resume(&path).map(Some),
+            Content::Run(run) if matches!(run.ended, Ended::Interrupted | Ended::Cancelled) => machine.resume(&path, site).map(Some),
             Content::Run(_) | Content::Acceptance(_) => Ok(None),
         };
     }

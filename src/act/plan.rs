@@ -9,7 +9,7 @@ use assay_model::unit::Unit;
 use assay_reports::scale;
 use assay_scenarios::claim::{ObjectPlace, examine_scratch_objects};
 use assay_scenarios::plan::{Plan, PlannedCeph, PlannedTarget, PlannedWork};
-use assay_scenarios::scenario::CephSpec;
+use assay_scenarios::scenario::{CephSpec, Measure};
 
 use super::DONE;
 use crate::cli::{Format, Load};
@@ -116,6 +116,9 @@ fn text(plan: &Plan) -> Result<String> {
                     }
                 }
                 PlannedWork::Ceph(ceph) => writeln!(out, "    {} {}", ceph.label(), clients_of(ceph))?,
+                PlannedWork::Net(net) if net.spec.measure == Measure::Clock => {
+                    writeln!(out, "    {} of {} and {}, each asked over its session", net.spec.family(), net.from.node, net.to.node)?;
+                }
                 PlannedWork::Net(net) => {
                     let (from, to) = (&net.from, &net.to);
                     let beside: String = net.beside.iter().map(|end| format!(" and {} ({})", end.node, end.address)).collect();

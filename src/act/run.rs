@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, options: &cli::Run) -> Result<u8> {
     let inventory = context.inventory(&host);
     let machine = Machine::new(&host, &inventory, context);
     let run = match (&options.resume, &options.scenario) {
-        (Some(id), _) => machine.resume(&resumable(context, id)?)?,
+        (Some(id), _) => machine.resume(&resumable(context, id)?, &context.site()?)?,
         (None, Some(name)) => {
             let (scenario, named) = workload::scenario(name)?;
             if scenario.breaks() {

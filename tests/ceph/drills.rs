@@ -119,10 +119,14 @@ fn each_drill_breaks_what_it_says_and_loses_nothing() {
     assert!(seconds(&stall["detected_ns"]) < 6.0, "{stall}");
 
     // Round trips go from the node whose monitor leads, whichever that is.
-    let stall = drilled(&ssh, "mon-loss", "fault = \"mon-loss\"\nring = \"cluster\"\nhold = \"10s\"", "all", &[]);
+    let stall = drilled(&ssh, "mon-loss", "fault = \"mon-loss\"\nring = \"all\"\nhold = \"10s\"", "all", &[]);
     let leads = stall["on"][0].as_str().and_then(|on| on.strip_prefix("mon.pve1-node")?.split_once(" of ")).unwrap_or_else(|| panic!("{stall}"));
     let ends = ringed(&ssh, "mon-loss", "corosync.rtt.mon_loss");
-    assert!(matches!(ends.as_slice(), [(from, to)] if from == leads.1 && to != from), "{ends:?}: {stall}");
+    // On both links of corosync, each between the same two.
+    assert!(matches!(ends.as_slice(), [one, other] if one == other && one.0 == leads.1 && one.1 != one.0), "{ends:?}: {stall}");
+    let figures = figures(&ssh.stored("mon-loss")["steps"][1], "corosync.rtt.mon_loss.p99_9");
+    let links: Vec<&Value> = figures.iter().map(|figure| &figure["dimensions"]["network"]).collect();
+    assert_eq!(links, ["public", "cluster"], "{figures:?}");
 
     let stall = drilled(&ssh, "host-loss", "fault = \"host-loss\"\nhold = \"12s\"", "pve1-node2", &[]);
     assert!(stall["on"][0].as_str().is_some_and(|on| on.contains("mon.pve1-node2") && on.contains("osd.1")), "{stall}");

@@ -111,7 +111,7 @@ pub(super) fn connected(connect: &Connect) -> Result<sys::Cluster, ClusterError>
     let asked = move || Ok((fsid_of(&cluster.ask_monitors(FSID)?)?, cluster));
     match within("ask for the number of", "the Ceph cluster", deadline, asked)? {
         (found, cluster) if found == meant => Ok(cluster),
-        (found, _) => Err(ClusterError::Other { found, meant }),
+        (found, _) => Err(ClusterError::OtherCluster { found, meant }),
     }
 }
 

@@ -19,8 +19,6 @@ import rados
 
 # name, application, placement groups, share: numbers that the autoscaler lets be.
 POOLS = [("rbd-vms", "rbd", 64, 0.60), ("rbd-containers", "rbd", 32, 0.30), ("cephfs-data", "cephfs", 8, 0.08), ("cephfs-metadata", "cephfs", 4, 0.02)]
-# Percent between the OSD that holds most and the one that holds least.
-UNEVEN = 5
 PGS = sum(pool[2] for pool in POOLS)
 
 
@@ -83,10 +81,10 @@ def amiss(cluster):
     # A healthy status is told of PGs that are still unknown, too.
     if states != {"active+clean": pgs["num_pgs"]} or pgs["num_pgs"] < PGS:
         return f"PGs {states}"
-    # From release 17 on an OSD that starts takes 400 MB for used until it knows better: a seventh of what these have.
-    used = [osd["utilization"] for osd in cluster.mgr("osd df")["nodes"]]
-    if max(used) - min(used) > UNEVEN:
-        return f"OSDs use {used} %"
+    # From release 17 on the managers make a pool of their own, when they come to it.
+    release = min(int(re.search(r" version (\d+)", version).group(1)) for version in cluster.mon("versions")["overall"])
+    if release >= 17 and ".mgr" not in [pool["poolname"] for pool in cluster.mon("osd lspools")]:
+        return "no pool .mgr yet"
     return None
 
 

@@ -1,6 +1,7 @@
 //! Figures of pairs of nodes as tables from node by node: a value in every cell, and a shade that says how far it is behind the best cell of its table. A pair
 //! without a figure is never shaded.
 
+use assay_model::between::{FROM, TO, is_round};
 use assay_model::metric::{Direction, Metric};
 use assay_model::run::{Ended, Run, Step};
 use assay_model::verdict::Rank;
@@ -11,8 +12,6 @@ use crate::scale::{self, Scaled};
 
 use super::mark::Mark;
 
-/// Figures that are of there and back: asked from one end of a pair, they are known from both.
-const ROUND: [&str; 6] = ["net.rtt.", "corosync.rtt.idle.", "cluster.clock.", "net.requests_", "net.rdma_write_latency_", "net.rdma_send_latency_"];
 /// How far behind the best a cell may be to have each shade; farther is the last one. What decides is the limit of the gate, never a shade.
 const SHADES: [f64; 4] = [0.05, 0.15, 0.30, 0.60];
 // Tables of more nodes need the whole width.
@@ -97,12 +96,12 @@ fn figures(run: &Run) -> impl Iterator<Item = Figure<'_>> {
     let all = run.steps.iter().flat_map(|step| step.metrics.iter().map(move |recorded| (step, recorded)));
     all.filter_map(move |(step, recorded)| {
         let metric = &recorded.fact;
-        let (from, to) = (metric.dimensions.get("from")?, metric.dimensions.get("to")?);
+        let (from, to) = (metric.dimensions.get(FROM)?, metric.dimensions.get(TO)?);
         let of_one_end = ["port", "chassis", "at"].iter().any(|name| metric.dimensions.contains_key(*name));
         let others: Vec<String> = metric
             .dimensions
             .iter()
-            .filter(|(name, _)| !["from", "to"].contains(&name.as_str()))
+            .filter(|(name, _)| ![FROM, TO].contains(&name.as_str()))
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
         (!of_one_end).then(|| Figure { from, to, others: others.join(", "), metric, event: recorded.event, run, step })
@@ -126,7 +125,7 @@ fn map(group: &[Figure<'_>], dossier: &Dossier<'_>) -> Map {
     // One alone, or several that are the same, are compared with nothing.
     let best = best.filter(|best| values.iter().any(|value| value != best));
     let doubt = doubt(run, step);
-    let is_round = ROUND.iter().any(|begin| metric.name.0.starts_with(begin));
+    let is_round = is_round(&metric.name.0);
     let mut unmeasured = 0;
     let mut cell = |from: &str, to: &str| match of(from, to) {
         _ if from == to => blank("self", "–"),

@@ -155,6 +155,11 @@ impl ImagePlace {
         self.namespace.as_ref().map_or_else(|| self.pool.clone(), |namespace| format!("{}/{namespace}", self.pool))
     }
 
+    /// The cluster that is meant, where the site declares it.
+    pub fn fsid(&self) -> Option<&str> {
+        self.fsid.as_deref()
+    }
+
     /// The namespace, where there is one.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use assay_model::site::Node;
 use serde::{Deserialize, Serialize};
 
-use super::{End, PlannedNet};
+use super::{End, PlanContext, PlannedNet};
 use crate::scenario::{ClusterFault, DrillSpec, Measure, NetSpec};
 
 /// One drill.
@@ -15,10 +15,12 @@ pub struct PlannedDrill {
     pub spec: DrillSpec,
     /// The nodes on which something fails, or among which what fails is looked for.
     pub nodes: Vec<Victim>,
-    /// Round trips on the network of corosync, from each of `nodes` to another one, in their order: those of the node that fails are measured meanwhile. None where no
-    /// network is named.
+    /// Round trips on links of corosync, from each of `nodes` to another one: those of the node that fails are measured meanwhile. None where no network is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rings: Vec<PlannedNet>,
+    /// The cluster that is meant, where the site declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fsid: Option<String>,
 }
 
 /// A node on which something fails.
@@ -44,8 +46,12 @@ impl PlannedDrill {
     }
 }
 
-/// What `spec` comes to among `nodes`, on the one target of the plan.
-pub(super) fn planned(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedDrill>, String> {
+/// Every link of corosync, in place of the name of a network.
+const EVERY_LINK: &str = "all";
+
+/// What `spec` comes to among the nodes, on the one target of the plan.
+pub(super) fn planned(spec: &DrillSpec, context: &PlanContext<'_>) -> Result<Vec<PlannedDrill>, String> {
+    let nodes = context.nodes;
     if nodes.is_empty() {
         return Err(format!("{} breaks something on a node: name it by --nodes", spec.family()));
     }
@@ -64,11 +70,13 @@ pub(super) fn planned(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedDri
         Ok(Victim { node: node.name.clone(), address })
     };
     let victims = nodes.iter().map(victim).collect::<Result<Vec<_>, String>>()?;
-    let rings = rings(spec, nodes)?;
+    let links = links(spec, nodes, context.rings)?;
+    let rings = links.iter().map(|link| rings(spec, nodes, link)).collect::<Result<Vec<_>, _>>()?;
     let of = |which: std::ops::Range<usize>| PlannedDrill {
         spec: spec.clone(),
-        rings: rings.get(which.clone()).unwrap_or_default().to_vec(),
+        rings: rings.iter().flat_map(|ring| ring[which.clone()].to_vec()).collect(),
         nodes: victims[which].to_vec(),
+        fsid: context.permits.scratch_pools.fsid.clone(),
     };
     let all = 0..victims.len();
     match spec.fault {
@@ -88,15 +96,32 @@ pub(super) fn planned(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedDri
     }
 }
 
-/// Round trips from each node to the next one for as long as it is broken; none where no network is named.
-fn rings(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedNet>, String> {
-    let Some(network) = &spec.ring else { return Ok(Vec::new()) };
+/// The networks in which round trips are measured meanwhile. Of all links of corosync those that a node is cut off from are none.
+fn links(spec: &DrillSpec, nodes: &[Node], known: &[String]) -> Result<Vec<String>, String> {
+    match spec.ring.as_deref() {
+        None => Ok(Vec::new()),
+        Some(EVERY_LINK) if known.is_empty() => Err("the order names no link of corosync: `corosync_links` of [cluster] in bom.toml".to_owned()),
+        Some(EVERY_LINK) => {
+            let left: Vec<String> = known.iter().filter(|link| nodes.iter().all(|node| !is_cut_off(spec, node, link))).cloned().collect();
+            if left.is_empty() { Err("nodes are cut off from every link of corosync, in which nothing comes back then".to_owned()) } else { Ok(left) }
+        }
+        Some(network) => Ok(vec![network.to_owned()]),
+    }
+}
+
+/// Whether a node loses what it has in this network, by its name or by its address.
+fn is_cut_off(spec: &DrillSpec, node: &Node, network: &str) -> bool {
+    spec.network.as_ref().is_some_and(|cut| cut == network || node.address(cut).is_some_and(|address| node.address(network) == Some(address)))
+}
+
+/// Round trips in a network from each node to the next one for as long as it is broken.
+fn rings(spec: &DrillSpec, nodes: &[Node], network: &str) -> Result<Vec<PlannedNet>, String> {
     if nodes.len() < 2 {
         return Err("round trips are measured to another node: name two at least by --nodes".to_owned());
     }
     let end = |node: &Node| {
         let address = node.address(network).ok_or_else(|| format!("the site says no address of {} in network `{network}`", node.name))?;
-        if spec.network.as_ref().is_some_and(|cut| cut == network || node.address(cut) == Some(address)) {
+        if is_cut_off(spec, node, network) {
             return Err(format!("{} is cut off from network `{network}`, in which nothing comes back then: name another one by --ring", node.name));
         }
         Ok(End { node: node.name.clone(), address })
@@ -105,9 +130,9 @@ fn rings(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedNet>, String> {
     // Whole seconds, and none beyond the healing, to begin takes most of one: what is well again says nothing of what was broken.
     let runtime_ms = (spec.hold_ms.saturating_sub(1000) / 1000 * 1000).max(1000);
     let measure = Measure::Rtt { rate: RING_RATE, load_streams: 0 };
-    let spec = NetSpec { measure, network: Some(network.clone()), ramp_ms: 0, runtime_ms };
+    let spec = NetSpec { measure, network: Some(network.to_owned()), ramp_ms: 0, runtime_ms };
     let to = ends.iter().cycle().skip(1).cloned();
-    let ring = |(from, to)| PlannedNet { spec: spec.clone(), network: network.clone(), from, to, beside: Vec::new() };
+    let ring = |(from, to)| PlannedNet { spec: spec.clone(), network: network.to_owned(), from, to, beside: Vec::new() };
     Ok(ends.iter().cloned().zip(to).map(ring).collect())
 }
 
@@ -119,6 +144,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::claim::ScratchPools;
+    use crate::plan::Permits;
 
     const ALL: [ClusterFault; 9] = [
         ClusterFault::OsdStop,
@@ -160,6 +187,14 @@ mod tests {
             assay: None,
             addresses,
         }
+    }
+
+    fn planned(spec: &DrillSpec, nodes: &[Node]) -> Result<Vec<PlannedDrill>, String> {
+        let permits = Permits { scratch_pools: ScratchPools { names: vec!["rbd".into()], fsid: Some("1-2".into()) }, ..Permits::default() };
+        let rings = ["ring0".to_owned(), "cluster".to_owned()];
+        let context =
+            PlanContext { targets: &[], inventory: None, cpus: &[0], memory_available: 0, edges: &[], permits: &permits, nodes, rings: &rings };
+        super::planned(spec, &context)
     }
 
     fn labels(fault: ClusterFault, nodes: &[Node]) -> Result<Vec<String>, String> {
@@ -208,6 +243,25 @@ mod tests {
             let nowhere = planned(&of(fault, Some("public")), &nodes).expect_err("not in it");
             assert!(nowhere.contains("no address of a in network `public`"), "{fault:?}: {nowhere}");
         }
+    }
+
+    #[test]
+    fn round_trips_are_measured_on_every_link_of_corosync_that_is_not_cut_off() {
+        let nodes = ["a", "b"].map(node);
+        let of = |spec: DrillSpec| -> Result<Vec<Vec<String>>, String> {
+            let drills = planned(&DrillSpec { ring: Some("all".into()), ..spec }, &nodes)?;
+            let ring = |net: &PlannedNet| format!("{}-{} in {}", net.from.node, net.to.node, net.network);
+            Ok(drills.iter().map(|drill| drill.rings.iter().map(ring).collect()).collect())
+        };
+        let all = [vec!["a-b in ring0", "a-b in cluster"], vec!["b-a in ring0", "b-a in cluster"]];
+        assert_eq!(of(spec(ClusterFault::OsdOut)).expect("planned"), all);
+        let all_of_both = [vec!["a-b in ring0", "b-a in ring0", "a-b in cluster", "b-a in cluster"]];
+        assert_eq!(of(spec(ClusterFault::MonLoss)).expect("planned"), all_of_both);
+        let partition = |network: &str| DrillSpec { network: Some(network.into()), ..spec(ClusterFault::Partition) };
+        for network in ["cluster", "same"] {
+            assert_eq!(of(partition(network)).expect("planned"), [vec!["a-b in ring0"], vec!["b-a in ring0"]], "{network}");
+        }
+        assert_eq!(planned(&spec(ClusterFault::OsdOut), &nodes).expect("planned")[0].fsid.as_deref(), Some("1-2"));
     }
 
     #[test]

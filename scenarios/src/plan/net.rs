@@ -1,7 +1,7 @@
 //! Between which nodes a measurement is made: each pair of those that take part, in both directions where that makes a difference.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use assay_bench::net::tcp::Way;
 use assay_model::site::Node;
@@ -44,7 +44,7 @@ impl PlannedNet {
     pub fn label_of(&self, name: &str) -> String {
         let ends = self.ends().map(|end| end.node.as_str()).collect::<Vec<_>>().join("-");
         // Of two nodes there are as many as there are links.
-        let link = if self.spec.has_a_network() { String::new() } else { format!(":{}", self.network) };
+        let link = if matches!(self.spec.measure, Measure::Ring { .. }) { format!(":{}", self.network) } else { String::new() };
         format!("{name}@{ends}{link}")
     }
 
@@ -62,6 +62,7 @@ impl PlannedNet {
             Measure::Tcp(_)
             | Measure::Rtt { .. }
             | Measure::Ring { .. }
+            | Measure::Clock
             | Measure::Requests { .. }
             | Measure::HashSpread { .. }
             | Measure::Mtu { .. }
@@ -71,8 +72,14 @@ impl PlannedNet {
     }
 }
 
+/// In place of a network: nothing goes between both nodes, and each is asked over its own session.
+const SESSIONS: &str = "ssh";
+
 /// What `spec` comes to among `nodes`, of which corosync has these links.
 pub(super) fn planned(spec: &NetSpec, nodes: &[Node], rings: &[String]) -> Result<Vec<PlannedNet>, String> {
+    if spec.measure == Measure::Clock {
+        return planned_in(spec, nodes, Some(SESSIONS));
+    }
     if spec.has_a_network() {
         return planned_in(spec, nodes, None);
     }
@@ -83,18 +90,19 @@ pub(super) fn planned(spec: &NetSpec, nodes: &[Node], rings: &[String]) -> Resul
     Ok(links.into_iter().flatten().collect())
 }
 
-fn planned_in(spec: &NetSpec, nodes: &[Node], link: Option<&String>) -> Result<Vec<PlannedNet>, String> {
+fn planned_in(spec: &NetSpec, nodes: &[Node], link: Option<&str>) -> Result<Vec<PlannedNet>, String> {
     if nodes.len() < 2 {
         return Err(format!("{} is measured between two nodes at least: name them by --nodes", spec.family()));
     }
     if matches!(spec.measure, Measure::Rdma { .. }) && !assay_rdma::HAS_VERBS {
         return Err(assay_rdma::WITHOUT_VERBS.to_owned());
     }
-    let network = link.map_or_else(|| network(spec, nodes), |link| Ok(link.clone()))?;
+    let network = link.map_or_else(|| network(spec, nodes), |link| Ok(link.to_owned()))?;
     let ends: Vec<End> = nodes
         .iter()
         .map(|node| {
-            let address = node.address(&network).ok_or_else(|| format!("the site says no address of {} in network `{network}`", node.name))?;
+            let known = if spec.measure == Measure::Clock { Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) } else { node.address(&network) };
+            let address = known.ok_or_else(|| format!("the site says no address of {} in network `{network}`", node.name))?;
             Ok(End { node: node.name.clone(), address })
         })
         .collect::<Result<_, String>>()?;
@@ -120,7 +128,7 @@ fn planned_in(spec: &NetSpec, nodes: &[Node], link: Option<&String>) -> Result<V
             pairs.map(|(from, to)| planned(from, to)).collect()
         }
         // There and back is one way.
-        Measure::Rtt { .. } | Measure::Ring { .. } | Measure::Requests { .. } | Measure::Rdma { .. } => {
+        Measure::Rtt { .. } | Measure::Ring { .. } | Measure::Clock | Measure::Requests { .. } | Measure::Rdma { .. } => {
             pairs.filter(|(from, to)| from < to).map(|(from, to)| planned(from, to)).collect()
         }
         // A switch fails for all nodes at once.
@@ -182,6 +190,8 @@ mod tests {
         assert!(planned(&ring, &nodes, &[]).expect_err("no link").contains("corosync_links"));
         let without = [nodes[0].clone(), node("d", &[("ring0", "10.0.0.4")])];
         assert!(planned(&ring, &without, &links).expect_err("one link only").contains("no address of d in network `ring1`"));
+        let clock = planned(&spec(Measure::Clock), &[nodes[0].clone(), node("d", &[])], &[]).expect("planned");
+        assert_eq!(clock.iter().map(PlannedNet::label).collect::<Vec<_>>(), ["cluster.clock@a-d"]);
         assert!(planned(&ring, &nodes[..1], &links).expect_err("alone").contains("two nodes at least"));
     }
 

@@ -176,6 +176,36 @@ fn no_more_of_a_drives_life_is_taken_than_was_allowed() {
 }
 
 #[test]
+fn a_plan_is_not_gone_on_with_in_a_pool_or_cluster_that_the_site_does_not_allow_any_more() {
+    let pools = |names: &[&str], fsid: Option<&str>| ScratchPools {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        fsid: fsid.map(str::to_owned),
+    };
+    let seen = inventory(Vec::new());
+    let permits = Permits { scratch_pools: pools(&["rbd-vms"], Some("1-2")), ..Permits::default() };
+    let places = [Place::new(Path::new("rbd:rbd-vms/"), TargetKind::Pool)];
+    let image = plan(&scenario("rbd-quick").expect("known"), &PlanContext { targets: &places, permits: &permits, ..context(&seen) }).expect("plans");
+    let objects = plan(
+        &scenario("ceph-cluster").expect("known"),
+        &PlanContext { targets: &[], permits: &permits, memory_available: 1 << 40, ..context(&seen) },
+    );
+    for plan in [image, objects.expect("plans")] {
+        for allowed in [ScratchPools::default(), pools(&["rbd-vms"], Some("1-2")), pools(&["other", "rbd-vms"], Some("1-2"))] {
+            assert_eq!(plan.refused_by(&allowed), None, "{allowed:?}");
+        }
+        for (allowed, says) in [
+            (pools(&["other"], Some("1-2")), "does not name rbd-vms"),
+            (pools(&["rbd-vms/tenant"], Some("1-2")), "does not name rbd-vms"),
+            (pools(&["rbd-vms"], Some("3-4")), "declared the cluster 1-2, and it declares the cluster 3-4"),
+            (pools(&["rbd-vms"], None), "it declares no cluster"),
+        ] {
+            let why = plan.refused_by(&allowed).expect(says);
+            assert!(why.contains(says), "{why}");
+        }
+    }
+}
+
+#[test]
 fn images_are_planned_for_in_pools_that_the_site_names_and_with_the_engine_that_knows_them_only() {
     let seen = inventory(Vec::new());
     let permits = Permits { scratch_pools: scratch_pools(), ..Permits::default() };
@@ -248,7 +278,7 @@ fn every_scenario_between_nodes_is_planned_for_two_and_for_three_of_them() {
             addresses: [("storage".to_owned(), format!("10.0.0.{}", name.as_bytes()[0]).parse().expect("an address"))].into(),
         })
         .collect();
-    let seen = inventory(Vec::new());
+    let (seen, rings) = (inventory(Vec::new()), ["storage".to_owned()]);
     let mut planned = 0;
     for scenario in crate::catalog::catalog() {
         let works = || scenario.steps.iter().flat_map(|step| &step.work);
@@ -256,7 +286,7 @@ fn every_scenario_between_nodes_is_planned_for_two_and_for_three_of_them() {
             continue;
         }
         planned += 1;
-        let of = |nodes: &[Node]| plan(&scenario, &PlanContext { nodes, targets: &[], ..context(&seen) });
+        let of = |nodes: &[Node]| plan(&scenario, &PlanContext { nodes, targets: &[], rings: &rings, ..context(&seen) });
         if scenario.name == "net-rdma" && !cfg!(feature = "rdma") {
             assert!(of(&nodes).expect_err("without verbs").to_string().contains("built without RDMA"));
             continue;
@@ -278,7 +308,7 @@ fn every_scenario_between_nodes_is_planned_for_two_and_for_three_of_them() {
                 for (at, one) in nodes[..taking_part].iter().enumerate() {
                     for other in &nodes[..taking_part][at + 1..] {
                         let between = |label: &&String| {
-                            let ends = label.rsplit('@').next().expect("ends");
+                            let ends = label.rsplit('@').next().and_then(|ends| ends.split(':').next()).expect("ends");
                             ends.contains(&one.name) && ends.contains(&other.name)
                         };
                         assert!(labels.iter().any(|label| between(&label)), "{}: nothing between {} and {}", scenario.name, one.name, other.name);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use assay_model::attr::Attr;
+use assay_model::between::{FROM, NETWORK, TO};
 use assay_model::component::{Reading, Value};
 use assay_model::error_log;
 use assay_model::journal::Event;
@@ -218,8 +219,11 @@ pub(super) fn only_numbers(mut event: Event) -> Event {
     if missing == 0 {
         return event;
     }
-    let pair = metric.dimensions.get("from").zip(metric.dimensions.get("to")).map(|(from, to)| format!("{from}-{to}"));
-    let drive = metric.dimensions.get("drive").cloned().or(pair).map(|which| format!("@{which}")).unwrap_or_default();
+    let of = |name: &str| metric.dimensions.get(name);
+    // Of two nodes there may be a figure in each of several networks.
+    let network = of(NETWORK).map(|network| format!(":{network}")).unwrap_or_default();
+    let pair = of(FROM).zip(of(TO)).map(|(from, to)| format!("{from}-{to}{network}"));
+    let drive = of("drive").cloned().or(pair).map(|which| format!("@{which}")).unwrap_or_default();
     let text = format!("{missing} of {} repeats have no such figure: it is left out as a whole", samples.len());
     Event::Note { step: step.clone(), name: format!("no figure {}{drive}", metric.name), text }
 }

@@ -29,6 +29,7 @@ mod by_hand;
 mod carrier;
 mod ceiling;
 mod chassis;
+mod clock;
 mod congestion;
 mod drill;
 mod members;
@@ -36,7 +37,6 @@ mod outage;
 mod path;
 mod rdma;
 mod requests;
-mod ring;
 mod routed;
 mod spread;
 mod stream;
@@ -87,7 +87,8 @@ impl Sessions {
             match &net.spec.measure {
                 Measure::Tcp(tcp) => tcp::measure(&both, tcp).await,
                 Measure::Rtt { rate, load_streams } => path::rtt(&both, *rate, *load_streams).await,
-                Measure::Ring { rate } => ring::measure(&both, *rate).await,
+                Measure::Ring { rate } => path::rtt(&both, *rate, 0).await,
+                Measure::Clock => clock::measure(&both).await,
                 Measure::Requests { rate, bytes } => requests::measure(&both, *rate, *bytes).await,
                 Measure::HashSpread { flows, ports } => spread::measure(&both, *flows, *ports).await,
                 Measure::Mtu { bytes } => path::mtu(&both, *bytes).await,

@@ -37,8 +37,6 @@ const INTERVALS_MIN: u64 = 20;
 pub(crate) const SPREAD: &str = "bond.spread";
 /// What all members of a bond bring together, beside what they can.
 pub(crate) const SUM: &str = "bond.sum";
-/// How far the clocks of two nodes are apart.
-pub(crate) const CLOCK: &str = "cluster.clock";
 /// How the members of a bond compare, each alone.
 pub(crate) const MEMBERS: &str = "bond.members";
 
@@ -69,11 +67,13 @@ pub enum Measure {
         /// Streams of TCP that load the path meanwhile, in the same direction.
         load_streams: u32,
     },
-    /// How long a question and its answer take on every link of corosync, and how far the clocks of the nodes are apart.
+    /// How long a question and its answer take on every link of corosync.
     Ring {
         /// Questions per second.
         rate: u32,
     },
+    /// How far the clocks of both nodes are apart, asked of each over its session.
+    Clock,
     /// How long a request over TCP and its response take, in an open loop.
     Requests {
         /// Requests per second.
@@ -263,6 +263,7 @@ impl NetSpec {
             Measure::Rtt { load_streams: 0, .. } => "net.rtt.idle".to_owned(),
             Measure::Rtt { .. } => "net.rtt.loaded".to_owned(),
             Measure::Ring { .. } => "corosync.rtt.idle".to_owned(),
+            Measure::Clock => "cluster.clock".to_owned(),
             Measure::Requests { bytes, .. } if bytes.is_multiple_of(1024) => format!("net.requests_{}k", bytes / 1024),
             Measure::Requests { bytes, .. } => format!("net.requests_{bytes}b"),
             Measure::HashSpread { ports: Ports::Kernel, .. } => "path.hash_spread".to_owned(),
@@ -283,9 +284,10 @@ impl NetSpec {
             Measure::Tcp(TcpSpec { over: Over::EachMember, .. }) => &[MEMBERS],
             Measure::Tcp(TcpSpec { over: Over::Spread, verify: true, .. }) => &[SPREAD],
             Measure::Tcp(TcpSpec { over: Over::Spread, verify: false, .. }) => &[SPREAD, SUM],
-            Measure::Ring { .. } => &[CLOCK],
             Measure::Tcp(TcpSpec { over: Over::Any, .. })
             | Measure::Rtt { .. }
+            | Measure::Ring { .. }
+            | Measure::Clock
             | Measure::Requests { .. }
             | Measure::HashSpread { .. }
             | Measure::Mtu { .. }
@@ -294,9 +296,9 @@ impl NetSpec {
         }
     }
 
-    /// Whether `--network` says something of it: the links of corosync are the site's word.
+    /// Whether `--network` says something of it: the links of corosync are the order's word, and clocks are asked over sessions.
     pub fn has_a_network(&self) -> bool {
-        !matches!(self.measure, Measure::Ring { .. })
+        !matches!(self.measure, Measure::Ring { .. } | Measure::Clock)
     }
 
     /// Whether something is broken for it.
@@ -380,6 +382,7 @@ enum Word {
     Tcp,
     Rtt,
     Ring,
+    Clock,
     Requests,
     HashSpread,
     Mtu,
@@ -448,6 +451,7 @@ impl Check<'_> {
             Word::Tcp => &["streams", "over", "verify", "way", "send", "threads", "mss", "congestion", "ramp_time", "runtime"],
             Word::Rtt => &["rate", "load_streams", "ramp_time", "runtime"],
             Word::Ring => &["rate", "runtime"],
+            Word::Clock => &["runtime"],
             Word::Requests => &["rate", "bytes", "ramp_time", "runtime"],
             Word::HashSpread => &["flows", "ports", "ramp_time", "runtime"],
             Word::Mtu => &["bytes"],
@@ -492,13 +496,14 @@ impl Check<'_> {
             Word::Ring => {
                 self.times(&span, ramp_ms, runtime_ms)?;
                 let rate = rate.unwrap_or(500);
-                if network.is_some() {
-                    return error("a `network` is no word of it: it is measured in each of the `corosync_links` of the site".to_owned());
-                }
                 if !(1..=RATE_MAX).contains(&rate) {
                     return error(format!("expected a rate of 1 to {RATE_MAX}"));
                 }
                 (Measure::Ring { rate }, ramp_ms, runtime_ms)
+            }
+            Word::Clock => {
+                self.times(&span, ramp_ms, runtime_ms)?;
+                (Measure::Clock, ramp_ms, runtime_ms)
             }
             Word::Requests => {
                 self.times(&span, ramp_ms, runtime_ms)?;
@@ -546,6 +551,10 @@ impl Check<'_> {
                 (Measure::Rdma { workload, gid_index }, ramp_ms, runtime_ms)
             }
         };
-        Ok(NetSpec { measure, network, ramp_ms, runtime_ms })
+        let spec = NetSpec { measure, network, ramp_ms, runtime_ms };
+        if spec.network.is_some() && !spec.has_a_network() {
+            return error(format!("a `network` is no word of {}", spec.family()));
+        }
+        Ok(spec)
     }
 }

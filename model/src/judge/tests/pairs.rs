@@ -1,15 +1,21 @@
-//! Pairs of nodes that nobody measured, against the site's nodes and the links of corosync.
+//! Nodes and pairs of nodes that nobody measured, against the site's nodes, the order and the links of corosync.
 
 use super::*;
 use crate::bom::{Bom, Cluster};
 use crate::site::Node;
 
 const RTT: &str = "net.rtt.idle.p99_9";
+const TCP: &str = "net.tcp_1_stream.goodput";
+const BOTH_WAYS: &str = "net.tcp_1_stream_bidir.forward.goodput";
 const RING: &str = "corosync.rtt.idle.p99_9";
 const RECOVERY: &str = "corosync.rtt.recovery.p99_9";
 const LOST: &str = "bond.failover.outage";
+const SWITCH: &str = "bond.switch_loss.outage";
+const RDMA: &str = "nic.port.rdma_goodput";
 
-fn node(name: &str) -> Node {
+type Way = (&'static str, &'static str, &'static str);
+
+fn node(name: &str, networks: &[&str]) -> Node {
     Node {
         name: name.into(),
         serial: None,
@@ -18,22 +24,22 @@ fn node(name: &str) -> Node {
         ssh: None,
         ssh_options: Vec::new(),
         assay: None,
-        addresses: std::collections::BTreeMap::new(),
+        addresses: networks.iter().map(|network| ((*network).to_owned(), "10.0.0.1".parse().expect("an address"))).collect(),
     }
 }
 
-/// A site of three nodes whose gate bounds `name`, with a figure of each of these pairs, in this network.
-fn measured(f: &mut Fixture, name: &str, pairs: &[(&str, &str, &str)], more: &[(&str, &str)]) {
-    f.site.nodes = ["a", "b", "c"].map(node).into();
+/// A site of three nodes whose gate bounds `name`, with a figure of each of these ways.
+fn measured(f: &mut Fixture, name: &str, ways: &[Way], more: &[(&str, &str)]) {
+    f.site.nodes = ["a", "b", "c"].map(|name| node(name, &["v6", "r0", "r1"])).into();
     let limit = Limit { metric: name.into(), bound: Bound::AtMost(5e6), basis: Basis::Policy("test".into()), scenarios: vec!["between".into()] };
     f.require(Requirement { limit: Some(limit), ..requirement(TRIAD, Severity::Gate) });
-    let figure = |(from, to, network): &(&str, &str, &str)| {
+    let figure = |(from, to, network): &Way| {
         let dimensions = [&[("from", *from), ("to", *to), ("network", *network)][..], more].concat();
         let mut figure = metric(name, Unit::Nanoseconds, &dimensions, &[1e6, 1e6, 1e6, 1e6, 1e6, 1e6]);
         figure.fact.direction = Direction::LowerIsBetter;
         figure
     };
-    let figures = pairs.iter().map(figure).collect();
+    let figures = ways.iter().map(figure).collect();
     f.gate.scenarios.retain(|scenario| scenario != "memory-triad");
     f.runs.retain(|run| run.scenario != "memory-triad");
     f.gate.requires.retain(|requirement| requirement.id.as_str() != "memory.triad_verified");
@@ -41,62 +47,103 @@ fn measured(f: &mut Fixture, name: &str, pairs: &[(&str, &str, &str)], more: &[(
     f.runs.push(run("20261120-between", "between", vec![step("pairs", figures, counted(1000, 1000), 60)]));
 }
 
-fn links(f: &mut Fixture, links: &[&str]) {
-    let cluster = Cluster { corosync_links: links.iter().map(|link| (*link).to_owned()).collect(), ..Cluster::default() };
+fn ordered(f: &mut Fixture, nodes: u32, links: &[&str]) {
+    let cluster = Cluster { nodes, corosync_links: links.iter().map(|link| (*link).to_owned()).collect(), ..Cluster::default() };
     f.site.bom =
         Some(Bom { schema: crate::bom::BOM_SCHEMA, node_class: "class".into(), revision: "1".into(), cluster: Some(cluster), lines: Vec::new() });
 }
 
-const ALL: &[(&str, &str, &str)] = &[("a", "b", "v6"), ("a", "c", "v6"), ("c", "b", "v6")];
-const ALL_OF_TWO: &[(&str, &str, &str)] =
-    &[("a", "b", "r0"), ("a", "c", "r0"), ("b", "c", "r0"), ("a", "b", "r1"), ("a", "c", "r1"), ("b", "c", "r1")];
+/// Two links of corosync, of three nodes.
+fn on_links(f: &mut Fixture, name: &str, ways: &[Way]) {
+    measured(f, name, ways, &[]);
+    ordered(f, 3, &["r0", "r1"]);
+}
+
+/// Each of these nodes has had a port out of order once.
+fn drilled(f: &mut Fixture, ways: &[Way]) {
+    measured(f, LOST, ways, &[("port", "p0")]);
+}
+
+const PAIRS: &[Way] = &[("a", "b", "v6"), ("a", "c", "v6"), ("c", "b", "v6")];
+const WAYS: &[Way] = &[("a", "b", "v6"), ("a", "c", "v6"), ("b", "c", "v6"), ("b", "a", "v6"), ("c", "a", "v6"), ("c", "b", "v6")];
+const ROUND: &[Way] = &[("a", "b", "v6"), ("b", "c", "v6"), ("c", "a", "v6")];
+const LINKS: &[Way] = &[("a", "b", "r0"), ("a", "c", "r0"), ("b", "c", "r0"), ("a", "b", "r1"), ("a", "c", "r1"), ("b", "c", "r1")];
+const LINKS_ROUND: &[Way] = &[("a", "b", "r0"), ("b", "c", "r0"), ("c", "a", "r0"), ("a", "b", "r1"), ("b", "c", "r1"), ("c", "a", "r1")];
 
 #[test]
-fn every_pair_of_nodes_has_to_be_measured_and_on_every_link_of_corosync() {
+fn what_is_known_of_every_node_and_pair_passes() {
     admits(&[
-        ("all pairs", |f| measured(f, RTT, ALL, &[]), ""),
-        ("a pair in two networks", |f| measured(f, RTT, &[ALL, &[("a", "b", "v7")]].concat(), &[]), ""),
+        ("all pairs there and back", |f| measured(f, RTT, PAIRS, &[]), ""),
+        ("all pairs both ways at once", |f| measured(f, BOTH_WAYS, PAIRS, &[]), ""),
+        ("all ways", |f| measured(f, TCP, WAYS, &[]), ""),
+        (
+            "a backup host that no data goes to",
+            |f| {
+                measured(f, TCP, WAYS, &[]);
+                f.site.nodes.push(node("pbs", &[]));
+            },
+            "",
+        ),
+        (
+            "nodes that are not in this network",
+            |f| {
+                measured(f, TCP, WAYS, &[]);
+                f.site.nodes.push(node("d", &["other"]));
+            },
+            "",
+        ),
         (
             "a site that lists no nodes",
             |f| {
-                measured(f, RTT, &ALL[..1], &[]);
+                measured(f, RTT, &PAIRS[..1], &[]);
                 f.site.nodes.clear();
             },
             "",
         ),
-        ("each node once", |f| measured(f, LOST, &[("a", "b", "v6"), ("b", "c", "v6"), ("c", "a", "v6")], &[("port", "p0")]), ""),
-        ("each node once beside recovery", |f| measured(f, RECOVERY, &ALL[1..], &[]), ""),
-        (
-            "both links",
-            |f| {
-                measured(f, RING, ALL_OF_TWO, &[]);
-                links(f, &["r0", "r1"]);
-            },
-            "",
-        ),
+        ("each node once", |f| drilled(f, ROUND), ""),
+        ("a switch at two of three pairs", |f| measured(f, SWITCH, &ROUND[..2], &[("chassis", "s1")]), ""),
+        ("both links", |f| on_links(f, RING, LINKS), ""),
+        ("recovery from each node on both links", |f| on_links(f, RECOVERY, LINKS_ROUND), ""),
+        ("recovery where no links are ordered", |f| measured(f, RECOVERY, ROUND, &[]), ""),
+        ("one cable by hand", |f| measured(f, "bond.by_hand.outage", &ROUND[..1], &[("port", "p0")]), ""),
     ]);
+}
+
+#[test]
+fn nobody_speaks_for_a_node_or_pair_that_was_not_measured() {
     holds(&[
-        ("two of three nodes", |f| measured(f, RTT, &ALL[..1], &[]), 3, "not_run: a and c were not measured"),
-        ("a pair is missing", |f| measured(f, RTT, &ALL[..2], &[]), 3, "{from=b,to=c}): not_run: b and c were not measured"),
-        ("a node has no part in a drill", |f| measured(f, LOST, &ALL[..1], &[("port", "p0")]), 3, "not_run: nothing was measured of c"),
-        ("a node without recovery", |f| measured(f, RECOVERY, &ALL[..1], &[]), 3, "not_run: nothing was measured of c"),
+        ("two of three nodes", |f| measured(f, RTT, &PAIRS[..1], &[]), 3, "not_run: a and c were not measured in network v6"),
+        ("a pair is missing", |f| measured(f, RTT, &PAIRS[..2], &[]), 3, "{from=b,to=c,network=v6}): not_run: b and c were not measured"),
+        ("one way of a pair is missing", |f| measured(f, TCP, &WAYS[..5], &[]), 3, "not_run: c to b was not measured in network v6"),
+        ("both ways at once of two pairs", |f| measured(f, BOTH_WAYS, &PAIRS[..2], &[]), 3, "b and c were not measured"),
+        // c was sent to, and its own bond never failed.
+        ("a node has no part of its own in a drill", |f| drilled(f, &ROUND[..2]), 3, "not_run: nothing was measured of c"),
+        ("a member of a receiver", |f| measured(f, "nic.port.tcp_goodput", &WAYS[..4], &[("member", "m0")]), 3, "nothing was measured of c"),
+        ("a figure of the named end", |f| measured(f, RDMA, WAYS, &[("at", "b")]), 3, "nothing was measured of c"),
+        ("a switch at one pair", |f| measured(f, SWITCH, &ROUND[..1], &[("chassis", "s1")]), 3, "nothing was measured of c"),
         (
-            "one of two links",
+            "fewer nodes than ordered",
             |f| {
-                measured(f, RING, &ALL_OF_TWO[..3], &[]);
-                links(f, &["r0", "r1"]);
+                measured(f, RTT, &PAIRS[..1], &[]);
+                f.site.nodes.truncate(2);
+                ordered(f, 3, &[]);
             },
             3,
-            "{from=a,network=r1,to=b}): not_run: a and b were not measured in network r1",
+            "not_run: 3 nodes are ordered, and the site has 2 in network v6",
         ),
         (
-            "a pair of the second link",
+            "a node that the site says no address of",
             |f| {
-                measured(f, RING, &ALL_OF_TWO[..5], &[]);
-                links(f, &["r0", "r1"]);
+                measured(f, RTT, &PAIRS[..1], &[]);
+                f.site.nodes[2] = node("c", &[]);
+                ordered(f, 3, &[]);
             },
             3,
-            "b and c were not measured in network r1",
+            "3 nodes are ordered, and the site has 2",
         ),
+        ("one of two links", |f| on_links(f, RING, &LINKS[..3]), 3, "{from=a,to=b,network=r1}): not_run: a and b were not measured in network r1"),
+        ("a pair of the second link", |f| on_links(f, RING, &LINKS[..5]), 3, "b and c were not measured in network r1"),
+        ("recovery on one of two links", |f| on_links(f, RECOVERY, &LINKS_ROUND[..3]), 3, "nothing was measured of a in network r1"),
+        ("recovery without a node", |f| on_links(f, RECOVERY, &LINKS_ROUND[..5]), 3, "nothing was measured of c in network r1"),
     ]);
 }

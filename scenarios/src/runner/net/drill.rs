@@ -97,7 +97,7 @@ impl Sessions {
 
         let began = Instant::now();
         let pool_name = stage.image.name().split('/').next().unwrap_or_default();
-        let pool = Pool::connect(pool_name, None, &cluster::connect()).map_err(|error| chain(&error))?;
+        let pool = Pool::connect(pool_name, None, &cluster::connect(drill.fsid.clone())).map_err(|error| chain(&error))?;
         let watch = Watch::begin(pool.clone(), began).map_err(|error| error.to_string())?;
         let recovery = Recovery::begin(pool.clone(), began).map_err(|error| error.to_string())?;
         let spec = &drill.spec;
@@ -133,12 +133,13 @@ impl Sessions {
             };
             let acted = runtime.block_on(async {
                 let session = |end: &End| &open[&(end.node.clone(), true)];
-                let ring = plan.ring(drill).map(|net| {
+                let rings = plan.rings(drill).into_iter().map(|net| {
                     let (from, to) = (session(&net.from), session(&net.to));
                     Both { net, from, to, stop, probe_deadline: nodes.probe_deadline }
                 });
+                let rings: Vec<Both<'_>> = rings.collect();
                 // Whoever acts takes the word along: when it ends without having said it, nobody waits for it.
-                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(ring.as_ref(), spec.fault, is_broken));
+                let (acted, ring) = tokio::join!(async move { acting.act().await }, round_trips(&rings, spec.fault, is_broken));
                 acted.map(|acted| (acted, ring))
             });
             load_stop.store(true, Ordering::Relaxed);
@@ -189,13 +190,26 @@ impl Sessions {
     }
 }
 
-/// Round trips on the network of corosync while it is broken, under the name that they have then.
-async fn round_trips(ring: Option<&Both<'_>>, fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
-    let Some(both) = ring else { return Ok(Outcome::default()) };
-    let Measure::Rtt { rate, load_streams } = both.net.spec.measure else { return Ok(Outcome::default()) };
-    if is_broken.await.is_err() {
-        return Ok(Outcome::default());
+/// Round trips on links of corosync while it is broken, all at once, under the name that they have then.
+async fn round_trips(rings: &[Both<'_>], fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
+    let mut all_of_them = Outcome::default();
+    if rings.is_empty() || is_broken.await.is_err() {
+        return Ok(all_of_them);
     }
+    for measured in all(rings.iter().map(|both| round_trip(both, fault))).await {
+        let Outcome { figures, notes, doubts, corrupt, .. } = measured?;
+        all_of_them.figures.extend(figures);
+        all_of_them.notes.extend(notes);
+        all_of_them.doubts.extend(doubts);
+        for (kind, count) in corrupt {
+            *all_of_them.corrupt.entry(kind).or_insert(0) += count;
+        }
+    }
+    Ok(all_of_them)
+}
+
+async fn round_trip(both: &Both<'_>, fault: ClusterFault) -> Result<Outcome, Trouble> {
+    let Measure::Rtt { rate, load_streams } = both.net.spec.measure else { return Ok(Outcome::default()) };
     let mut outcome = path::rtt(both, rate, load_streams).await?;
     let family = both.net.spec.family();
     for figure in &mut outcome.figures {

@@ -98,6 +98,7 @@ async fn ask(from: &Remote, asked: &RttConnect, both: &Both<'_>) -> Result<Rtt, 
 
 fn record(both: &Both<'_>, seen: &Rtt, reflected: &Reflected, load: Option<f64>, outcome: &mut Outcome) {
     let family = both.net.spec.family();
+    let label = both.net.label();
     let times = seen.rtt();
     let (sent, answered) = seen.sent_and_answered();
     let lost = sent.saturating_sub(answered);
@@ -119,20 +120,20 @@ fn record(both: &Both<'_>, seen: &Rtt, reflected: &Reflected, load: Option<f64>,
     let lag = seen.lag.at(0.99).map_or(f64::NAN, float);
     if lag.is_nan() || p99.is_nan() || lag > p99 * LAG_SHARE {
         outcome.doubts.push(Condition::AtHarnessFloor(format!(
-            "{family}: questions were sent {:.0} us late, of {:.0} us (p99)",
+            "{label}: questions were sent {:.0} us late, of {:.0} us (p99)",
             lag / 1e3,
             p99 / 1e3
         )));
     }
     if seen.overflowed + reflected.overflowed > 0 {
         let lost = seen.overflowed + reflected.overflowed;
-        outcome.doubts.push(Condition::HostSaturated(format!("{family}: {lost} packets came and found no room in a socket")));
+        outcome.doubts.push(Condition::HostSaturated(format!("{label}: {lost} packets came and found no room in a socket")));
     }
     if seen.unstamped + reflected.unstamped > 0 {
         let unstamped = seen.unstamped + reflected.unstamped;
-        outcome.doubts.push(Condition::AtHarnessFloor(format!("{family}: the kernel did not say when {unstamped} packets came")));
+        outcome.doubts.push(Condition::AtHarnessFloor(format!("{label}: the kernel did not say when {unstamped} packets came")));
     }
-    outcome.doubts.extend(implausible(&family, &seen.flows));
+    outcome.doubts.extend(implausible(&label, &seen.flows));
     let damaged = seen.damaged + reflected.damaged;
     if damaged > 0 {
         outcome.corrupt.insert("damaged packets".to_owned(), damaged);

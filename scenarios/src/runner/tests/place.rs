@@ -13,7 +13,7 @@ use assay_model::sequential::Edge;
 use hdrhistogram::Histogram;
 use tempfile::TempDir;
 
-use crate::claim::{Leave, TargetKind};
+use crate::claim::{Leave, ScratchPools, TargetKind};
 use crate::directory::run_id;
 use crate::error::ScenarioError;
 use crate::journal::Stamps;
@@ -143,7 +143,7 @@ impl Place {
 
     pub(super) fn resume(&self, bench: Box<dyn Bench>, id: &str) -> Result<Run, ScenarioError> {
         let path = self.runs().join(id);
-        self.around(|surroundings| resume_on(bench, &path, surroundings, &mut |_| {}))
+        self.around(|surroundings| resume_on(bench, &path, &ScratchPools::default(), surroundings, &mut |_| {}))
     }
 
     fn around<T>(&self, act: impl FnOnce(&Surroundings<'_>) -> T) -> T {

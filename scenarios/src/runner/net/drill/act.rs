@@ -97,8 +97,9 @@ impl Plan {
     }
 
     /// Round trips of the node that fails, where they are measured.
-    pub(super) fn ring<'a>(&self, drill: &'a PlannedDrill) -> Option<&'a PlannedNet> {
-        drill.rings.get(self.breaks.first()?.victim)
+    pub(super) fn rings<'a>(&self, drill: &'a PlannedDrill) -> Vec<&'a PlannedNet> {
+        let fails = self.breaks.first().map(|first| &drill.nodes[first.victim].node);
+        drill.rings.iter().filter(|ring| Some(&ring.from.node) == fails).collect()
     }
 
     /// What is missing of the cluster that this drill does not account for: another failure beside it.
@@ -124,14 +125,14 @@ pub(super) fn choose(drill: &PlannedDrill, victims: &[Victim<'_>], scene: &Scene
         let victim = &victims[at];
         let address = victim.planned.address.ok_or_else(|| format!("no address of {} is known in that network", victim.node()))?;
         let cut = Carrier::of(&victim.inventory, address)?.interface;
-        if let Some(ring) = drill.rings.get(at)
-            && Carrier::of(&victim.inventory, ring.from.address)?.is_on(&cut)
-        {
-            return Err(format!(
-                "round trips in {} would go over {cut}, which {} is cut off from: name another network by --ring",
-                ring.network,
-                victim.node()
-            ));
+        for ring in drill.rings.iter().filter(|ring| ring.from.node == victim.node()) {
+            if Carrier::of(&victim.inventory, ring.from.address)?.is_on(&cut) {
+                return Err(format!(
+                    "round trips in {} would go over {cut}, which {} is cut off from: name another network by --ring",
+                    ring.network,
+                    victim.node()
+                ));
+            }
         }
         Ok(cut)
     })

@@ -72,9 +72,9 @@ pub(super) struct PoolFacts {
     pub(super) full: bool,
 }
 
-/// How the cluster is asked.
-pub(super) fn connect() -> Connect {
-    Connect { deadline: ANSWERS_WITHIN, monitor_lost_after: Some(ANSWERS_WITHIN), ..Connect::default() }
+/// How the cluster is asked, the one that is meant where the site declares it.
+pub(super) fn connect(fsid: Option<String>) -> Connect {
+    Connect { fsid, deadline: ANSWERS_WITHIN, monitor_lost_after: Some(ANSWERS_WITHIN), ..Connect::default() }
 }
 
 /// One look at it.
