@@ -181,7 +181,7 @@ complete -c assay -n "__fish_assay_using_subcommand plan" -l purge-serial -d 'Th
 complete -c assay -n "__fish_assay_using_subcommand plan" -l endurance-percent -d 'Most of its rated life that a run may take of a drive' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -l nodes -d 'Nodes of the site that take part, each reached over SSH with existing keys; `all` for every node of the site. The same build of assay must be on each' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -l network -d 'Which of the site\'s networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it; in a drill on a Ceph cluster the one that a host is cut off from' -r
-complete -c assay -n "__fish_assay_using_subcommand plan" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile' -r
+complete -c assay -n "__fish_assay_using_subcommand plan" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile; with `all` on every link of corosync that the order names' -r
 complete -c assay -n "__fish_assay_using_subcommand plan" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand plan" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F
@@ -201,7 +201,7 @@ complete -c assay -n "__fish_assay_using_subcommand run" -l purge-serial -d 'The
 complete -c assay -n "__fish_assay_using_subcommand run" -l endurance-percent -d 'Most of its rated life that a run may take of a drive' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l nodes -d 'Nodes of the site that take part, each reached over SSH with existing keys; `all` for every node of the site. The same build of assay must be on each' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l network -d 'Which of the site\'s networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it; in a drill on a Ceph cluster the one that a host is cut off from' -r
-complete -c assay -n "__fish_assay_using_subcommand run" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile' -r
+complete -c assay -n "__fish_assay_using_subcommand run" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile; with `all` on every link of corosync that the order names' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l resume -d 'Finish a run that was interrupted or cancelled: its id, or the newest one' -r
 complete -c assay -n "__fish_assay_using_subcommand run" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand run" -l root -d 'Probe the tree below DIR instead of /' -r -F
@@ -235,7 +235,7 @@ complete -c assay -n "__fish_assay_using_subcommand isolation" -s V -l version -
 complete -c assay -n "__fish_assay_using_subcommand drill" -l target -d 'What the client of a drill on a Ceph cluster works on: a pool for its scratch image, as in `assay run --target`' -r -F
 complete -c assay -n "__fish_assay_using_subcommand drill" -l nodes -d 'Nodes of the site that take part, each reached over SSH with existing keys; `all` for every node of the site. The same build of assay must be on each' -r
 complete -c assay -n "__fish_assay_using_subcommand drill" -l network -d 'Which of the site\'s networks data goes through: `addresses` of [[node]] in site.toml; the only one that all these nodes are in without it; in a drill on a Ceph cluster the one that a host is cut off from' -r
-complete -c assay -n "__fish_assay_using_subcommand drill" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile' -r
+complete -c assay -n "__fish_assay_using_subcommand drill" -l ring -d 'Which of the site\'s networks is corosync\'s: in a drill on a Ceph cluster round trips of the node that fails to another one are measured in it meanwhile; with `all` on every link of corosync that the order names' -r
 complete -c assay -n "__fish_assay_using_subcommand drill" -l site -d 'Folder of the site (site.toml, bom.toml, ...); the embedded `generic` site without it' -r -F
 complete -c assay -n "__fish_assay_using_subcommand drill" -l root -d 'Probe the tree below DIR instead of /' -r -F
 complete -c assay -n "__fish_assay_using_subcommand drill" -l snapshot -d 'Probe a recorded snapshot instead of this machine' -r -F

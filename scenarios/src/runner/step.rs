@@ -371,7 +371,7 @@ fn impossible(work: &PlannedWork, outcome: &Outcome) -> Option<String> {
     let errors = || {
         let named: Vec<String> = outcome.failed.iter().chain(&outcome.corrupt).map(|(error, count)| format!("{count} x {error}")).collect();
         if named.is_empty() {
-            "no error was reported; were the bytes of io_size used up before the measured time?".to_owned()
+            "no error was reported; none was answered within the measured time, or the bytes of io_size were used up before it".to_owned()
         } else {
             named.join(", ")
         }
