@@ -8,9 +8,9 @@ pub const TO: &str = "to";
 pub const NETWORK: &str = "network";
 
 /// Figures that are of there and back.
-const ROUND: [&str; 6] = ["net.rtt.", "corosync.rtt.", "cluster.clock.", "net.requests_", "net.rdma_write_latency_", "net.rdma_send_latency_"];
-/// Figures of both ways at once, which have one for each way.
-const BOTH_WAYS: &str = "_bidir.";
+const ROUND: [&str; 6] = ["net.rtt.", "corosync.rtt.idle.", "cluster.clock.", "net.requests_", "net.rdma_write_latency_", "net.rdma_send_latency_"];
+/// Figures of both ways at once, which have one for each way; compared as well, or not.
+const BOTH_WAYS: [&str; 2] = ["_bidir.", "_bidir_"];
 
 /// Whether a figure is of there and back: asked from one end of a pair, it is known from both.
 pub fn is_round(metric: &str) -> bool {
@@ -19,5 +19,5 @@ pub fn is_round(metric: &str) -> bool {
 
 /// Whether a figure is taken once of a pair, from whichever end.
 pub(crate) fn is_of_pair(metric: &str) -> bool {
-    is_round(metric) || metric.contains(BOTH_WAYS)
+    is_round(metric) || BOTH_WAYS.iter().any(|word| metric.contains(word))
 }

@@ -285,11 +285,8 @@ const ARRAY_MIN: u64 = 128 << 20;
 const GUESSED_TOUCH: u64 = 1 << 30;
 
 impl Plan {
-    /// Why a site that declares these pools does not allow what it does to a Ceph cluster. A site that declares nothing of one is not asked.
+    /// Why a site that declares these pools does not allow what it does to a Ceph cluster.
     pub(crate) fn refused_by(&self, allowed: &ScratchPools) -> Option<String> {
-        if *allowed == ScratchPools::default() {
-            return None;
-        }
         let of_target = |target: &PlannedTarget| match target {
             PlannedTarget::ScratchImage { place, .. } => Some((Some(place.name()), place.fsid().map(str::to_owned))),
             PlannedTarget::MappedImage { pool, fsid, .. } => Some((Some(pool.clone()), fsid.clone())),
@@ -301,13 +298,18 @@ impl Plan {
         };
         let works = self.steps.iter().flat_map(|step| &step.work);
         self.targets.iter().filter_map(of_target).chain(works.filter_map(of_work)).find_map(|(pool, fsid)| {
-            if let Some(pool) = pool.filter(|pool| !allowed.names.contains(pool)) {
-                return Some(format!("the site does not name {pool} among the `scratch_pools` of [ceph] in declared.toml any more"));
+            // The OSDs' own bench is in no pool, and is allowed where any is.
+            let is_allowed = pool.as_ref().map_or(!allowed.names.is_empty(), |pool| allowed.names.contains(pool));
+            if !is_allowed {
+                let pool = pool.unwrap_or_else(|| "any".to_owned());
+                return Some(format!(
+                    "the site does not name {pool} among the `scratch_pools` of [ceph] in declared.toml; name the site that does by --site"
+                ));
             }
             let word = |fsid: Option<&str>| fsid.map_or_else(|| "no cluster".to_owned(), |fsid| format!("the cluster {fsid}"));
             let (meant, declared) = (word(fsid.as_deref()), word(allowed.fsid.as_deref()));
-            (meant != declared)
-                .then(|| format!("it was planned when the site declared {meant}, and it declares {declared} (`fsid` of [ceph] in declared.toml)"))
+            let changed = || format!("it was planned when the site declared {meant}, and it declares {declared} (`fsid` of [ceph] in declared.toml)");
+            (meant != declared).then(changed)
         })
     }
 

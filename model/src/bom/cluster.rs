@@ -55,6 +55,11 @@ pub(crate) fn check(doc: Document<'_>, cluster: &Cluster, lines: &[BomLine]) -> 
             return Err(doc.refuse_key(&["cluster", "networks", network], format!("network `{network}` runs on a bond already; expected one place")));
         }
     }
+    for (i, link) in cluster.corosync_links.iter().enumerate() {
+        if cluster.corosync_links[..i].contains(link) {
+            return Err(doc.refuse(&["cluster", "corosync_links", &i.to_string()], format!("corosync has `{link}` twice; expected each link once")));
+        }
+    }
     if let Some(partition) = &cluster.gpu_partition {
         names_line(&["cluster", "gpu_partition", "line"], &partition.line)?;
         one_of(&["cluster", "gpu_partition", "method"], &partition.method, &PARTITION_METHODS)?;

@@ -15,6 +15,9 @@ const ON_LINKS: &str = "corosync.rtt.";
 const IDLE: &str = "corosync.rtt.idle.";
 /// What somebody breaks by hand is one cable of one node each time.
 const BY_HAND: &str = "bond.by_hand.";
+/// Drills on a Ceph cluster that are made on every node that takes part: their figures name it.
+const OF_NODES: [&str; 6] = ["ceph.host_loss.", "ceph.osd_stop.", "ceph.osd_kill.", "ceph.osd_out.", "ceph.osd_slow.", "ceph.partition."];
+const NODE: &str = "node";
 
 /// What has no figure.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +49,9 @@ enum Subject {
 /// Nodes and pairs of nodes of the site without a figure, where any has one. All figures are of one name.
 pub(super) fn unmeasured(site: &Site, figures: &[&Figure<'_>]) -> Vec<Unmeasured> {
     let Some(metric) = figures.first().map(|figure| figure.metric.fact.name.0.as_str()) else { return Vec::new() };
+    if OF_NODES.iter().any(|drill| metric.starts_with(drill)) {
+        return undrilled(site, figures);
+    }
     let ends: Vec<Ends<'_>> = figures.iter().filter_map(|figure| ends(figure)).collect();
     if ends.is_empty() || metric.starts_with(BY_HAND) {
         return Vec::new();
@@ -61,12 +67,16 @@ pub(super) fn unmeasured(site: &Site, figures: &[&Figure<'_>]) -> Vec<Unmeasured
     };
     let spoken_for: BTreeSet<(&str, Option<&str>)> = figures.iter().flat_map(|figure| nodes_of(figure)).collect();
     let cluster = site.bom.as_ref().and_then(|bom| bom.cluster.as_ref());
-    let links = cluster.map(|cluster| cluster.corosync_links.as_slice()).filter(|_| metric.starts_with(ON_LINKS)).unwrap_or_default();
-    let networks: BTreeSet<Option<&str>> =
-        if links.is_empty() { ends.iter().map(|end| end.network).collect() } else { links.iter().map(|link| Some(link.as_str())).collect() };
-    let ordered = cluster.map_or(0, |cluster| usize::try_from(cluster.nodes).unwrap_or(usize::MAX));
+    let links: Vec<&str> = cluster.map(|cluster| cluster.corosync_links.iter().map(String::as_str).collect()).unwrap_or_default();
+    let networks: BTreeSet<Option<&str>> = if links.is_empty() || !metric.starts_with(ON_LINKS) {
+        ends.iter().map(|end| end.network).collect()
+    } else {
+        links.iter().map(|link| Some(*link)).collect()
+    };
+    let ordered = ordered(site);
     let of_network = |network: Option<&str>| {
-        let nodes = nodes_in(site, network);
+        // What goes through no network is asked of the nodes of the cluster.
+        let nodes = network.map_or_else(|| nodes_in(site, &links), |network| nodes_in(site, &[network]));
         let within = network.map_or_else(String::new, |network| format!(" in network {network}"));
         let named = |ends: String| network.map_or_else(|| ends.clone(), |network| format!("{ends},network={network}"));
         let mut missing = Vec::new();
@@ -115,10 +125,33 @@ fn nodes_of<'a>(figure: &Figure<'a>) -> Vec<(&'a str, Option<&'a str>)> {
     nodes.into_iter().map(|node| (node, network)).collect()
 }
 
-/// The nodes that the site has in a network; of one that is none of theirs, all that have an address for data, or all there are. A backup host that is only fenced is none of them.
-fn nodes_in<'a>(site: &'a Site, network: Option<&str>) -> Vec<&'a str> {
+/// Nodes that were in no drill of which each node has one.
+fn undrilled(site: &Site, figures: &[&Figure<'_>]) -> Vec<Unmeasured> {
+    let named = figures.iter().filter_map(|figure| figure.metric.fact.dimensions.get(NODE));
+    let drilled: BTreeSet<&str> = named.flat_map(|nodes| nodes.split(' ')).collect();
+    let ceph = site.bom.as_ref().and_then(|bom| bom.cluster.as_ref()?.ceph.as_ref());
+    let networks: Vec<&str> = ceph.map(|ceph| vec![ceph.public_network.as_str(), ceph.cluster_network.as_str()]).unwrap_or_default();
+    let nodes = nodes_in(site, &networks);
+    let missing = nodes.iter().filter(|node| !drilled.contains(**node));
+    let mut missing: Vec<Unmeasured> =
+        missing.map(|node| Unmeasured { dimensions: format!("node={node}"), why: format!("{node} was in no drill") }).collect();
+    if nodes.len() < ordered(site) {
+        let why = format!("{} nodes are ordered, and the site has {}", ordered(site), nodes.len());
+        missing.push(Unmeasured { dimensions: "nodes".to_owned(), why });
+    }
+    missing
+}
+
+/// How many nodes are ordered; none where nothing is.
+fn ordered(site: &Site) -> usize {
+    let cluster = site.bom.as_ref().and_then(|bom| bom.cluster.as_ref());
+    cluster.map_or(0, |cluster| usize::try_from(cluster.nodes).unwrap_or(usize::MAX))
+}
+
+/// The nodes that the site has in one of these networks; where it has none there, all that have an address for data, or all there are. A backup host that is only fenced is none of them.
+fn nodes_in<'a>(site: &'a Site, networks: &[&str]) -> Vec<&'a str> {
     let of = |is: &dyn Fn(&Node) -> bool| site.nodes.iter().filter(|node| is(node)).map(|node| node.name.as_str()).collect::<Vec<_>>();
-    let known = of(&|node| network.is_some_and(|network| node.address(network).is_some()));
+    let known = of(&|node| networks.iter().any(|network| node.address(network).is_some()));
     let known = if known.is_empty() { of(&|node| !node.addresses.is_empty()) } else { known };
     if known.is_empty() { of(&|_| true) } else { known }
 }

@@ -374,7 +374,7 @@ fn is_of(name: &str, medium: Medium, joint: char) -> bool {
     let words: &[&str] = match medium {
         Medium::Storage => &["storage", "rbd"],
         Medium::Memory => &["memory"],
-        Medium::Network => &["net", "nic", "path", "bond", "vlan"],
+        Medium::Network => &["net", "nic", "path", "bond", "vlan", "corosync", "cluster"],
         Medium::Cluster => &["ceph"],
     };
     name.split(joint).next().is_some_and(|first| words.contains(&first))
@@ -386,9 +386,10 @@ fn measures(step: &Step, medium: Medium) -> bool {
 
 /// Layout and verification steps have no figure; they belong to the storage steps around them.
 fn medium_of(run: &Run, step: &Step) -> Option<Medium> {
-    let known = [Medium::Memory, Medium::Network, Medium::Cluster, Medium::Storage];
+    // A drill on a cluster measures round trips besides.
+    let known = [Medium::Memory, Medium::Cluster, Medium::Network, Medium::Storage];
     known.into_iter().find(|medium| measures(step, *medium)).or_else(|| {
-        let spoken = [Medium::Storage, Medium::Network, Medium::Cluster, Medium::Memory].into_iter().find(|medium| speaks_of(run, *medium));
+        let spoken = [Medium::Storage, Medium::Cluster, Medium::Network, Medium::Memory].into_iter().find(|medium| speaks_of(run, *medium));
         spoken.filter(|_| step.verification.is_some())
     })
 }

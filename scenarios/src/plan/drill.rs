@@ -129,7 +129,7 @@ fn rings(spec: &DrillSpec, nodes: &[Node], network: &str) -> Result<Vec<PlannedN
     let ends = nodes.iter().map(end).collect::<Result<Vec<_>, _>>()?;
     // Whole seconds, and none beyond the healing, to begin takes most of one: what is well again says nothing of what was broken.
     let runtime_ms = (spec.hold_ms.saturating_sub(1000) / 1000 * 1000).max(1000);
-    let measure = Measure::Rtt { rate: RING_RATE, load_streams: 0 };
+    let measure = Measure::Ring { rate: RING_RATE };
     let spec = NetSpec { measure, network: Some(network.to_owned()), ramp_ms: 0, runtime_ms };
     let to = ends.iter().cycle().skip(1).cloned();
     let ring = |(from, to)| PlannedNet { spec: spec.clone(), network: network.to_owned(), from, to, beside: Vec::new() };
@@ -223,7 +223,7 @@ mod tests {
             let drills = planned(&of(fault, ring), &nodes).expect("planned");
             drills.iter().map(|drill| drill.rings.iter().map(PlannedNet::label).collect()).collect()
         };
-        let (there, back) = ("net.rtt.idle@a-b".to_owned(), "net.rtt.idle@b-a".to_owned());
+        let (there, back) = ("corosync.rtt.idle@a-b:ring0".to_owned(), "corosync.rtt.idle@b-a:ring0".to_owned());
         for fault in ALL {
             assert!(ends(fault, None).iter().all(Vec::is_empty), "{fault:?}");
             let expected = match fault {

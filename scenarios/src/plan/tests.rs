@@ -189,11 +189,15 @@ fn a_plan_is_not_gone_on_with_in_a_pool_or_cluster_that_the_site_does_not_allow_
         &scenario("ceph-cluster").expect("known"),
         &PlanContext { targets: &[], permits: &permits, memory_available: 1 << 40, ..context(&seen) },
     );
+    let osds = plan(&scenario("ceph-osd-bench").expect("known"), &PlanContext { targets: &[], permits: &permits, ..context(&seen) }).expect("plans");
+    assert_eq!(osds.refused_by(&pools(&["other"], Some("1-2"))), None);
+    assert!(osds.refused_by(&pools(&[], Some("1-2"))).is_some_and(|why| why.contains("does not name any")));
     for plan in [image, objects.expect("plans")] {
-        for allowed in [ScratchPools::default(), pools(&["rbd-vms"], Some("1-2")), pools(&["other", "rbd-vms"], Some("1-2"))] {
+        for allowed in [pools(&["rbd-vms"], Some("1-2")), pools(&["other", "rbd-vms"], Some("1-2"))] {
             assert_eq!(plan.refused_by(&allowed), None, "{allowed:?}");
         }
         for (allowed, says) in [
+            (ScratchPools::default(), "by --site"),
             (pools(&["other"], Some("1-2")), "does not name rbd-vms"),
             (pools(&["rbd-vms/tenant"], Some("1-2")), "does not name rbd-vms"),
             (pools(&["rbd-vms"], Some("3-4")), "declared the cluster 1-2, and it declares the cluster 3-4"),

@@ -125,6 +125,7 @@ fn what_is_vacuous_unmeetable_or_ambiguous_is_refused_where_it_stands() {
         ("size = 3", "size = 0", 34, "at least 1"),
         ("rbd = 0.5", "rbd = nan", 41, "no target ratio"),
         ("rbd = 0.5 }", "rbd = 0.5 }\nquotas = { rdb = 1 }", 42, "Did you mean `rbd`?"),
+        ("corosync_links = [\"net\"]", "corosync_links = [\"net\", \"net\"]", 24, "corosync has `net` twice"),
         ("[cluster.ceph]", "[cluster.networks]\nnet = \"ports\"\n[cluster.ceph]", 35, "runs on a bond already"),
         ("[cluster.ceph]", "[cluster.networks]\nother = \"port\"\n[cluster.ceph]", 35, "Did you mean `ports`?"),
         ("[cluster.ceph]", "[cluster.fencing]\nmethod = \"ipmi\"\ntimeout_s = 60\n[cluster.ceph]", 35, "`watchdog` or `redfish`"),

@@ -7,10 +7,13 @@ use crate::site::Node;
 const RTT: &str = "net.rtt.idle.p99_9";
 const TCP: &str = "net.tcp_1_stream.goodput";
 const BOTH_WAYS: &str = "net.tcp_1_stream_bidir.forward.goodput";
+const BOTH_COMPARED: &str = "net.tcp_1_stream_bidir_verified.forward.goodput";
 const RING: &str = "corosync.rtt.idle.p99_9";
 const RECOVERY: &str = "corosync.rtt.recovery.p99_9";
 const LOST: &str = "bond.failover.outage";
 const SWITCH: &str = "bond.switch_loss.outage";
+const CLOCK: &str = "cluster.clock.offset";
+const HOST: &str = "ceph.host_loss.stall";
 const RDMA: &str = "nic.port.rdma_goodput";
 
 type Way = (&'static str, &'static str, &'static str);
@@ -59,6 +62,25 @@ fn on_links(f: &mut Fixture, name: &str, ways: &[Way]) {
     ordered(f, 3, &["r0", "r1"]);
 }
 
+/// Clocks of these, and a backup host with an address of its own.
+fn clocks(f: &mut Fixture, ways: &[Way]) {
+    on_links(f, CLOCK, ways);
+    f.step("pairs").metrics.iter_mut().for_each(|metric| drop(metric.fact.dimensions.remove("network")));
+    f.site.nodes.push(node("pbs", &["backup"]));
+}
+
+/// Hosts of a Ceph cluster of three that were lost once.
+fn hosts(f: &mut Fixture, nodes: &[&str]) {
+    measured(f, HOST, &PAIRS[..nodes.len()], &[]);
+    for (metric, node) in f.step("pairs").metrics.iter_mut().zip(nodes) {
+        metric.fact.dimensions = [("node".to_owned(), (*node).to_owned())].into();
+    }
+    ordered(f, 3, &[]);
+    f.site.nodes.push(node("pbs", &["backup"]));
+    let ceph = crate::bom::Ceph { public_network: "v6".into(), cluster_network: "v6".into(), ..Default::default() };
+    f.site.bom.as_mut().and_then(|bom| bom.cluster.as_mut()).expect("a cluster").ceph = Some(ceph);
+}
+
 /// Each of these nodes has had a port out of order once.
 fn drilled(f: &mut Fixture, ways: &[Way]) {
     measured(f, LOST, ways, &[("port", "p0")]);
@@ -75,7 +97,10 @@ fn what_is_known_of_every_node_and_pair_passes() {
     admits(&[
         ("all pairs there and back", |f| measured(f, RTT, PAIRS, &[]), ""),
         ("all pairs both ways at once", |f| measured(f, BOTH_WAYS, PAIRS, &[]), ""),
+        ("the same, compared", |f| measured(f, BOTH_COMPARED, PAIRS, &[]), ""),
         ("all ways", |f| measured(f, TCP, WAYS, &[]), ""),
+        ("clocks of the cluster's nodes", |f| clocks(f, PAIRS), ""),
+        ("each host lost once", |f| hosts(f, &["a", "b", "c"]), ""),
         (
             "a backup host that no data goes to",
             |f| {
@@ -141,6 +166,8 @@ fn nobody_speaks_for_a_node_or_pair_that_was_not_measured() {
             3,
             "3 nodes are ordered, and the site has 2",
         ),
+        ("a clock that was not asked", |f| clocks(f, &PAIRS[..1]), 3, "a and c were not measured"),
+        ("hosts that were never lost", |f| hosts(f, &["b"]), 3, "{node=a}): not_run: a was in no drill"),
         ("one of two links", |f| on_links(f, RING, &LINKS[..3]), 3, "{from=a,to=b,network=r1}): not_run: a and b were not measured in network r1"),
         ("a pair of the second link", |f| on_links(f, RING, &LINKS[..5]), 3, "b and c were not measured in network r1"),
         ("recovery on one of two links", |f| on_links(f, RECOVERY, &LINKS_ROUND[..3]), 3, "nothing was measured of a in network r1"),

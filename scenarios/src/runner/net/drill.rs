@@ -148,10 +148,7 @@ impl Sessions {
         let load = load.unwrap_or_else(|_| Err(Trouble::Failed("its client has died".to_owned())));
         let sightings = watch.end();
         let ((acted, ring), load) = match (acted, load) {
-            // Round trips that could not be measured hide nothing of the drill.
-            (Ok((acted, ring)), Ok(load)) => {
-                ((acted, ring.unwrap_or_else(|why| Outcome { doubts: vec![doubt_of(&why)], ..Outcome::default() })), load)
-            }
+            (Ok(acted), Ok(load)) => (acted, load),
             // Whatever went wrong with the drill or with its client, what was lost in it is lost.
             (acted, load) => {
                 let whys: Vec<Trouble> = [load.as_ref().err().cloned(), acted.err()].into_iter().flatten().collect();
@@ -191,13 +188,15 @@ impl Sessions {
 }
 
 /// Round trips on links of corosync while it is broken, all at once, under the name that they have then.
-async fn round_trips(rings: &[Both<'_>], fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Result<Outcome, Trouble> {
+async fn round_trips(rings: &[Both<'_>], fault: ClusterFault, is_broken: oneshot::Receiver<()>) -> Outcome {
     let mut all_of_them = Outcome::default();
     if rings.is_empty() || is_broken.await.is_err() {
-        return Ok(all_of_them);
+        return all_of_them;
     }
     for measured in all(rings.iter().map(|both| round_trip(both, fault))).await {
-        let Outcome { figures, notes, doubts, corrupt, .. } = measured?;
+        // One that could not be measured hides nothing of the others.
+        let Outcome { figures, notes, doubts, corrupt, .. } =
+            measured.unwrap_or_else(|why| Outcome { doubts: vec![doubt_of(&why)], ..Outcome::default() });
         all_of_them.figures.extend(figures);
         all_of_them.notes.extend(notes);
         all_of_them.doubts.extend(doubts);
@@ -205,12 +204,12 @@ async fn round_trips(rings: &[Both<'_>], fault: ClusterFault, is_broken: oneshot
             *all_of_them.corrupt.entry(kind).or_insert(0) += count;
         }
     }
-    Ok(all_of_them)
+    all_of_them
 }
 
 async fn round_trip(both: &Both<'_>, fault: ClusterFault) -> Result<Outcome, Trouble> {
-    let Measure::Rtt { rate, load_streams } = both.net.spec.measure else { return Ok(Outcome::default()) };
-    let mut outcome = path::rtt(both, rate, load_streams).await?;
+    let Measure::Ring { rate } = both.net.spec.measure else { return Ok(Outcome::default()) };
+    let mut outcome = path::rtt(both, rate, 0).await?;
     let family = both.net.spec.family();
     for figure in &mut outcome.figures {
         if let Some(word) = figure.name.strip_prefix(&family) {
