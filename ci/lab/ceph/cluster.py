@@ -19,7 +19,6 @@ import rados
 
 # name, application, placement groups, share: numbers that the autoscaler lets be.
 POOLS = [("rbd-vms", "rbd", 64, 0.60), ("rbd-containers", "rbd", 32, 0.30), ("cephfs-data", "cephfs", 8, 0.08), ("cephfs-metadata", "cephfs", 4, 0.02)]
-PGS = sum(pool[2] for pool in POOLS)
 
 
 class Refused(Exception):
@@ -79,12 +78,13 @@ def amiss(cluster):
     if not osds["num_osds"] == osds["num_up_osds"] == osds["num_in_osds"] == made:
         return f"OSDs {osds}"
     # A healthy status is told of PGs that are still unknown, too.
-    if states != {"active+clean": pgs["num_pgs"]} or pgs["num_pgs"] < PGS:
+    pools = cluster.mon("osd pool ls", detail="detail")
+    if states != {"active+clean": sum(pool["pg_num"] for pool in pools)}:
         return f"PGs {states}"
     # From release 17 on the managers make a pool of their own, when they come to it.
     release = min(int(re.search(r" version (\d+)", version).group(1)) for version in cluster.mon("versions")["overall"])
-    if release >= 17 and ".mgr" not in [pool["poolname"] for pool in cluster.mon("osd lspools")]:
-        return "no pool .mgr yet"
+    if len(pools) < len(POOLS) + (release >= 17):
+        return f"pools {[pool['pool_name'] for pool in pools]}"
     return None
 
 
