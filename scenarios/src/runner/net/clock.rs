@@ -33,7 +33,7 @@ pub(super) async fn measure(both: &Both<'_>) -> Result<Outcome, Trouble> {
             break;
         }
     }
-    let Seen { farthest, clear } = Seen::of(&seen).expect("they were looked at once");
+    let Seen { farthest, offset_ns, clear } = Seen::of(&seen).expect("they were looked at once");
     let (from, to) = (&both.net.from.node, &both.net.to.node);
     let dimensions = [(FROM, from), (TO, to)].map(|(name, value)| (name.to_owned(), value.clone())).into();
     let figure = |word: &str, value: u64| Figure {
@@ -44,8 +44,8 @@ pub(super) async fn measure(both: &Both<'_>) -> Result<Outcome, Trouble> {
         value: float(value),
     };
     let mut outcome = Outcome { elapsed: Duration::from_millis(both.net.spec.runtime_ms), ..Outcome::default() };
-    outcome.figures.push(figure("offset", farthest.at_most_ns()));
-    outcome.notes.insert(both.note("clocks"), format!("{farthest}, at the farthest of {clear} clear looks of {}", seen.len()));
+    outcome.figures.push(figure("offset", offset_ns));
+    outcome.notes.insert(both.note("clocks"), format!("{farthest}, at the farthest of {} looks, {clear} of them clear", seen.len()));
     if 2 * clear <= seen.len() {
         let text = format!("{}: only {clear} of {} looks tell the clocks to {:.0} ms", both.net.label(), seen.len(), float(UNCERTAIN_NS) / 1e6);
         outcome.doubts.push(Condition::AtHarnessFloor(text));
@@ -60,19 +60,21 @@ struct Apart {
     uncertainty_ns: u64,
 }
 
-/// What was seen in several looks: those that tell little are left out where there is another one.
+/// What was seen in several looks. One that tells little says the least that they must have been apart, where others say the most: what it shows is not left out, and what it leaves
+/// open accuses nobody.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     farthest: Apart,
+    offset_ns: u64,
     clear: usize,
 }
 
 impl Seen {
     fn of(looks: &[Apart]) -> Option<Self> {
-        let is_clear = |apart: &&Apart| apart.uncertainty_ns <= UNCERTAIN_NS;
-        let clear = looks.iter().filter(is_clear).count();
-        let farthest = looks.iter().filter(|apart| clear == 0 || is_clear(apart)).max_by_key(|apart| apart.at_most_ns())?;
-        Some(Self { farthest: *farthest, clear })
+        let clear = looks.iter().filter(|apart| apart.is_clear()).count();
+        let told = |apart: &Apart| if clear == 0 || apart.is_clear() { apart.at_most_ns() } else { apart.at_least_ns() };
+        let farthest = *looks.iter().max_by_key(|apart| told(apart))?;
+        Some(Self { farthest, offset_ns: told(&farthest), clear })
     }
 }
 
@@ -94,6 +96,14 @@ impl Apart {
     fn of(from: &ClockOffset, to: &ClockOffset, set_ns: u64) -> Self {
         let uncertainty_ns = from.uncertainty_ns.saturating_add(to.uncertainty_ns).saturating_add(set_ns);
         Self { offset_ns: from.realtime_ns.abs_diff(to.realtime_ns), uncertainty_ns }
+    }
+
+    fn is_clear(self) -> bool {
+        self.uncertainty_ns <= UNCERTAIN_NS
+    }
+
+    fn at_least_ns(self) -> u64 {
+        self.offset_ns.saturating_sub(self.uncertainty_ns)
     }
 
     fn at_most_ns(self) -> u64 {
@@ -135,11 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn the_farthest_is_that_of_the_looks_that_tell_it_and_of_others_only_where_there_are_none() {
+    fn a_look_that_tells_little_says_the_least_and_others_the_most() {
         let apart = |offset_ns, uncertainty_ns| Apart { offset_ns, uncertainty_ns };
+        let of = |looks: &[Apart]| Seen::of(looks).map(|Seen { farthest, offset_ns, clear }| (farthest.offset_ns, offset_ns, clear));
         let looks = [apart(10, 100), apart(20_000_000, 300), apart(50, 90_000_000), apart(5, 100)];
-        assert_eq!(Seen::of(&looks), Some(Seen { farthest: apart(20_000_000, 300), clear: 3 }));
-        assert_eq!(Seen::of(&looks[2..3]), Some(Seen { farthest: apart(50, 90_000_000), clear: 0 }));
-        assert_eq!(Seen::of(&[]), None);
+        assert_eq!(of(&looks), Some((20_000_000, 20_000_300, 3)));
+        // For a moment they were far apart, and that is known well enough.
+        assert_eq!(of(&[apart(10, 100), apart(60_000_000, 2_000_000)]), Some((60_000_000, 58_000_000, 1)));
+        assert_eq!(of(&looks[2..3]), Some((50, 90_000_050, 0)));
+        assert_eq!(of(&[]), None);
     }
 }
